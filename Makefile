@@ -1,0 +1,51 @@
+# `make demo` and `make test` need Python >= 3.11, git and make, and nothing else.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test faults lint types check bench gpu-check clean
+
+demo: $(VENV)/.demo
+	$(BIN)/srqueue demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+faults: $(VENV)/.test
+	$(BIN)/python -m pytest tests/faults
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+check: lint types test
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+# On a machine with a GPU, with whatever Python holds its torch:  make gpu-check GPU_PYTHON=python3
+GPU_PYTHON ?= $(BIN)/python
+gpu-check:
+	$(GPU_PYTHON) -m pytest -m gpu tests/gpu
+	$(GPU_PYTHON) -m benchmarks.gpu
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python >= 3.11 is not on PATH"; echo "  hint: install it, or make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,1 @@
+"""The run folder: what the supervisor, the trainer and every reader share."""

@@ -1,0 +1,44 @@
+"""What the trainer leaves behind when it ends by itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srqueue.run.atomic import write_json
+from srqueue.run.reasons import StopReason
+
+OUTCOME_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why an attempt ended and where it stood.
+
+    `iteration`: optimizer steps done; `seq`: its newest checkpoint; `metrics`: last and best values by metric
+    key (dB, or 0..1 for SSIM); `export`: path of the model, relative to the run folder.
+    """
+
+    reason: StopReason
+    message: str
+    iteration: int
+    seq: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    export: str | None = None
+    v: int = OUTCOME_VERSION
+
+    def write(self, path: Path) -> None:
+        """Writes the outcome whole or not at all."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Outcome | None:
+        """The outcome at `path`, or None where there is none or it is not whole."""
+        try:
+            raw: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return None
+        raw["reason"] = StopReason(raw["reason"])
+        return cls(**{key: value for key, value in raw.items() if key in cls.__dataclass_fields__})

@@ -1,0 +1,111 @@
+"""Every SRQUEUE_* variable, its default and its unit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from srqueue.errors import UsageError
+
+# sun_path holds 108 bytes on Linux and 104 on macOS, its NUL included.
+_LONGEST_SOCKET_PATH = 100
+
+
+class Settings(BaseSettings):
+    """Settings of one process; each field is the environment variable SRQUEUE_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="SRQUEUE_", frozen=True, extra="ignore")
+
+    redis_url: SecretStr | None = Field(
+        None, description="redis://, rediss:// or unix:// URL; unset: the embedded server of `srqueue up`"
+    )
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_state_dir("srqueue")),
+        description="folder of run folders, logs and the embedded server",
+    )
+    runs: Path | None = Field(None, description="runs root; unset: <home>/runs")
+    datasets: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_config_dir("srqueue")) / "datasets.yaml",
+        description="this machine's registry of data sets",
+    )
+    prefix: str = Field("srq", pattern=r"\A[a-z0-9-]{1,32}\z", description="first part of every Redis key")
+    lease: float = Field(
+        30.0, gt=0.5, le=3600, description="seconds a worker may be silent before another takes over"
+    )
+    renew: float = Field(2.0, gt=0.05, le=300, description="seconds between two renewals of a lease")
+    sweep: float = Field(5.0, gt=0.05, le=300, description="seconds between two sweeps")
+    backoff: float = Field(
+        5.0, ge=0, le=3600, description="seconds before the first retry; doubles, with jitter"
+    )
+    flower_address: str = Field("127.0.0.1", description="address Flower listens on")
+    flower_port: int = Field(5555, ge=1, le=65535, description="port Flower listens on")
+    device: str = Field("auto", description="auto, cpu or cuda[:n]: what this machine's worker trains on")
+    threads: int = Field(
+        0, ge=0, le=1024, description="CPU threads of a trainer; 0: one on the CPU, four beside a GPU"
+    )
+
+    @property
+    def runs_root(self) -> Path:
+        """Folder that holds one folder a job."""
+        return (self.runs or self.home / "runs").absolute()
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the stack's logs."""
+        return self.home / "logs"
+
+    @cached_property
+    def socket(self) -> Path:
+        """Unix socket of the embedded server; in the temporary folder where the home path is too long."""
+        near = self.home.absolute() / "run" / "redis.sock"
+        if len(os.fsencode(near)) <= _LONGEST_SOCKET_PATH:
+            return near
+        digest = hashlib.sha256(os.fsencode(near)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"srqueue-{os.getuid()}-{digest}" / "redis.sock"
+
+    @property
+    def store_url(self) -> str:
+        """URL for redis-py. May hold a password: never print it; print `shown_url`."""
+        return self.redis_url.get_secret_value() if self.redis_url else f"unix://{self.socket}?db=0"
+
+    @property
+    def broker_url(self) -> str:
+        """The same server as Celery spells it."""
+        parts = urlsplit(self.store_url)
+        if parts.scheme != "unix":
+            return self.store_url
+        db = parts.query.partition("db=")[2] or "0"
+        return f"redis+socket://{parts.path}?virtual_host={db}"
+
+    @property
+    def shown_url(self) -> str:
+        """The store's URL without its password."""
+        parts = urlsplit(self.store_url)
+        if parts.password is None:
+            return self.store_url
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+
+
+def load_settings() -> Settings:
+    """Settings from the environment; UsageError names the variable that does not hold."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper()
+        raise UsageError(f"{name}: {first['msg']}", where=name) from None
+    url = settings.store_url
+    if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+        raise UsageError(
+            "SRQUEUE_REDIS_URL must begin with redis://, rediss:// or unix://", where="SRQUEUE_REDIS_URL"
+        )
+    return settings

@@ -1,0 +1,1 @@
+"""What a training job is, and how presets expand into one."""

@@ -1,0 +1,121 @@
+"""JobSpec: the frozen, complete description of one training."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, Self
+
+import rfc8785
+from pydantic import Field, model_validator
+
+from srqueue.spec.base import Frozen
+from srqueue.spec.networks import NetworkSpec
+from srqueue.spec.training import TrainSpec
+
+SPEC_VERSION = 1
+
+SafeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
+Identity = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
+
+
+class TrainSetSpec(Frozen):
+    """What is trained on: a data set by name and content, never by path."""
+
+    name: SafeName
+    identity: Identity | None = Field(None, description="SHA-256 over the pictures and the held-out list")
+    lq_size: int = Field(64, ge=8, le=1024, description="side of a low-resolution crop, pixels")
+    batch_size: int = Field(16, ge=1, le=4096, description="crops an optimizer step")
+    use_hflip: bool = True
+    use_rot: bool = True
+
+
+class ValSetSpec(Frozen):
+    """What is validated on. The training set's own name means the share held out of it."""
+
+    name: SafeName
+    identity: Identity | None = None
+
+
+class DatasetsSpec(Frozen):
+    """The `datasets` section."""
+
+    train: TrainSetSpec
+    val: ValSetSpec | None = None
+
+
+class PathSpec(Frozen):
+    """The `path` section."""
+
+    pretrain_network_g: str | None = Field(None, description="safetensors file to start from")
+    strict_load_g: bool = True
+
+
+class ValSpec(Frozen):
+    """The `val` section; the paper prints it at top level and under `train`, and both are read."""
+
+    val_enabled: bool = True
+    val_freq: int = Field(1000, ge=1, description="iterations between validations")
+
+
+class LoggerSpec(Frozen):
+    """The `logger` section; it never influences what is trained."""
+
+    print_freq: int = Field(100, ge=1, description="iterations between two reports")
+    save_checkpoint_seconds: float = Field(90, ge=1, le=86400, description="seconds between two checkpoints")
+
+
+class ComputeSpec(Frozen):
+    """How the arithmetic is done. `auto` is decided once, on the first machine that runs the job."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: Literal["auto"] | bool = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+
+
+class JobSpec(Frozen):
+    """One training, complete. Its `spec_id` names what influences the result."""
+
+    spec_version: Literal[1] = SPEC_VERSION
+    name: SafeName
+    scale: Literal[2, 3, 4] = 2
+    manual_seed: int = Field(1024, ge=0, lt=2**63)
+    network_g: NetworkSpec
+    datasets: DatasetsSpec
+    path: PathSpec = PathSpec()
+    train: TrainSpec
+    val: ValSpec = ValSpec()
+    logger: LoggerSpec = LoggerSpec()
+    compute: ComputeSpec = ComputeSpec()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.train.warmup_iter >= self.train.total_iter:
+            raise ValueError(
+                f"train.warmup_iter ({self.train.warmup_iter}) must be less than "
+                f"train.total_iter ({self.train.total_iter})"
+            )
+        hr = self.datasets.train.lq_size * self.scale
+        if hr < 11 and any(loss.type == "ssim" for loss in self.train.losses):
+            raise ValueError(f"an SSIM loss needs crops of 11 pixels or more, here {hr}")
+        return self
+
+
+def spec_id(spec: JobSpec) -> str:
+    """SHA-256 (hex) of the canonical JSON (RFC 8785) of what influences training.
+
+    Left out: name, logger, and every field at its default, so that a later version's new field with a
+    default changes no id. A data set counts by its content where that is known, else by its name.
+    """
+    body: dict[str, Any] = spec.model_dump(mode="json", exclude_defaults=True, exclude={"name", "logger"})
+    body["spec_version"] = spec.spec_version
+    body["network_g"] = {"type": spec.network_g.type, **body.get("network_g", {})}
+    for part in body["datasets"].values():
+        if part and part.get("identity"):
+            del part["name"]
+    if spec.datasets.val is not None:
+        body["datasets"].setdefault("val", {})["own"] = spec.datasets.val.name == spec.datasets.train.name
+    train = body["train"]
+    train["losses"] = [loss.model_dump(mode="json") for loss in spec.train.losses]
+    train["scheduler"] = spec.train.scheduler.model_dump(mode="json")
+    return hashlib.sha256(rfc8785.dumps(body)).hexdigest()

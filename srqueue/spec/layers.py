@@ -1,0 +1,111 @@
+"""Partial specs laid over each other, with a record of where every value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from srqueue.errors import SpecError
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of everything in `tree` that is not a non-empty mapping; lists count as values."""
+    for key, value in tree.items():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, path)
+        else:
+            yield path, value
+
+
+def get_path(tree: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None."""
+    node: Any = tree
+    for key in path.split("."):
+        if not isinstance(node, Mapping) or key not in node:
+            return None
+        node = node[key]
+    return node
+
+
+def set_path(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Puts `value` at a dotted path, making mappings on the way."""
+    *parents, last = path.split(".")
+    for key in parents:
+        child = tree.get(key)
+        if not isinstance(child, dict):
+            child = tree[key] = {}
+        tree = child
+    tree[last] = value
+
+
+@dataclass
+class Layers:
+    """A growing spec. Later layers win; mappings are merged, lists and scalars replaced whole."""
+
+    tree: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def lay(self, layer: Mapping[str, Any], origin: str) -> None:
+        """Lays one partial spec over what is there."""
+        for path, value in leaves(normalised(layer, origin)):
+            if value == {}:
+                continue
+            self.put(path, value, origin)
+
+    def put(self, path: str, value: Any, origin: str) -> None:
+        """Sets one value and notes where it came from."""
+        for old in [p for p in self.origins if p.startswith(path + ".")]:
+            del self.origins[old]
+        set_path(self.tree, path, value)
+        self.origins[path] = origin
+
+    def get(self, path: str) -> Any:
+        """The value at a dotted path so far, or None."""
+        return get_path(self.tree, path)
+
+
+def normalised(layer: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """`layer` with `train.val`, as the paper prints it, moved to the top-level `val`."""
+    plain = dict(layer)
+    train = plain.get("train")
+    if not isinstance(train, Mapping) or "val" not in train:
+        return plain
+    plain["train"] = {key: value for key, value in train.items() if key != "val"}
+    inner, outer = train["val"], plain.get("val", {})
+    if not isinstance(inner, Mapping) or not isinstance(outer, Mapping):
+        raise SpecError("`val` must hold `key: value` lines", where=f"{origin}, train.val")
+    for key in inner.keys() & outer.keys():
+        if inner[key] != outer[key]:
+            raise SpecError(
+                f"{key} stands twice, as val.{key}: {outer[key]} and train.val.{key}: {inner[key]}",
+                where=origin,
+                hint="keep one of them; they mean the same",
+            )
+    plain["val"] = {**inner, **outer}
+    return plain
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """(dotted path, value text) of one `--set key.path=value`. Raises SpecError where it is not one."""
+    path, equals, value = text.partition("=")
+    path = path.strip()
+    if not equals or not path or not all(path.split(".")):
+        raise SpecError(
+            f"{text!r} is not a setting", where="--set", hint="write it as --set train.optim_g.lr=5e-5"
+        )
+    return path, value
+
+
+def origin_of(origins: Mapping[str, str], path: str) -> str:
+    """Where the value at a dotted path came from: its own origin, a child's, a parent's, or `default`."""
+    below = next((origin for known, origin in origins.items() if known.startswith(path + ".")), None)
+    if below:
+        return below
+    parts: Sequence[str] = path.split(".")
+    for end in range(len(parts), 0, -1):
+        found = origins.get(".".join(parts[:end]))
+        if found:
+            return found
+    return "default"

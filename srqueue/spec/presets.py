@@ -1,0 +1,81 @@
+"""Presets: partial specs that people maintain as YAML files.
+
+presets/fidelity/NAME.yaml       {description, extends?, architecture?, spec}
+presets/architectures/NAME.yaml  {description, spec}
+presets/datasets/NAME.yaml       {description, spec}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from srqueue.errors import SpecError, did_you_mean
+from srqueue.spec.layers import Layers
+from srqueue.spec.reading import read_mapping
+
+Kind = Literal["fidelity", "architectures", "datasets"]
+_NOUNS: dict[str, str] = {
+    "fidelity": "preset",
+    "architectures": "architecture",
+    "datasets": "data set preset",
+}
+_KEYS = {"description", "extends", "architecture", "spec"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One preset file, with what it extends laid underneath."""
+
+    name: str
+    description: str
+    architecture: str | None
+    tree: dict[str, Any]
+    origins: dict[str, str]
+
+
+def presets_folder() -> Path:
+    """Where the YAML files lie: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "presets"
+    return installed if installed.is_dir() else package.parent / "presets"
+
+
+def names(kind: Kind) -> list[str]:
+    """Names of all presets of a kind, sorted."""
+    return sorted(path.stem for path in (presets_folder() / kind).glob("*.yaml"))
+
+
+def preset_names() -> list[str]:
+    """Names of the fidelity presets."""
+    return names("fidelity")
+
+
+def architecture_names() -> list[str]:
+    """Names of the architectures."""
+    return names("architectures")
+
+
+def load_preset(name: str, kind: Kind = "fidelity", _above: tuple[str, ...] = ()) -> Preset:
+    """Reads a preset with everything it extends. Raises SpecError with did-you-mean for an unknown name."""
+    noun = _NOUNS[kind]
+    if name not in names(kind):
+        raise SpecError(f"no {noun} {name!r}", hint=did_you_mean(name, names(kind)))
+    if name in _above:
+        raise SpecError(f"the presets extend each other in a circle: {' -> '.join((*_above, name))}")
+    file = presets_folder() / kind / f"{name}.yaml"
+    raw = read_mapping(file)
+    for key in raw.keys() - _KEYS:
+        raise SpecError(f"unknown key {key!r} in a preset", where=str(file), hint=did_you_mean(key, _KEYS))
+    layers, architecture = Layers(), raw.get("architecture")
+    if "extends" in raw:
+        below = load_preset(raw["extends"], kind, (*_above, name))
+        layers = Layers(below.tree, below.origins)
+        architecture = architecture or below.architecture
+    body = raw.get("spec") or {}
+    if not isinstance(body, Mapping):
+        raise SpecError("`spec` must hold `key: value` lines", where=str(file))
+    layers.lay(body, f"{noun} {name}")
+    return Preset(name, str(raw.get("description", "")), architecture, layers.tree, layers.origins)

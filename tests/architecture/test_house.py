@@ -1,0 +1,75 @@
+"""The rules of the house, checked on the tree itself."""
+
+import ast
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from srqueue.spec.networks import NETWORK_TYPES
+from srqueue.spec.presets import architecture_names
+
+ROOT = Path(__file__).parents[2]
+CODE = sorted([*ROOT.glob("srqueue/**/*.py"), *ROOT.glob("workers/**/*.py")])
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_the_import_contracts_hold(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None) == 0
+
+
+def test_modules_stay_small():
+    sizes = [n for n in map(lines, CODE) if n > 3]
+    assert statistics.median(sizes) <= 120
+    assert [p.relative_to(ROOT) for p in CODE if lines(p) > 400] == []
+
+
+def test_no_module_is_a_drawer():
+    banned = re.compile(r"util|common|helper|misc|manager")
+    assert [p.name for p in CODE if banned.search(p.stem)] == []
+
+
+def test_every_module_says_what_it_is_in_its_first_line():
+    silent = [p for p in CODE if p.read_text().strip() and not ast.get_docstring(ast.parse(p.read_text()))]
+    assert [str(p.relative_to(ROOT)) for p in silent] == []
+
+
+def calls(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_nothing_unpickles_and_nothing_runs_a_shell():
+    for path in CODE:
+        assert not re.search(r"^\s*(import|from) (pickle|shelve|marshal|dill)\b", path.read_text(), re.M), path
+        assert not calls(path) & {"torch.load", "torch.save", "eval", "exec", "os.system", "yaml.unsafe_load"}, path
+        assert "shell=True" not in path.read_text(), path
+
+
+def test_nothing_in_training_draws_from_a_global_generator():
+    """What a step trains on must be a pure function of (seed, iteration, slot)."""
+    for path in ROOT.glob("workers/trainer/**/*.py"):
+        drawn = {c for c in calls(path) if re.match(r"(random|np\.random|numpy\.random|torch)\.(rand|shuffle|choice)", c)}
+        assert drawn == set(), path
+
+
+def test_each_network_of_the_specs_has_an_architecture_file_and_a_class():
+    from workers.trainer.archs import ARCHITECTURES
+
+    assert set(NETWORK_TYPES) == set(architecture_names()) == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*/*.yaml")), ids=lambda p: p.stem)
+def test_a_preset_file_begins_with_when_to_use_it(path):
+    assert path.read_text().startswith("#")
+
+
+def test_architecture_files_hold_no_rates_and_no_lengths():
+    for path in (ROOT / "presets/architectures").glob("*.yaml"):
+        assert not re.search(r"^\s*(train|val|lr|total_iter|warmup_iter)\s*:", path.read_text(), re.M), path

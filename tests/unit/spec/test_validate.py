@@ -1,0 +1,60 @@
+"""A wrong spec is answered with what is wrong, where, and what to do."""
+
+import pytest
+
+from srqueue.errors import SpecError
+from srqueue.spec.expand import DatasetRef, expand, set_value
+from srqueue.spec.validate import validate
+
+SETTINGS = [
+    ("train.optim_g.lrr=1", "train.optim_g.lrr: unknown key", "did you mean 'lr'"),
+    ("trian.total_iter=1", "trian: unknown key", "did you mean 'train'"),
+    ("network_g.num_fet=3", "network_g.num_fet: unknown key", "known: alpha"),
+    ("train.losses=[{type: l3}]", "unknown value 'l3'", "known: charbonnier, l1, ssim"),
+    ("train.scheduler={type: cosin}", "unknown value 'cosin'", "did you mean 'cosine'"),
+    ("train.scheduler={min_factor: 0.1}", "train.scheduler.min_factor: unknown key", "known: type"),
+    ("train.losses=[{loss_weight: 1}]", "train.losses.0.type: is missing", "known types"),
+    ("train.optim_g.lr=-1", "greater than 0, not -1", None),
+    ("val.val_freq=abc", "valid integer", None),
+    (
+        "train.training_automations.IntelligentEarlyStoping.patience=3",
+        "unknown key",
+        "IntelligentEarlyStopping",
+    ),
+    ("scale=5", "unknown value 5", None),
+    ("name=../../etc", "name: ", None),
+    ("train.optim_g.lr=.nan", "finite", None),
+]
+
+
+@pytest.mark.parametrize(("setting", "message", "hint"), SETTINGS)
+def test_one_wrong_setting_is_named(setting, message, hint):
+    with pytest.raises(SpecError) as caught:
+        expand(DatasetRef("cc0"), overrides=[("flag --set", set_value(setting))])
+    assert message in caught.value.message
+    assert "flag --set" in caught.value.message
+    if hint:
+        assert hint in (caught.value.hint or "")
+    assert caught.value.exit_code == 2
+
+
+def test_all_problems_are_told_at_once():
+    layer = {"train": {"total_iter": 0, "optim_g": {"lr": 0}}, "vall": 3}
+    with pytest.raises(SpecError) as caught:
+        expand(DatasetRef("cc0"), overrides=[("mine.yaml", layer)])
+    assert all(key in caught.value.message for key in ("train.total_iter", "train.optim_g.lr", "vall"))
+
+
+def test_an_assignment_without_equals_is_explained():
+    with pytest.raises(SpecError, match="is not a setting"):
+        set_value("train.total_iter")
+
+
+def test_something_that_is_no_mapping_is_refused():
+    with pytest.raises(SpecError, match="key: value"):
+        validate([1, 2], "here")  # type: ignore[arg-type]
+
+
+def test_the_error_class_of_a_user_is_a_spec_error_for_the_cli():
+    with pytest.raises(SpecError):
+        validate({"name": "x"}, "here")

@@ -1,0 +1,47 @@
+"""Settings come from SRQUEUE_* and say what does not hold."""
+
+from pathlib import Path
+
+import pytest
+
+from srqueue.errors import UsageError
+from srqueue.settings import load_settings
+
+
+def test_the_embedded_servers_socket_is_used_without_a_url(monkeypatch, tmp_path):
+    monkeypatch.setenv("SRQUEUE_HOME", str(tmp_path))
+    monkeypatch.delenv("SRQUEUE_REDIS_URL", raising=False)
+    settings = load_settings()
+    assert settings.store_url == f"unix://{settings.socket}?db=0"
+    assert settings.broker_url == f"redis+socket://{settings.socket}?virtual_host=0"
+
+
+def test_a_long_home_moves_the_socket_to_where_it_fits(monkeypatch, tmp_path):
+    monkeypatch.setenv("SRQUEUE_HOME", str(tmp_path / ("x" * 120)))
+    assert len(str(load_settings().socket)) < 100
+
+
+def test_a_password_is_never_shown(monkeypatch):
+    monkeypatch.setenv("SRQUEUE_REDIS_URL", "redis://me:canary@localhost:6379/3")
+    settings = load_settings()
+    assert settings.broker_url.endswith("@localhost:6379/3")
+    assert settings.shown_url == "redis://me:***@localhost:6379/3"
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SRQUEUE_LEASE", "soon"), ("SRQUEUE_FLOWER_PORT", "99999"), ("SRQUEUE_REDIS_URL", "http://x")],
+)
+def test_a_variable_that_does_not_hold_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as caught:
+        load_settings()
+    assert caught.value.where == name
+
+
+def test_runs_lie_under_home_unless_told_otherwise(monkeypatch, tmp_path):
+    monkeypatch.setenv("SRQUEUE_HOME", str(tmp_path))
+    assert load_settings().runs_root == tmp_path / "runs"
+    monkeypatch.setenv("SRQUEUE_RUNS", "elsewhere")
+    assert load_settings().runs_root == Path.cwd() / "elsewhere"

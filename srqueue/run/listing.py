@@ -49,9 +49,9 @@ class Listing:
     pictures: tuple[Picture, ...]
     quarantined: dict[str, str]
 
-    def training(self) -> tuple[Picture, ...]:
-        """Pictures that are trained on."""
-        return tuple(p for p in self.pictures if not p.held_out)
+    def training(self, smallest: int = 0) -> tuple[Picture, ...]:
+        """Pictures that are trained on: not held out, both sides of `smallest` pixels or more."""
+        return tuple(p for p in self.pictures if not p.held_out and min(p.width, p.height) >= smallest)
 
     def held_out(self) -> tuple[Picture, ...]:
         """Pictures kept for validation."""

@@ -12,7 +12,7 @@ from srqueue.spec.base import Frozen
 from srqueue.spec.networks import NetworkSpec
 from srqueue.spec.training import TrainSpec
 
-SPEC_VERSION = 1
+SPEC_VERSION: Literal[1] = 1
 
 SafeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
 Identity = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]

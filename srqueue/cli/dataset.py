@@ -1,0 +1,213 @@
+"""`srqueue dataset`: which pictures this machine knows, and by which name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srqueue.cli import complete
+from srqueue.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from srqueue.datasets import CheckReport, DatasetEntry
+
+app = typer.Typer(
+    help="Register folders of pictures under a name, look at them, check them.", no_args_is_help=True
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[str, typer.Argument(help="Name of a data set.", autocompletion=complete.datasets)]
+
+
+@app.command("add")
+def add_dataset(
+    name: Annotated[str, typer.Argument(help="The name jobs use: letters, digits, '.', '_', '-'.")],
+    hr: Annotated[
+        Path, typer.Option(help="Folder of the originals: PNG, JPEG or WebP, subfolders included.")
+    ],
+    lr: Annotated[
+        Path | None, typer.Option(help="Folder of the small pictures; without it they are made.")
+    ] = None,
+    scale: Annotated[
+        int | None, typer.Option(help="2, 3 or 4; found out from HR and LR where left out.")
+    ] = None,
+    val: Annotated[
+        str | None, typer.Option(help="Another data set to validate on.", autocompletion=complete.datasets)
+    ] = None,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(help="A picture to validate on; may be given several times. Without it and --val: 1 %."),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the pictures, as a note.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where they come from, as a note.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a data set of that name.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at every picture of a folder and register it. Pictures are never moved or changed."""
+    from srqueue.datasets import Registry, add
+    from srqueue.settings import load_settings
+
+    settings = load_settings()
+    before = Registry(settings).find(name)
+    entry = add(settings, name, hr, lr, scale, val, hold_out, licence, source, replace, tell=say)
+    change = "unchanged" if entry == before else "replaced" if before else "added"
+    if as_json:
+        print_json({**_as_dict(entry), "change": change})
+        return
+    print(f"{name}: {change}. {_summary(entry)}")
+    if change != "unchanged":
+        say(f"train on it: srqueue submit {name}")
+
+
+@app.command("ls")
+def list_datasets(as_json: Json = False) -> None:
+    """List the data sets of this machine."""
+    from srqueue.datasets import Registry
+    from srqueue.settings import load_settings
+
+    registry = Registry(load_settings())
+    entries = registry.entries()
+    if as_json:
+        print_json([_as_dict(entry) for entry in entries])
+    elif not entries:
+        say(f"no data sets in {registry.file}; add one: srqueue dataset add NAME --hr FOLDER")
+    else:
+        print_table(
+            ["NAME", "PICTURES", "SCALE", "VALIDATED ON", "ADDED", "FOLDER"], [_row(e) for e in entries]
+        )
+
+
+@app.command("show")
+def show_dataset(name: Name, as_json: Json = False) -> None:
+    """Show one data set: folders, sizes, what is held out, what cannot be used."""
+    from srqueue.datasets import Registry
+    from srqueue.datasets.names import first_five, shown
+    from srqueue.run.listing import Listing
+    from srqueue.settings import load_settings
+
+    registry = Registry(load_settings())
+    entry = registry.get(name)
+    listing = Listing.read(registry.listing_file(name))
+    held_out = [picture.path for picture in listing.held_out()]
+    if as_json:
+        print_json(
+            {**_as_dict(entry), "held_out_pictures": held_out, "quarantined_pictures": listing.quarantined}
+        )
+        return
+    rows = {
+        "name": entry.name,
+        "HR folder": shown(entry.hr) + ("" if Path(entry.hr).is_dir() else "  (is not there)"),
+        "LR folder": shown(entry.lr) if entry.lr else "none: made from HR",
+        "scale": str(entry.scale or "any"),
+        "pictures": f"{entry.pictures} ({', '.join(f'{n} {kind}' for kind, n in entry.kinds.items())})",
+        "smallest": f"{entry.min_width} wide, {entry.min_height} high",
+        "validated on": entry.val
+        or (f"{len(held_out)} held out: {first_five(held_out)}" if held_out else "nothing"),
+        "cannot be used": str(entry.quarantined),
+        "licence": entry.licence or "-",
+        "source": entry.source or "-",
+        "added": entry.added,
+        "identity": entry.identity,
+    }
+    for key, value in rows.items():
+        print(f"{key:<15} {shown(value)}")
+    for path, reason in list(listing.quarantined.items())[:20]:
+        print(f"  {shown(path)}: {shown(reason)}")
+
+
+@app.command("check")
+def check_dataset(name: Name, as_json: Json = False) -> None:
+    """Read every picture again: changed, missing or broken files, wrong pairs, near-duplicates. 1 if any."""
+    from srqueue.datasets import check
+    from srqueue.settings import load_settings
+
+    report = check(load_settings(), name, tell=say)
+    if as_json:
+        print_json({**_as_dict(report), "sound": report.sound})
+    else:
+        _print_report(report)
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+@app.command("rm")
+def remove_dataset(name: Name, as_json: Json = False) -> None:
+    """Forget a data set. Its pictures stay where they are."""
+    from srqueue.datasets import Registry
+    from srqueue.datasets.names import shown
+    from srqueue.settings import load_settings
+
+    entry = Registry(load_settings()).remove(name)
+    if as_json:
+        print_json({**_as_dict(entry), "change": "removed"})
+    else:
+        print(f"{name}: forgotten; its pictures are still in {shown(entry.hr)}")
+
+
+def _as_dict(value: DatasetEntry | CheckReport) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(value)
+
+
+def _summary(entry: DatasetEntry) -> str:
+    parts = [f"{entry.pictures} pictures ({', '.join(f'{n} {kind}' for kind, n in entry.kinds.items())})"]
+    parts.append(f"validated on {_validated_on(entry)}")
+    if entry.scale:
+        parts.append(f"scale {entry.scale}")
+    if entry.quarantined:
+        parts.append(f"{entry.quarantined} cannot be used")
+    return ", ".join(parts)
+
+
+def _validated_on(entry: DatasetEntry) -> str:
+    return entry.val or (f"{entry.held_out} held out" if entry.held_out else "nothing")
+
+
+def _row(entry: DatasetEntry) -> list[str]:
+    from srqueue.datasets.names import shown
+
+    there = "" if Path(entry.hr).is_dir() else "  (is not there)"
+    return [
+        entry.name,
+        str(entry.pictures),
+        str(entry.scale or "any"),
+        _validated_on(entry),
+        entry.added[:10],
+        shown(entry.hr) + there,
+    ]
+
+
+def _print_report(report: CheckReport) -> None:
+    """One row a finding; the pictures that cannot be used are told, but are nothing new."""
+    from srqueue.datasets.names import shown
+
+    rows = [["missing", path, ""] for path in report.missing]
+    rows += [["changed", path, "other content than when it was added"] for path in report.changed]
+    rows += [["corrupt", path, reason] for path, reason in report.corrupt.items()]
+    rows += [["pair", pair["path"], _pair_text(pair)] for pair in report.pairs if pair["remark"]]
+    rows += [
+        [
+            "duplicate",
+            hit["train"],
+            f"is also validated on as {hit['val']} (correlation {hit['correlation']})",
+        ]
+        for hit in report.duplicates
+    ]
+    rows += [["(new)", path, "not used until the data set is added again"] for path in report.new]
+    rows += [["(not used)", path, reason] for path, reason in report.quarantined.items()]
+    if rows:
+        print_table(["WHAT", "PICTURE", "REMARK"], [[shown(cell) for cell in row] for row in rows])
+    values = [pair["psnr"] for pair in report.pairs if pair["psnr"] is not None]
+    if values:
+        mean, least, most = sum(values) / len(values), min(values), max(values)
+        print(f"bicubic PSNR-Y of {len(values)} pairs: {mean:.2f} dB ({least:.2f} to {most:.2f})")
+    verdict = "all is well" if report.sound else "something is wrong"
+    print(f"{report.name}: {report.pictures} pictures, {verdict}")
+
+
+def _pair_text(pair: dict[str, object]) -> str:
+    psnr = pair["psnr"]
+    return str(pair["remark"]) + (f" ({psnr:.2f} dB)" if isinstance(psnr, float) else "")

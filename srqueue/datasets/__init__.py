@@ -1,0 +1,19 @@
+"""This machine's registry of data sets; their pixels are looked at by `workers.data_tools` only."""
+
+from srqueue.datasets.adding import add, add_sample
+from srqueue.datasets.checking import CheckReport, check
+from srqueue.datasets.crop import check_crop
+from srqueue.datasets.entry import DatasetEntry
+from srqueue.datasets.registry import Registry, dataset_ref, locate
+
+__all__ = [
+    "CheckReport",
+    "DatasetEntry",
+    "Registry",
+    "add",
+    "add_sample",
+    "check",
+    "check_crop",
+    "dataset_ref",
+    "locate",
+]

@@ -1,0 +1,162 @@
+"""Adds a data set to this machine's registry."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace as changed
+from datetime import UTC, datetime
+from pathlib import Path
+
+from srqueue.datasets.entry import DatasetEntry, read_entry
+from srqueue.datasets.names import shown
+from srqueue.datasets.registry import Registry
+from srqueue.datasets.tools import run_tool, say_on_stderr
+from srqueue.errors import ConflictError, UsageError
+from srqueue.run.atomic import fsync_dir
+from srqueue.run.folder import check_name
+from srqueue.settings import Settings
+
+SAMPLE = "sample"
+
+
+def add(
+    settings: Settings,
+    name: str,
+    hr: Path | str,
+    lr: Path | str | None = None,
+    scale: int | None = None,
+    val: str | None = None,
+    hold_out: Sequence[str] | None = None,
+    licence: str | None = None,
+    source: str | None = None,
+    replace: bool = False,
+    tell: Callable[[str], None] = say_on_stderr,
+) -> DatasetEntry:
+    """Looks at every picture under `hr` (and `lr`), writes the listing and registers it as `name`.
+
+    Returns the stored entry; the old one, `added` included, where nothing changed. `val` names another data
+    set to validate on; else exactly the pictures `hold_out` are held out, else 1 % (1 to 100) by a hash of
+    the path. Pictures are never moved or changed. Raises UsageError, DataError or ConflictError.
+    """
+    registry = Registry(settings)
+    before = registry.find(check_name(name, "a data set"))
+    hr_root = _absolute(hr)
+    lr_root = _absolute(lr) if lr is not None else None
+    _check_arguments(registry, name, scale, val, hold_out)
+    if before and not replace and (before.hr, before.lr) != (hr_root, lr_root):
+        raise _taken(before)
+
+    listing_file = registry.listing_file(name)
+    listing_file.parent.mkdir(parents=True, exist_ok=True)
+    staged = listing_file.with_name(f".{name}.{secrets.token_hex(6)}.json")
+    request = {
+        "name": name,
+        "hr": hr_root,
+        "lr": lr_root,
+        "scale": scale,
+        "hold_share": val is None,
+        "hold_out": list(hold_out) if hold_out else None,
+        "previous": str(listing_file),
+        "out": str(staged),
+    }
+    try:
+        found = run_tool("add", request, tell)
+        _check_scales(registry, val, found["scale"])
+        same = before is not None and before.identity == found["identity"]
+        raw = {
+            "hr": hr_root,
+            "lr": lr_root,
+            "val": val,
+            # Not said again about the same pictures: stays as it was said.
+            "licence": before.licence if before and same and licence is None else licence,
+            "source": before.source if before and same and source is None else source,
+            "added": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **found,
+        }
+        entry = read_entry(name, raw, "workers.data_tools")
+        if before and changed(entry, added=before.added) == before:
+            entry = before
+        elif before and not replace:
+            raise _taken(before)
+        with registry.changing() as entries:
+            if entries.get(name) != before:
+                raise ConflictError(
+                    f"data set {name!r} was changed by somebody else meanwhile", hint="add it again"
+                )
+            staged.replace(listing_file)
+            fsync_dir(listing_file.parent)
+            entries[name] = entry
+    finally:
+        staged.unlink(missing_ok=True)
+    return entry
+
+
+def add_sample(settings: Settings, tell: Callable[[str], None] = say_on_stderr) -> DatasetEntry:
+    """Registers `sample`: CC0 and public-domain photographs out of scikit-image's wheel, without a download.
+
+    They are written as PNG under the state folder; `astronaut` and `coffee` are held out. Doing it again
+    mends what is missing. Raises UsageError where the user gave that name to pictures of his own.
+    """
+    folder = Path(os.path.realpath(settings.home / "datasets" / SAMPLE))
+    before = Registry(settings).find(SAMPLE)
+    if before and before.hr != str(folder):
+        raise UsageError(
+            f"{SAMPLE!r} already names other pictures",
+            where=shown(before.hr),
+            hint=f"srqueue dataset rm {SAMPLE}, and add them under another name",
+        )
+    made = run_tool("sample", {"folder": str(folder)}, tell)
+    return add(
+        settings,
+        SAMPLE,
+        folder,
+        hold_out=made["hold_out"],
+        licence=made["licence"],
+        source=made["source"],
+        replace=True,
+        tell=tell,
+    )
+
+
+def _absolute(folder: Path | str) -> str:
+    """`folder` without links, so that a link that is turned elsewhere later changes no data set."""
+    try:
+        path = os.path.realpath(Path(folder).expanduser())
+        path.encode()  # the registry is UTF-8 text; names of pictures inside may be any bytes
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"the folder {str(folder)!r} cannot be used: {error}") from None
+    return path
+
+
+def _check_arguments(
+    registry: Registry, name: str, scale: int | None, val: str | None, hold_out: Sequence[str] | None
+) -> None:
+    if scale is not None and scale not in (2, 3, 4):
+        raise UsageError(f"the scale is 2, 3 or 4, not {scale}")
+    for other in registry.names():
+        # Listings are files named after the data set, and many file systems take a and A for one.
+        if other != name and other.casefold() == name.casefold():
+            raise UsageError(f"{name!r} differs from the data set {other!r} by upper and lower case only")
+    if val is None:
+        return
+    if hold_out:
+        raise UsageError("either validate on another data set or hold pictures out, not both")
+    if val == name:
+        raise UsageError(f"{name!r} cannot be validated on itself", hint="without --val a share is held out")
+    _check_scales(registry, val, scale)
+
+
+def _check_scales(registry: Registry, val: str | None, scale: int | None) -> None:
+    fixed = registry.get(val).scale if val else None
+    if fixed and scale and fixed != scale:
+        raise UsageError(f"{val!r} is of scale {fixed}, this data set of scale {scale}")
+
+
+def _taken(entry: DatasetEntry) -> UsageError:
+    return UsageError(
+        f"there is a data set {entry.name!r} already, with other pictures or settings",
+        where=shown(entry.hr),
+        hint="take another name, or replace it with --replace",
+    )

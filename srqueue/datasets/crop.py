@@ -1,0 +1,34 @@
+"""Whether the pictures of a data set are large enough for a job's crops."""
+
+from __future__ import annotations
+
+from srqueue.datasets.entry import DatasetEntry
+from srqueue.datasets.names import first_five
+from srqueue.datasets.registry import Registry
+from srqueue.errors import DataError
+from srqueue.run.listing import Listing
+
+
+def check_crop(registry: Registry, entry: DatasetEntry, lq_size: int, scale: int) -> str | None:
+    """A notice that names the pictures smaller than `lq_size * scale` pixels, which a training leaves out.
+
+    None where there are none. Raises DataError where no picture is large enough.
+    """
+    side = lq_size * scale
+    if min(entry.min_width, entry.min_height) >= side:
+        return None
+    file = registry.listing_file(entry.name)
+    if not file.exists():  # a machine that only submits
+        return f"pictures of {entry.name!r} smaller than the crop of {side} pixels are left out"
+    listing = Listing.read(file)
+    usable = listing.training(side)
+    small = sorted(set(listing.training()) - set(usable), key=lambda p: p.path)
+    if not usable:
+        largest = max((min(p.width, p.height) for p in small), default=0)
+        raise DataError(
+            f"no picture of {entry.name!r} is as large as the crop of {side} pixels ({lq_size} x {scale})",
+            where=listing.hr_root,
+            hint=f"train on smaller crops: --set datasets.train.lq_size={max(largest // scale, 8)}",
+        )
+    named = first_five([f"{p.path} ({p.width}x{p.height})" for p in small])
+    return f"{len(small)} of {len(small) + len(usable)} pictures are smaller than the crop and left out: {named}"

@@ -1,0 +1,1 @@
+"""What a GPU machine runs: the Celery worker, the trainer, and the tools that need pixels."""

@@ -1,0 +1,1 @@
+"""What needs pixels: scanning, pairing and checking the pictures of a data set."""

@@ -1,0 +1,153 @@
+"""Makes the listing of a data set."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srqueue.datasets.names import first_five, shown
+from srqueue.errors import DataError, UsageError
+from srqueue.run.listing import Listing, Picture, identity_of
+from workers.data_tools import held_out
+from workers.data_tools.pairing import fit_scale, pair
+from workers.data_tools.picture import Facts, Known
+from workers.data_tools.scan import Scan, say_broken, scan
+
+DEFAULT_LQ_SIZE = 64
+"""Side of the low-resolution crops of the presets; smaller pictures get a warning."""
+
+
+@dataclass(frozen=True)
+class AddRequest:
+    """What to look at, and where to write the listing. `previous` is the listing whose hashes may be kept."""
+
+    name: str
+    hr: str
+    lr: str | None
+    scale: int | None
+    hold_share: bool
+    hold_out: list[str] | None
+    previous: str | None
+    out: str
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """`add` on a request out of JSON."""
+    return add(AddRequest(**request))
+
+
+def add(request: AddRequest) -> dict[str, Any]:
+    """Scans, pairs, hashes, writes the listing. Returns what the registry keeps of it. Raises DataError."""
+    hr_root, lr_root = Path(request.hr), Path(request.lr) if request.lr else None
+    if lr_root and (lr_root.is_relative_to(hr_root) or hr_root.is_relative_to(lr_root)):
+        raise UsageError(
+            "the HR and the LR folder are the same, or one lies inside the other",
+            where=shown(lr_root),
+            hint="put HR and LR pictures into two folders beside each other",
+        )
+    known_hr, known_lr = _known(request)
+    hr = scan(hr_root, "HR", known_hr)
+    lr = scan(lr_root, "LR", known_lr) if lr_root else None
+    partners = pair(hr.paths, lr.paths) if lr else {}
+    broken = _broken(hr, lr, partners)
+    usable = [path for path in sorted(hr.whole) if path not in broken]
+    say_broken(broken)
+    if not usable:
+        raise DataError(
+            f"none of the {len(broken)} pictures can be used: "
+            + first_five([f"{path} ({reason})" for path, reason in sorted(broken.items())]),
+            where=shown(hr_root),
+        )
+    scale = request.scale
+    if lr:
+        scale = fit_scale({p: (_size(hr.whole[p]), _size(lr.whole[partners[p]])) for p in usable}, scale)
+    if request.hold_out:
+        held = held_out.named(usable, broken, request.hold_out)
+    else:
+        held = held_out.share(usable) if request.hold_share else frozenset()
+    pictures = tuple(_picture(path, hr.whole[path], partners.get(path), lr, path in held) for path in usable)
+    listing = Listing(
+        name=request.name,
+        identity=identity_of(pictures, request.lr),
+        hr_root=request.hr,
+        lr_root=request.lr,
+        scale=scale,
+        pictures=pictures,
+        quarantined=dict(sorted(broken.items())),
+    )
+    listing.write(Path(request.out))
+    _warn_of_small(listing, scale or 2)
+    trained = listing.training()
+    return {
+        "identity": listing.identity,
+        "scale": scale,
+        "pictures": len(pictures),
+        "held_out": len(held),
+        "quarantined": len(broken),
+        "min_width": min(p.width for p in trained),
+        "min_height": min(p.height for p in trained),
+        "kinds": dict(sorted(Counter(hr.whole[p].kind for p in usable).items())),
+    }
+
+
+def _known(request: AddRequest) -> tuple[dict[str, Known], dict[str, Known]]:
+    """HR and LR files that the previous listing knows; none where it is of other folders."""
+    try:
+        listing = Listing.read(Path(request.previous)) if request.previous else None
+    except DataError:
+        listing = None
+    if listing is None or (listing.hr_root, listing.lr_root) != (request.hr, request.lr):
+        return {}, {}
+    scale = listing.scale or 1
+    hr = {p.path: Known(p.width, p.height, p.size, p.mtime_ns, p.sha256) for p in listing.pictures}
+    lr = {
+        p.lr_path: Known(p.width // scale, p.height // scale, p.lr_size, p.lr_mtime_ns, p.lr_sha256)
+        for p in listing.pictures
+        if p.lr_path
+    }
+    return hr, lr
+
+
+def _broken(hr: Scan, lr: Scan | None, partners: dict[str, str]) -> dict[str, str]:
+    """What cannot be used, by HR path: a broken LR picture takes its pair along."""
+    broken = dict(hr.broken)
+    if lr:
+        for path, partner in partners.items():
+            if partner in lr.broken and path not in broken:
+                broken[path] = f"its LR picture {shown(partner)}: {lr.broken[partner]}"
+    return broken
+
+
+def _size(facts: Facts) -> tuple[int, int]:
+    return facts.width, facts.height
+
+
+def _picture(path: str, facts: Facts, partner: str | None, lr: Scan | None, held: bool) -> Picture:
+    small = lr.whole[partner] if lr and partner else None
+    return Picture(
+        path=path,
+        width=facts.width,
+        height=facts.height,
+        size=facts.size,
+        mtime_ns=facts.mtime_ns,
+        sha256=facts.sha256,
+        lr_path=partner,
+        lr_size=small.size if small else 0,
+        lr_mtime_ns=small.mtime_ns if small else 0,
+        lr_sha256=small.sha256 if small else "",
+        held_out=held,
+    )
+
+
+def _warn_of_small(listing: Listing, scale: int) -> None:
+    side = DEFAULT_LQ_SIZE * scale
+    small = [f"{p.path} ({p.width}x{p.height})" for p in listing.training() if min(p.width, p.height) < side]
+    if small:
+        print(
+            f"warning: {len(small)} of {len(listing.training())} pictures are smaller than {side} pixels, "
+            f"the usual crop at scale {scale}: {first_five(small)}",
+            file=sys.stderr,
+        )

@@ -1,0 +1,112 @@
+"""Compares the pictures on disk with the listing that was made of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srqueue.datasets.names import shown
+from srqueue.run.listing import Listing, Picture
+from workers.data_tools.duplicates import near_duplicates
+from workers.data_tools.pair_quality import PairQuality, flag_outliers, pair_quality
+from workers.data_tools.picture import BrokenPicture
+from workers.data_tools.scan import Scan, scan
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """The listing to check, and that of the other data set it is validated on."""
+
+    listing: str
+    val_listing: str | None
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """`check` on a request out of JSON."""
+    return check(CheckRequest(**request))
+
+
+def check(request: CheckRequest) -> dict[str, Any]:
+    """Reads every file again and returns what differs (see srqueue.datasets.checking). Raises DataError."""
+    listing = Listing.read(Path(request.listing))
+    hr = scan(Path(listing.hr_root), "HR", thumbnails=True)
+    lr = scan(Path(listing.lr_root), "LR") if listing.lr_root else None
+    missing, changed, corrupt = _differences(listing, hr, lr)
+    known = {p.path for p in listing.pictures} | listing.quarantined.keys()
+    return {
+        "pictures": len(listing.pictures),
+        "missing": missing,
+        "changed": changed,
+        "corrupt": corrupt,
+        "new": [path for path in hr.paths if path not in known],
+        "quarantined": listing.quarantined,
+        "pairs": [asdict(quality) for quality in _pairs(listing, hr, lr)],
+        "duplicates": _duplicates(listing, hr, request.val_listing),
+    }
+
+
+def _differences(listing: Listing, hr: Scan, lr: Scan | None) -> tuple[list[str], list[str], dict[str, str]]:
+    """Missing, changed and corrupt files; those of LR are named as such."""
+    missing: list[str] = []
+    changed: list[str] = []
+    corrupt: dict[str, str] = {}
+    files = [(p.path, p.path, p.sha256, hr) for p in listing.pictures]
+    files += [(f"LR {p.lr_path}", p.lr_path, p.lr_sha256, lr) for p in listing.pictures if p.lr_path and lr]
+    for name, path, sha256, found in files:
+        if path in found.broken:
+            corrupt[name] = found.broken[path]
+        elif path not in found.whole:
+            missing.append(name)
+        elif found.whole[path].sha256 != sha256:
+            changed.append(name)
+    return missing, changed, corrupt
+
+
+def _pairs(listing: Listing, hr: Scan, lr: Scan | None) -> list[PairQuality]:
+    """Quality of every pair that is whole; one that no longer fits the scale says so."""
+    if not (lr and listing.lr_root and listing.scale):
+        return []
+    return flag_outliers(
+        [_pair(p, listing, hr, lr, listing.scale) for p in listing.pictures if _whole(p, hr, lr)]
+    )
+
+
+def _whole(picture: Picture, hr: Scan, lr: Scan) -> bool:
+    return picture.path in hr.whole and picture.lr_path in lr.whole
+
+
+def _pair(picture: Picture, listing: Listing, hr: Scan, lr: Scan, scale: int) -> PairQuality:
+    large, small = hr.whole[picture.path], lr.whole[picture.lr_path or ""]
+    if (small.width * scale, small.height * scale) != (large.width, large.height):
+        sizes = f"HR {large.width}x{large.height}, LR {small.width}x{small.height}"
+        return PairQuality(picture.path, None, f"does not fit the scale {scale}: {sizes}")
+    try:
+        return pair_quality(
+            picture.path,
+            Path(listing.hr_root) / picture.path,
+            Path(listing.lr_root or "") / (picture.lr_path or ""),
+            scale,
+        )
+    except BrokenPicture as error:
+        return PairQuality(picture.path, None, f"was changed meanwhile: {shown(error)}")
+
+
+def _duplicates(listing: Listing, hr: Scan, val_listing: str | None) -> list[dict[str, Any]]:
+    """Pictures that are both trained on and validated on."""
+    if val_listing:
+        val = Listing.read(Path(val_listing))
+        found = scan(Path(val.hr_root), f"{val.name} HR", thumbnails=True)
+        validated = _thumbnails(val.pictures, found)
+    else:
+        validated = _thumbnails(listing.held_out(), hr)
+    hits = near_duplicates(_thumbnails(listing.training(), hr), validated)
+    return [{"train": train, "val": val, "correlation": round(value, 4)} for train, val, value in hits]
+
+
+def _thumbnails(pictures: tuple[Picture, ...], found: Scan) -> dict[str, NDArray[np.float32]]:
+    thumbnails = {p.path: found.whole[p.path].thumbnail for p in pictures if p.path in found.whole}
+    return {path: small for path, small in thumbnails.items() if small is not None}

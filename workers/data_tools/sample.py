@@ -1,0 +1,83 @@
+"""Writes the demo's photographs, which lie inside scikit-image's wheel, as PNG files."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops
+
+from srqueue.datasets.names import shown
+from srqueue.errors import DataError, SrqueueError
+from srqueue.run.atomic import write_file
+from workers.data_tools.picture import BrokenPicture, read_oriented
+
+# Colour photographs that scikit-image's docstrings call CC0 or public domain, and that its wheel holds.
+HELD_OUT = ("astronaut.png", "coffee.png")
+TRAINED_ON = ("chelsea.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
+
+LICENCE = "CC0 (chelsea, coffee, retina) and public domain (astronaut, hubble_deep_field, rocket)"
+SOURCE = "scikit-image, skimage/data (photographs: NASA, SpaceX, R. Michetti, M. Häggström, S. van der Walt)"
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """Where the pictures go."""
+
+    folder: str
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """`write_sample` on a request out of JSON."""
+    return write_sample(SampleRequest(**request))
+
+
+def write_sample(request: SampleRequest) -> dict[str, Any]:
+    """Writes what is missing or damaged under `folder`; files that are right stay untouched.
+
+    Raises SrqueueError where scikit-image is not installed, DataError where its wheel lacks a photograph.
+    """
+    source, folder = _photographs(), Path(request.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*HELD_OUT, *TRAINED_ON):
+        try:
+            picture = read_oriented(source / name).convert("RGB")
+        except BrokenPicture as error:
+            raise DataError(
+                f"scikit-image's {name} {error}",
+                where=shown(source),
+                hint="pip install --force-reinstall 'scikit-image>=0.24'",
+            ) from None
+        target = (folder / name).with_suffix(".png")
+        if not _holds(target, picture):
+            buffer = BytesIO()
+            picture.save(buffer, "PNG")
+            write_file(target, buffer.getvalue())
+    return {
+        "hold_out": [Path(name).stem for name in HELD_OUT],
+        "licence": LICENCE,
+        "source": SOURCE,
+    }
+
+
+def _photographs() -> Path:
+    """The folder inside scikit-image, found without importing it (an import takes a second)."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise SrqueueError(
+            "the sample pictures come out of scikit-image, which is not installed",
+            hint="pip install 'srqueue[demo]'",
+        )
+    return Path(spec.origin).parent / "data"
+
+
+def _holds(file: Path, picture: Image.Image) -> bool:
+    try:
+        there = read_oriented(file)
+    except BrokenPicture:
+        return False
+    same = there.mode == picture.mode and there.size == picture.size
+    return same and ImageChops.difference(there, picture).getbbox() is None

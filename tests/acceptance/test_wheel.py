@@ -47,7 +47,9 @@ def test_a_clean_light_environment_expands_and_submits_from_another_folder(wheel
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     registry = elsewhere / "datasets.yaml"
-    registry.write_text("cc0: {hr: /nowhere/hr, scale: 2, pictures: 10, held_out: 1}\n")
+    registry.write_text("cc0: {hr: /nowhere/hr, identity: " + "a" * 64 + ", scale: 2, pictures: 10, held_out: 1,"
+        " min_width: 256, min_height: 256}\n"
+    )
     keep = {k: v for k, v in os.environ.items() if not k.startswith("SRQUEUE_") and k != "PYTHONPATH"}
     env = keep | {
         "SRQUEUE_HOME": str(elsewhere),

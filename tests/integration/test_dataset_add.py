@@ -233,7 +233,7 @@ def test_the_sample_set_is_made_without_a_download_and_mends_itself(settings, mo
     for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     entry = add_sample(settings)
-    assert (entry.name, entry.pictures, entry.quarantined) == ("sample", 6, 0)
+    assert (entry.name, entry.pictures, entry.quarantined) == ("sample", 10, 0)
     held = [p.path for p in _listing(settings, "sample").held_out()]
     assert held == ["astronaut.png", "coffee.png"]
     assert entry.licence and "CC0" in entry.licence
@@ -244,7 +244,9 @@ def test_the_sample_set_is_made_without_a_download_and_mends_itself(settings, mo
     (folder / "chelsea.png").unlink()
     assert add_sample(settings) == entry
     kept = {p.name for p in folder.iterdir() if stamps[p.name] == p.stat().st_mtime_ns}
-    assert kept == {"astronaut.png", "coffee.png", "hubble_deep_field.png", "retina.png"}
+    assert kept == {
+        f"{n}.png" for n in "astronaut brick camera coffee grass gravel hubble_deep_field retina".split()
+    }
 
 
 def test_the_sample_set_does_not_take_a_users_name(settings, pictures) -> None:

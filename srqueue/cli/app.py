@@ -1,0 +1,81 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from srqueue import __version__
+from srqueue.cli import (
+    dataset,
+    demo,
+    doctor,
+    flower,
+    logs,
+    ls,
+    presets,
+    rm,
+    server,
+    show,
+    stack,
+    submit,
+    train,
+    upscale,
+    verbs,
+    version,
+    watch,
+    worker,
+)
+
+app = typer.Typer(
+    name="srqueue",
+    help="Queue super-resolution trainings: one command in, a trained model and a report out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+START, JOBS, LOOK, MACHINE = "Start here", "Jobs", "Presets, data sets, models", "This machine"
+
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("submit", rich_help_panel=START)(submit.submit)
+app.command("doctor", rich_help_panel=START)(doctor.doctor)
+app.command("ls", rich_help_panel=JOBS)(ls.ls)
+app.command("show", rich_help_panel=JOBS)(show.show)
+app.command("watch", rich_help_panel=JOBS)(watch.watch)
+app.command("logs", rich_help_panel=JOBS)(logs.logs)
+app.command("pause", rich_help_panel=JOBS)(verbs.pause)
+app.command("resume", rich_help_panel=JOBS)(verbs.resume)
+app.command("cancel", rich_help_panel=JOBS)(verbs.cancel)
+app.command("retry", rich_help_panel=JOBS)(verbs.retry)
+app.command("rm", rich_help_panel=JOBS)(rm.rm)
+app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
+app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)
+app.command("train", rich_help_panel=LOOK)(train.train)
+app.command("upscale", rich_help_panel=LOOK, context_settings=_PASS_ON)(upscale.upscale)
+app.command("up", rich_help_panel=MACHINE)(stack.up)
+app.command("down", rich_help_panel=MACHINE)(stack.down)
+app.command("status", rich_help_panel=MACHINE)(stack.status)
+app.command("server", rich_help_panel=MACHINE)(server.server)
+app.command("worker", rich_help_panel=MACHINE, context_settings=_PASS_ON)(worker.worker)
+app.command("flower", rich_help_panel=MACHINE, context_settings=_PASS_ON)(flower.flower)
+app.command("version", rich_help_panel=MACHINE)(version.version)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"srqueue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _srqueue(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    """Queue super-resolution trainings: one command in, a trained model and a report out."""

@@ -1,0 +1,196 @@
+"""The live display of one training: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from srqueue.cli.endings import handling
+from srqueue.cli.progress import Progress, news
+from srqueue.run.events import Event, read_events
+
+if TYPE_CHECKING:
+    from srqueue.store.record import JobRecord
+    from srqueue.store.store import Store
+
+POLL = 0.5
+"""Seconds between two looks."""
+
+_QUIET = 15.0
+"""Seconds after which a line is printed where nothing else asked for one, without a terminal."""
+
+
+class Display:
+    """Shows a Progress: as three updated lines on a terminal, else as a line at each validation."""
+
+    def __init__(self, title: str) -> None:
+        self.progress = Progress()
+        self._title = title
+        self._live: Any = None
+        self._last = ("", -1)
+        self._said_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if sys.stdout.isatty():
+            from rich.live import Live
+
+            self._live = Live(self._drawing(), refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.show()
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Prints a line that stays."""
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, flush=True)
+
+    def see(self, event: Event, quiet: bool = False) -> None:
+        """Takes in one event, and prints it where it is news."""
+        self.progress.see_event(event)
+        if not quiet and (line := news(event)) is not None:
+            self.say(line)
+
+    def show(self) -> None:
+        """Brings the display up to date."""
+        if self._live is not None:
+            self._live.update(self._drawing())
+            return
+        # Training and validating take turns every few seconds: not worth a line each.
+        doing = self.progress.doing().replace("validating", "training")
+        now, seen = time.monotonic(), (doing, self.progress.validations)
+        if seen != self._last or (now - self._said_at > _QUIET and self.progress.state == "running"):
+            self._last, self._said_at = seen, now
+            parts = [doing, self.progress.steps(), self.progress.quality()]
+            print("   ".join(part for part in parts if part), flush=True)
+
+    def _drawing(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        line = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=1.0, completed=self.progress.share, width=30)
+        line.add_row(Text(self._title, style="bold"), bar, f"{self.progress.share:4.0%}")
+        steps = Text(f"{self.progress.doing()}   {self.progress.steps()}")
+        return Group(line, steps, Text(self.progress.quality()))
+
+
+def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
+    """Shows a job until nothing more happens to it by itself, and returns its record.
+
+    Redis going away for a while is told and waited out. `from_start` prints news from before this call too.
+    """
+    from srqueue.errors import ServiceUnreachable
+
+    record = store.get(job_id)
+    told: str | None = None
+    position, begun = "0-0", 0.0 if from_start else time.time()
+    with Display(record.name) as display:
+        while True:
+            try:
+                record = store.get(job_id)
+                display.progress.see_record(record)
+                while batch := store.events(job_id, after=position):
+                    position = batch[-1][0]
+                    for _, line in batch:
+                        event = Event.parse(line)
+                        display.see(event, quiet=event.t < begun)
+                standstill = _standstill(store, record)
+            except ServiceUnreachable as error:
+                standstill = f"{error.message.rstrip('.')}; the job is unharmed, waiting for Redis"
+            else:
+                if record.state.final or record.state == "paused":
+                    return record
+            if standstill and standstill != told:
+                display.say(standstill)
+            told = standstill
+            display.show()
+            time.sleep(POLL)
+
+
+def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
+    """Follows a job, tells how it ended, and sets the exit code: 0 where it succeeded."""
+    import typer
+
+    from srqueue.cli.output import job_summary, print_json, say
+    from srqueue.run.reasons import CONSEQUENCES, JobState
+
+    try:
+        if as_json:  # stdout is for the JSON alone
+            with contextlib.redirect_stdout(sys.stderr):
+                record = follow(store, job_id)
+        else:
+            record = follow(store, job_id)
+    except KeyboardInterrupt:
+        say(f"the job goes on without you; look again: srqueue watch {job_id[-6:].lower()}")
+        raise
+    if as_json:
+        print_json(job_summary(record))
+    else:
+        why = record.message or (CONSEQUENCES[record.reason].text if record.reason else "")
+        first, *more = why.splitlines() or [""]
+        print(f"{record.name} {record.state}" + (f": {first}" if first not in ("", record.state) else ""))
+        if more:
+            say(f"all of it: srqueue logs {record.short_id}")
+    if record.state is not JobState.SUCCEEDED:
+        raise typer.Exit(1)
+
+
+def follow_process(child: subprocess.Popen[bytes], events: Path, display: Display) -> None:
+    """Shows the events of a trainer of our own until it ends.
+
+    Ctrl-C, SIGTERM and SIGHUP ask it to stop and save; the second time it is killed.
+    """
+    asked = 0
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            child.kill()
+        else:
+            child.send_signal(signal.SIGTERM)
+            display.say("stopping: it saves a checkpoint (once more: kill it)")
+
+    offset = 0
+    display.progress.state = "running"
+    with handling(ask_to_stop):
+        ended = False
+        while not ended:
+            ended = child.poll() is not None
+            for event, behind in read_events(events, offset):
+                display.see(event)
+                offset = behind
+            display.show()
+            if not ended:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(POLL)
+
+
+def _standstill(store: Store, record: JobRecord) -> str | None:
+    """Why nothing happens, where that is worth a line."""
+    if record.state == "held":
+        return f"held: {record.message or 'it waits'}; it is looked at again by itself"
+    if record.state != "queued":
+        return None
+    if record.not_before and record.not_before > time.time():
+        why = (record.message or "the last attempt failed").splitlines()[0]
+        return f"{why}; tried again soon (srqueue logs {record.short_id})"
+    if not store.workers():
+        return "queued, but no worker is up; start one: srqueue up"
+    return None

@@ -1,0 +1,141 @@
+"""`srqueue train`: train without the queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srqueue.run.folder import AttemptDir, RunDir
+    from srqueue.settings import Settings
+    from srqueue.spec.job import JobSpec
+
+
+def train(
+    spec: Annotated[
+        Path, typer.Argument(metavar="SPEC.yaml", help="A complete spec, as --dry-run prints it.")
+    ],
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", metavar="DIR", help="Run folder; one that is there is gone on with."),
+    ] = None,
+) -> None:
+    """Train without Redis and without a queue, in the foreground.
+
+    Ctrl-C saves a checkpoint; the same call with the same --run-dir goes on from it.
+    """
+    from srqueue.datasets import Registry, locate
+    from srqueue.settings import load_settings
+    from srqueue.spec.reading import read_mapping
+    from srqueue.spec.validate import validate
+    from srqueue.stack.commands import require
+
+    require("torch", "worker")
+    settings = load_settings()
+    job = validate(read_mapping(spec), str(spec))
+    listings = locate(Registry(settings), job)
+    run = _run_folder(settings, job, run_dir)
+    attempt = _prepare(settings, run, job, listings)
+    raise typer.Exit(_run(settings, run, attempt, job))
+
+
+def _run_folder(settings: Settings, spec: JobSpec, wanted: Path | None) -> RunDir:
+    """The run folder. Raises UsageError where it holds another training."""
+    import json
+
+    from ulid import ULID
+
+    from srqueue.errors import UsageError
+    from srqueue.run.folder import RunDir
+    from srqueue.spec.job import spec_id
+    from srqueue.spec.validate import validate
+
+    run = RunDir((wanted or settings.runs_root / str(ULID())).absolute())
+    if run.spec_file.exists():
+        try:
+            before = validate(json.loads(run.spec_file.read_text()), str(run.spec_file))
+        except ValueError:
+            raise UsageError("the spec in the run folder is not whole", where=str(run.spec_file)) from None
+        if spec_id(before) != spec_id(spec):
+            raise UsageError(
+                "the run folder holds the training of another spec",
+                where=str(run.path),
+                hint="choose another --run-dir",
+            )
+    elif run.path.is_dir() and any(run.path.iterdir()):
+        raise UsageError("the folder is not empty and no run folder", where=str(run.path))
+    return run
+
+
+def _prepare(
+    settings: Settings, run: RunDir, spec: JobSpec, listings: Mapping[str, str | None]
+) -> AttemptDir:
+    """Writes spec and attempt, as the supervisor does."""
+    import os
+    import socket
+
+    from srqueue.errors import SrqueueError
+    from srqueue.run.atomic import write_file
+
+    try:
+        run.create()
+        if not run.spec_file.exists():
+            write_file(run.spec_file, spec.model_dump_json(indent=2).encode())
+        checkpoints = run.checkpoint_names()
+        return run.write_attempt(
+            run.highest_token() + 1,
+            checkpoints[-1] if checkpoints else None,
+            listings=dict(listings),
+            device="cuda:0" if settings.device == "cuda" else settings.device,
+            threads=settings.threads,
+            host=socket.gethostname(),
+            supervisor_pid=os.getpid(),
+        )
+    except OSError as error:
+        raise SrqueueError(f"cannot write the run folder: {error.strerror}", where=str(run.path)) from None
+
+
+def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) -> int:
+    """Runs the trainer, shows its events, and returns the exit code."""
+    import subprocess
+    import sys
+
+    from srqueue.cli.live import Display, follow_process
+    from srqueue.cli.output import say
+    from srqueue.run.outcome import Outcome
+    from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
+    from srqueue.stack.commands import child_environment
+    from srqueue.stack.processes import last_lines
+
+    argv = [sys.executable, "-m", "workers.trainer", str(run.path), "--token", str(attempt.token)]
+    threads = str(settings.threads or 1)
+    env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
+    env.pop("SRQUEUE_REDIS_URL", None)  # may hold a password, and the trainer needs no Redis
+    say(f"run folder: {run.path}")
+    with attempt.log_file.open("ab") as log, Display(spec.name) as display:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
+        )
+        display.progress.total = spec.train.total_iter
+        try:
+            follow_process(child, attempt.events_file, display)
+        finally:  # the terminal may be gone; the trainer must not go on unseen
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+    outcome = Outcome.read(attempt.outcome_file)
+    if outcome is None:
+        say(f"error: the trainer ended without a result\n{last_lines(attempt.log_file)}")
+        say(f"  where: {attempt.log_file}")
+        return 1
+    say(outcome.message or CONSEQUENCES[outcome.reason].text)
+    if outcome.export:
+        print(run.path / outcome.export)
+    if outcome.reason is StopReason.PAUSED:
+        say(f"go on: srqueue train SPEC --run-dir {run.path}")
+        return 130
+    return 0 if CONSEQUENCES[outcome.reason].next_state is JobState.SUCCEEDED else 1

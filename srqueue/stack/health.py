@@ -1,0 +1,182 @@
+"""Checks of each layer, from the settings to Flower: what `srqueue doctor` shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from srqueue.datasets import Registry
+from srqueue.errors import DataError, ServiceUnreachable, SrqueueError, UsageError
+from srqueue.queue.app import make_app
+from srqueue.settings import Settings
+from srqueue.stack import commands, folders
+from srqueue.stack.server import find_server, server_version
+from srqueue.stack.stack import Stack
+from srqueue.store.connection import start_hint
+from srqueue.store.store import Store
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found in one layer. `ok` None: not looked at, as something below it failed or is not used."""
+
+    layer: str
+    ok: bool | None
+    text: str
+    repair: str | None = None
+
+
+class NotUsed(Exception):
+    """This machine does without that layer."""
+
+
+def examine(settings: Settings, report: Callable[[Finding], None]) -> list[Finding]:
+    """Looks at every layer in turn and reports each at once."""
+    findings: list[Finding] = []
+    failed: set[str] = set()
+    for layer, needs, check in LAYERS:
+        if needs in failed:
+            finding = Finding(layer, None, f"not looked at: needs {needs}")
+            failed.add(layer)
+        else:
+            finding = _look(layer, check, settings)
+            if finding.ok is False:
+                failed.add(layer)
+        findings.append(finding)
+        report(finding)
+    return findings
+
+
+def _look(layer: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(layer, True, check(settings))
+    except NotUsed as reason:
+        return Finding(layer, None, str(reason))
+    except SrqueueError as error:
+        text = error.message + (f" ({error.where})" if error.where else "")
+        return Finding(layer, False, " ".join(text.split()), error.hint)
+
+
+def home(settings: Settings) -> str:
+    """The home folder can be written to."""
+    folders.prepare(settings)
+    if not os.access(settings.home, os.W_OK):
+        raise UsageError(
+            "the home folder cannot be written to", where=str(settings.home), hint="set SRQUEUE_HOME"
+        )
+    return str(settings.home)
+
+
+def disk(settings: Settings) -> str:
+    """There is room for checkpoints."""
+    if warning := folders.low_space(settings):
+        raise SrqueueError(warning, hint="free some space, or set SRQUEUE_RUNS to a folder on another disk")
+    return f"{folders.free_bytes(settings.runs_root) / 1e9:.0f} GB free for {settings.runs_root}"
+
+
+def server_binary(settings: Settings) -> str:
+    """There is a server to start."""
+    if settings.redis_url is not None:
+        raise NotUsed(f"not used: SRQUEUE_REDIS_URL is {settings.shown_url}")
+    binary = find_server()
+    return f"{binary} ({'.'.join(map(str, server_version(binary)))})"
+
+
+def store(settings: Settings) -> str:
+    """Redis answers."""
+    counts = Store.connect(settings).count_by_state()
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"{settings.shown_url}, jobs: {told or 'none'}"
+
+
+def broker(settings: Settings) -> str:
+    """Celery reaches the same server."""
+    try:
+        with make_app(settings).connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            return str(connection.as_uri())
+    except Exception as error:  # kombu wraps what redis-py raises, and more
+        raise ServiceUnreachable(f"Celery cannot connect: {error}", hint=start_hint(settings)) from None
+
+
+def workers(settings: Settings) -> str:
+    """A worker is up, here or elsewhere."""
+    known = Store.connect(settings).workers()
+    if not known:
+        raise ServiceUnreachable("no worker is up", hint="srqueue up (or srqueue worker)")
+    return ", ".join(f"{worker.name} ({worker.device})" for worker in known)
+
+
+def torch(settings: Settings) -> str:
+    """PyTorch works and sees the device that the settings ask for."""
+    if find_spec("torch") is None:
+        if settings.redis_url is not None:
+            raise NotUsed("not installed: this machine submits, others train")
+        raise UsageError("torch is not installed", hint="pip install 'srqueue[worker]'")
+    found = subprocess.run(
+        [sys.executable, "-c", _ASK_TORCH, settings.device],
+        capture_output=True,
+        text=True,
+        env=commands.child_environment(settings, OMP_NUM_THREADS="1"),
+    )
+    lines = (found.stdout or found.stderr).strip().splitlines()
+    last = lines[-1] if lines else "it said nothing"
+    if found.returncode:
+        raise SrqueueError(last, hint="install PyTorch for this machine, or set SRQUEUE_DEVICE=cpu")
+    return last
+
+
+_ASK_TORCH = """
+import sys
+import torch
+wanted = sys.argv[1]
+gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+if wanted.startswith("cuda"):
+    number = int(wanted.partition(":")[2] or 0)
+    if number >= len(gpus):
+        sys.exit(f"SRQUEUE_DEVICE is {wanted}, but torch {torch.__version__} sees {len(gpus)} CUDA devices")
+print(f"torch {torch.__version__}, {', '.join(gpus) or 'CPU'}")
+"""
+
+
+def data_sets(settings: Settings) -> str:
+    """The registered data sets lie where they were."""
+    entries = Registry(settings).entries()
+    for entry in entries:
+        for folder in (entry.hr, entry.lr):
+            if folder is not None and not Path(folder).is_dir():
+                raise DataError(
+                    f"a folder of data set {entry.name!r} is not there",
+                    where=folder,
+                    hint=f"mount its disk, or: srqueue dataset rm {entry.name}",
+                )
+    return ", ".join(entry.name for entry in entries) or "none yet (srqueue dataset add NAME --hr FOLDER)"
+
+
+def flower(settings: Settings) -> str:
+    """Flower runs."""
+    if find_spec("flower") is None:
+        raise NotUsed("not installed: pip install 'srqueue[monitor]'")
+    status = next(s for s in Stack(settings).status() if s.name == "flower")
+    if status.state not in ("running", "elsewhere"):
+        raise ServiceUnreachable("Flower is not running", hint="srqueue up (or srqueue flower)")
+    return str(status.address)
+
+
+LAYERS: tuple[tuple[str, str | None, Callable[[Settings], str]], ...] = (
+    ("home", None, home),
+    ("disk", "home", disk),
+    ("server", None, server_binary),
+    ("redis", "home", store),
+    ("broker", "redis", broker),
+    ("workers", "redis", workers),
+    ("torch", None, torch),
+    ("data sets", None, data_sets),
+    ("flower", "redis", flower),
+)
+"""(name, the layer it stands on, check), from the bottom up."""

@@ -1,0 +1,57 @@
+"""Every command has help and is named in the README."""
+
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from srqueue.cli.app import app
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def commands(group, prefix=""):
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        elif not command.hidden:
+            yield f"{prefix}{name}", command
+
+
+ALL = dict(commands(typer.main.get_command(app)))
+
+
+def test_every_command_has_help_that_ends_in_a_full_stop():
+    lacking = [name for name, command in ALL.items() if not (command.help or "").strip().endswith(".")]
+    assert not lacking
+
+
+def test_every_option_and_argument_has_help():
+    lacking = [
+        f"{name} {parameter.name}"
+        for name, command in ALL.items()
+        for parameter in command.params
+        if not getattr(parameter, "help", None)
+    ]
+    assert not lacking
+
+
+def test_every_command_shows_its_help():
+    for name in ALL:
+        shown = CliRunner().invoke(app, [*name.split(), "--help"])
+        assert shown.exit_code == 0, name
+        assert "Usage: " in shown.output
+
+
+def test_every_listing_can_print_json():
+    listings = [
+        name for name in ALL if name.split()[-1] in ("ls", "show", "status", "diff", "doctor", "version")
+    ]
+    lacking = [n for n in listings if "--json" not in [o for p in ALL[n].params for o in p.opts]]
+    assert not lacking
+
+
+def test_every_command_is_named_in_the_readme():
+    readme = README.read_text()
+    lacking = [name for name in ALL if f"srqueue {name}" not in readme]
+    assert not lacking

@@ -31,4 +31,6 @@ def check_crop(registry: Registry, entry: DatasetEntry, lq_size: int, scale: int
             hint=f"train on smaller crops: --set datasets.train.lq_size={max(largest // scale, 8)}",
         )
     named = first_five([f"{p.path} ({p.width}x{p.height})" for p in small])
-    return f"{len(small)} of {len(small) + len(usable)} pictures are smaller than the crop and left out: {named}"
+    return (
+        f"{len(small)} of {len(small) + len(usable)} pictures are smaller than the crop and left out: {named}"
+    )

@@ -125,7 +125,7 @@ def _fits_pairs(layers: Layers, dataset: DatasetRef) -> None:
         raise SpecError(
             f"the pairs of data set {dataset.name!r} are x{dataset.scale}, the spec asks for x{scale}",
             where="scale",
-            hint="leave `scale` out, or add the HR folder alone under another name: its LR is then made to fit",
+            hint="leave `scale` out, or add the HR folder alone under another name: its LR then fits",
         )
 
 

@@ -13,9 +13,7 @@ class AdamWSpec(Frozen):
     """AdamW (Loshchilov and Hutter, 2019)."""
 
     type: Literal["AdamW"] = "AdamW"
-    lr: float = Field(
-        2e-4, gt=0, le=10, description="rate after warm-up, before schedule and automations"
-    )
+    lr: float = Field(2e-4, gt=0, le=10, description="rate after warm-up, before schedule and automations")
     weight_decay: float = Field(1e-4, ge=0, le=1)
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
 
@@ -27,7 +25,7 @@ class ConstantSpec(Frozen):
 
 
 class CosineSpec(Frozen):
-    """Half a cosine from the full rate to `min_factor` of it at the last iteration (SGDR without restarts)."""
+    """Half a cosine from the full rate to `min_factor` of it at the last step (SGDR without restarts)."""
 
     type: Literal["cosine"] = "cosine"
     min_factor: float = Field(0.01, ge=0, le=1, description="share of the rate that is left at the end")

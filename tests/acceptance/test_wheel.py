@@ -27,13 +27,17 @@ def wheel(tmp_path_factory) -> Path:
 
 def test_the_wheel_carries_workers_presets_and_scripts(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"workers/trainer/__main__.py", "srqueue/presets/fidelity/fidelity.yaml", "srqueue/py.typed"} <= names
+    assert {
+        "workers/trainer/__main__.py",
+        "srqueue/presets/fidelity/fidelity.yaml",
+        "srqueue/py.typed",
+    } <= names
     assert any(name.startswith("srqueue/store/") and name.endswith(".lua") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
 @pytest.mark.timeout(300)
-def test_a_clean_light_environment_expands_and_submits_from_another_folder(wheel, tmp_path, redis_url):
+def test_a_clean_light_environment_expands_and_submits_from_another_folder(wheel, tmp_path, valkey):
     """No torch there: `pip install srqueue` alone submits to a queue that somebody else's workers serve."""
     place = tmp_path / "venv"
     venv.create(place, with_pip=True)
@@ -47,15 +51,18 @@ def test_a_clean_light_environment_expands_and_submits_from_another_folder(wheel
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     registry = elsewhere / "datasets.yaml"
-    registry.write_text("cc0: {hr: /nowhere/hr, identity: " + "a" * 64 + ", scale: 2, pictures: 10, held_out: 1,"
+    registry.write_text(
+        "cc0: {hr: /nowhere/hr, identity: " + "a" * 64 + ", scale: 2, pictures: 10, held_out: 1,"
         " min_width: 256, min_height: 256}\n"
     )
     keep = {k: v for k, v in os.environ.items() if not k.startswith("SRQUEUE_") and k != "PYTHONPATH"}
     env = keep | {
         "SRQUEUE_HOME": str(elsewhere),
         "SRQUEUE_DATASETS": str(registry),
-        "SRQUEUE_REDIS_URL": redis_url,
+        "SRQUEUE_REDIS_URL": valkey.url,
     }
-    assert "total_iter: 80000" in run(srqueue, "submit", "cc0", "--fidelity", "--dry-run", cwd=elsewhere, env=env)
+    assert "total_iter: 80000" in run(
+        srqueue, "submit", "cc0", "--fidelity", "--dry-run", cwd=elsewhere, env=env
+    )
     run(srqueue, "submit", "cc0", "--fidelity", "--name", "from-a-wheel", cwd=elsewhere, env=env)
     assert "from-a-wheel" in run(srqueue, "ls", "--json", cwd=elsewhere, env=env)

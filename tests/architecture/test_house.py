@@ -47,15 +47,28 @@ def calls(path: Path) -> set[str]:
 
 def test_nothing_unpickles_and_nothing_runs_a_shell():
     for path in CODE:
-        assert not re.search(r"^\s*(import|from) (pickle|shelve|marshal|dill)\b", path.read_text(), re.M), path
-        assert not calls(path) & {"torch.load", "torch.save", "eval", "exec", "os.system", "yaml.unsafe_load"}, path
+        assert not re.search(r"^\s*(import|from) (pickle|shelve|marshal|dill)\b", path.read_text(), re.M), (
+            path
+        )
+        assert not calls(path) & {
+            "torch.load",
+            "torch.save",
+            "eval",
+            "exec",
+            "os.system",
+            "yaml.unsafe_load",
+        }, path
         assert "shell=True" not in path.read_text(), path
 
 
 def test_nothing_in_training_draws_from_a_global_generator():
     """What a step trains on must be a pure function of (seed, iteration, slot)."""
     for path in ROOT.glob("workers/trainer/**/*.py"):
-        drawn = {c for c in calls(path) if re.match(r"(random|np\.random|numpy\.random|torch)\.(rand|shuffle|choice)", c)}
+        drawn = {
+            c
+            for c in calls(path)
+            if re.match(r"(random|np\.random|numpy\.random|torch)\.(rand|shuffle|choice)", c)
+        }
         assert drawn == set(), path
 
 

@@ -245,7 +245,8 @@ def test_the_sample_set_is_made_without_a_download_and_mends_itself(settings, mo
     assert add_sample(settings) == entry
     kept = {p.name for p in folder.iterdir() if stamps[p.name] == p.stat().st_mtime_ns}
     assert kept == {
-        f"{n}.png" for n in "astronaut brick camera coffee grass gravel hubble_deep_field retina".split()
+        f"{n}.png"
+        for n in ("astronaut", "brick", "camera", "coffee", "grass", "gravel", "hubble_deep_field", "retina")
     }
 
 

@@ -16,13 +16,16 @@ from srqueue.run.atomic import write_file
 from workers.data_tools.picture import BrokenPicture, read_oriented
 
 # Photographs that scikit-image's docstrings call CC0 or public domain, and that its wheel holds. Half of the
-# colour ones are smooth: the four grey ones bring the detail (+0.4 dB on what is held out, after 1,500 steps).
+# colour ones are smooth: the four grey ones bring the detail (+0.4 dB held out, 1,500 steps).
 HELD_OUT = ("astronaut.png", "coffee.png")
 COLOUR = ("chelsea.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
 GREY = ("brick.png", "camera.png", "grass.png", "gravel.png")
 TRAINED_ON = (*COLOUR, *GREY)
 
-LICENCE = "CC0 (brick, camera, chelsea, coffee, grass, gravel, retina), public domain (astronaut, hubble_deep_field, rocket)"
+LICENCE = (
+    "CC0 (brick, camera, chelsea, coffee, grass, gravel, retina), "
+    "public domain (astronaut, hubble_deep_field, rocket)"
+)
 SOURCE = (
     "scikit-image, skimage/data (photographs: NASA, SpaceX, R. Michetti, M. Häggström, S. van der Walt, "
     "L. Varshney, CC0Textures)"

@@ -1,0 +1,1 @@
+"""The producer's side of the queue: the Celery app, its routes, and the verbs of a user."""

@@ -1,0 +1,163 @@
+"""Client: what a user can do with jobs, from Python and from the command line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from ulid import ULID
+
+from srqueue.errors import UsageError
+from srqueue.queue.app import make_app
+from srqueue.queue.doorbell import bell_of, ring
+from srqueue.run.events import Event
+from srqueue.run.reasons import JobState
+from srqueue.settings import Settings, load_settings
+from srqueue.spec.expand import Expanded
+from srqueue.spec.job import JobSpec, spec_id
+from srqueue.spec.validate import validate
+from srqueue.store.record import JobRecord
+from srqueue.store.store import Store, check_priority
+
+Config = JobSpec | Expanded | Mapping[str, Any]
+
+_LOOK = 0.3  # seconds between two looks at a job that is waited for
+_FOLLOW_MS = 500
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job, and whether this submit made it."""
+
+    job: JobRecord
+    new: bool
+
+
+class Client:
+    """The verbs of a user. `ref` is an id, the end of one (four characters or more), or a job's name.
+
+    Raises ServiceUnreachable where Redis does not answer, UsageError for a verb that does not fit the job's
+    state.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load_settings()
+
+    @cached_property
+    def store(self) -> Store:
+        """The records; connects when first used."""
+        return Store.connect(self.settings)
+
+    @cached_property
+    def app(self) -> Celery:
+        """The Celery app that carries doorbells."""
+        return make_app(self.settings)
+
+    def submit(self, config: Config, *, priority: int = 5, again: bool = False) -> Submitted:
+        """Queues a training. The same spec is not queued twice, unless `again`."""
+        expanded = _expanded(config)
+        spec = expanded.spec
+        check_priority(priority)
+        job, new = self.store.create(
+            str(ULID()),
+            spec=spec.model_dump(mode="json"),
+            origins=expanded.origins,
+            spec_id=spec_id(spec),
+            name=spec.name,
+            priority=priority,
+            device_class="any" if spec.compute.device == "auto" else spec.compute.device,
+            total_iter=spec.train.total_iter,
+            again=again,
+        )
+        if new:
+            ring(self.app, bell_of(job))
+        return Submitted(job, new)
+
+    def get(self, ref: str) -> JobRecord:
+        """The record as it stands."""
+        return self.store.get(self.store.resolve(ref))
+
+    def list(
+        self, states: Iterable[JobState | str] | None = None, limit: int = 50, offset: int = 0
+    ) -> tuple[JobRecord, ...]:
+        """Records, newest first."""
+        return self.store.list(states, limit, offset)
+
+    def pause(self, ref: str) -> JobRecord:
+        """Pauses: a running job at its next iteration, with a checkpoint."""
+        return self.store.ask(self.store.resolve(ref), "pause")
+
+    def cancel(self, ref: str) -> JobRecord:
+        """Ends for good: a running job at its next iteration; its best weights are kept."""
+        return self.store.ask(self.store.resolve(ref), "cancel")
+
+    def resume(self, ref: str) -> JobRecord:
+        """A paused or held job goes on from its newest checkpoint."""
+        return self._to_queue(self.store.resume, ref)
+
+    def retry(self, ref: str) -> JobRecord:
+        """A failed or cancelled job goes on from its newest checkpoint."""
+        return self._to_queue(self.store.retry, ref)
+
+    def set_priority(self, ref: str, priority: int) -> JobRecord:
+        """0 to 9, 9 first."""
+        return self.store.set_priority(self.store.resolve(ref), priority)
+
+    def remove(self, ref: str) -> JobRecord:
+        """Forgets a job that does not run; its run folder stays. Returns the record as it was."""
+        return self.store.remove(self.store.resolve(ref))
+
+    def wait(self, ref: str, timeout: float | None = None) -> JobRecord:
+        """The record once nothing more happens by itself (ended, or paused), or after `timeout` seconds."""
+        job_id = self.store.resolve(ref)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            job = self.store.get(job_id)
+            if job.state.final or job.state is JobState.PAUSED:
+                return job
+            if deadline is not None and time.monotonic() >= deadline:
+                return job
+            time.sleep(_LOOK)
+
+    def events(self, ref: str, *, follow: bool = False) -> Iterator[Event]:
+        """The job's events, oldest first; with `follow` also the coming ones, until it ended or paused."""
+        job_id = self.store.resolve(ref)
+        after = "0-0"
+        while True:
+            # The state is read before the stream: what an ending job wrote last is then still seen.
+            state = self.store.get(job_id).state
+            lines = self.store.events(job_id, after, _FOLLOW_MS if follow else None)
+            for position, line in lines:
+                after = position
+                yield Event.parse(line)
+            over = state.final or state is JobState.PAUSED or not follow
+            if over and not lines:
+                return
+
+    def _to_queue(self, verb: Callable[[str], JobRecord], ref: str) -> JobRecord:
+        job = verb(self.store.resolve(ref))
+        if job.state is JobState.QUEUED:
+            ring(self.app, bell_of(job))
+        return job
+
+
+def submit(config: Config, **how: Any) -> JobRecord:
+    """Queues a training with the settings of the environment; see Client.submit."""
+    return Client().submit(config, **how).job
+
+
+def _expanded(config: Config) -> Expanded:
+    if isinstance(config, Expanded):
+        return config
+    if isinstance(config, JobSpec):
+        return Expanded(config, {})
+    if isinstance(config, Mapping):
+        return Expanded(validate(config, "the submitted config"), {})
+    raise UsageError(
+        f"a {type(config).__name__} cannot be submitted",
+        hint="pass a JobSpec, what expand() or create_zero_config_training() returned, or a mapping",
+    )

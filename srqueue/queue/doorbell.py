@@ -1,0 +1,58 @@
+"""Doorbells: Celery messages that wake a worker of a device class."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from celery import Celery
+
+from srqueue.queue.routing import TASK_RUN_JOB, celery_priority, queue_name
+from srqueue.store.record import Bell, JobRecord
+
+log = logging.getLogger(__name__)
+
+
+def bell_of(record: JobRecord) -> Bell:
+    """The bell of a ready job."""
+    return Bell(record.id, record.device_class, record.priority)
+
+
+def ring(app: Celery, bell: Bell) -> bool:
+    """Wakes a worker; False where that failed."""
+    try:
+        app.send_task(
+            TASK_RUN_JOB,
+            args=[bell.job_id],
+            queue=queue_name(bell.device_class),
+            priority=celery_priority(bell.priority),
+            ignore_result=True,
+            retry=False,
+        )
+    except Exception as error:  # whatever it is: the record stands, and a sweeper rings
+        log.warning("nobody was woken for job %s: %s", bell.job_id, error)
+        return False
+    return True
+
+
+def ring_missing(app: Celery, bells: Iterable[Bell]) -> int:
+    """Rings for ready jobs, but for no more than lack a bell: any bell of a class serves any of its jobs.
+
+    Without this, jobs that wait for hours behind a busy worker would pile up bells.
+    """
+    by_class: dict[str, list[Bell]] = {}
+    for bell in bells:
+        by_class.setdefault(bell.device_class, []).append(bell)
+    rung = 0
+    for device_class, ready in by_class.items():
+        lacking = len(ready) - waiting(app, device_class)
+        rung += sum(ring(app, bell) for bell in ready[: max(lacking, 0)])
+    return rung
+
+
+def waiting(app: Celery, device_class: str) -> int:
+    """Bells of a class that no worker has heard yet."""
+    with app.connection_for_write() as connection:
+        # Not passive: kombu looks for the queue without the key prefix, and would never find it.
+        declared = connection.default_channel.queue_declare(queue=queue_name(device_class))
+        return int(declared.message_count)

@@ -1,0 +1,27 @@
+"""Names on the wire: the task and one Celery queue a device class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from srqueue.errors import UsageError
+from srqueue.store.record import DEVICE_CLASSES, HIGHEST_PRIORITY
+
+TASK_RUN_JOB = "srqueue.run_job"
+
+
+def queue_name(device_class: str) -> str:
+    """The Celery queue whose doorbells wake the workers of a device class."""
+    if device_class not in DEVICE_CLASSES:
+        raise UsageError(f"device class {device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
+    return f"srqueue.{device_class}"
+
+
+def queue_names(device_classes: Iterable[str]) -> list[str]:
+    """The Celery queues of a worker."""
+    return [queue_name(c) for c in device_classes]
+
+
+def celery_priority(priority: int) -> int:
+    """Ours is 9 first; on Redis, Celery's is 0 first."""
+    return HIGHEST_PRIORITY - priority

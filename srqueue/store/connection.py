@@ -1,0 +1,101 @@
+"""The connection to Redis: short waits, no retries, errors a person can use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from srqueue.errors import ServiceUnreachable
+from srqueue.settings import Settings
+from srqueue.store.keys import Keys
+from srqueue.store.scripts import script
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 3.0
+"""A frozen server is noticed after this; a supervisor must not hang in a call."""
+
+
+def start_hint(settings: Settings) -> str:
+    """What to start where Redis does not answer."""
+    if settings.redis_url is None:
+        return "start it: srqueue up"
+    return "start that server, or unset SRQUEUE_REDIS_URL and run: srqueue up"
+
+
+class Connection:
+    """Commands and scripts on one server; every failure to reach it is a ServiceUnreachable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.prefix)
+        # No retries: a script whose answer was lost may have run, and a supervisor has its own next round.
+        self.redis = redis.Redis.from_url(
+            settings.store_url,
+            decode_responses=True,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._scripts: dict[str, Any] = {}
+
+    @contextmanager
+    def reach(self) -> Iterator[Any]:
+        """The client; what goes wrong with it is raised as ServiceUnreachable.
+
+        Any, because redis-py types an answer as the union of what it is under all its options.
+        """
+        try:
+            yield self.redis
+        except redis.AuthenticationError:
+            raise ServiceUnreachable(
+                "Redis refuses the user or the password",
+                where=self.settings.shown_url,
+                hint="correct SRQUEUE_REDIS_URL",
+            ) from None
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            raise ServiceUnreachable(
+                f"Redis does not answer: {_first_line(error)}",
+                where=self.settings.shown_url,
+                hint=start_hint(self.settings),
+            ) from None
+        except redis.RedisError as error:
+            raise ServiceUnreachable(
+                f"Redis cannot do its work: {_first_line(error)}", where=self.settings.shown_url
+            ) from None
+
+    def run(self, name: str, *args: Any) -> list[Any]:
+        """Runs one script of `lua/` and returns its answer."""
+        if name not in self._scripts:
+            self._scripts[name] = self.redis.register_script(script(name))
+        with self.reach():
+            answer: list[Any] = self._scripts[name](keys=[self.keys.root], args=list(args))
+            return answer
+
+    def ping(self) -> None:
+        """Returns where the server answers."""
+        with self.reach() as client:
+            client.ping()
+
+    def uptime(self) -> float:
+        """Seconds since the server started, rounded down."""
+        with self.reach() as client:
+            return float(client.info("server")["uptime_in_seconds"])
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self.redis.close()
+
+
+def compact(value: Any) -> str:
+    """JSON without blanks; NaN and infinities are refused."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

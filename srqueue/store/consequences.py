@@ -1,0 +1,38 @@
+"""What the scripts are told about the end of an attempt: the table of StopReasons as JSON."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from srqueue.run.reasons import CONSEQUENCES, FAILURES_IN_A_ROW, JobState, StopReason
+
+LONGEST_BACKOFF = 300.0
+"""Seconds; a machine that was away for a night is tried again within minutes."""
+LOOK_AGAIN = 60.0
+"""Seconds between two looks at a job that waits for its data or for room on the disk."""
+
+_WISHES = {"pause": StopReason.PAUSED, "cancel": StopReason.CANCELLED}
+
+
+def consequence(reason: StopReason, message: str, backoff: float) -> str:
+    """JSON for `end_attempt` in prelude.lua. `backoff`: seconds before the first retry."""
+    row = CONSEQUENCES[reason]
+    return json.dumps(
+        {
+            "state": row.next_state,
+            "requeue": row.requeue,
+            "counts": row.counts_as_failure,
+            "reason": reason,
+            "message": message or row.text,
+            "wishes": {w: {"state": CONSEQUENCES[r].next_state, "reason": r} for w, r in _WISHES.items()},
+            "withdrawn": {"state": CONSEQUENCES[StopReason.PAUSED].next_state},
+            "final": {state: True for state in JobState if state.final},
+            "limit": FAILURES_IN_A_ROW,
+            "no_progress": CONSEQUENCES[StopReason.NO_PROGRESS].text,
+            "backoff": backoff,
+            "longest": LONGEST_BACKOFF,
+            "later": LOOK_AGAIN,
+            "jitter": random.random(),
+        }
+    )

@@ -1,0 +1,81 @@
+"""The key map: every Redis key of the store.
+
+<prefix>:job:<id>                     hash     the record
+<prefix>:events:<id>                  stream   event lines of all attempts, bounded
+<prefix>:jobs                         zset     all ids by time of creation
+<prefix>:state:<state>                zset     ids in that state by time of creation
+<prefix>:name:<name>                  zset     ids of that name by time of creation
+<prefix>:names                        zset     names by number of jobs
+<prefix>:spec:<spec_id>               zset     ids of that spec by time of creation
+<prefix>:suffixes                     zset     reversed ids, all scored 0: a suffix is a range
+<prefix>:ready:<device class>:<root>  zset     ids that can be claimed, best first; root `-`: not begun yet
+<prefix>:delayed                      zset     ids by the time they become ready
+<prefix>:bells                        zset     ready ids by the time to ring for them again
+<prefix>:leases                       zset     running ids by the time their lease ends
+<prefix>:workers                      zset     worker names by the time their announcement ends
+<prefix>:worker:<name>                hash     the announcement
+<prefix>:celery:*                              the broker's own keys
+
+Times are UTC seconds of the Redis server. The scripts in `lua/` build the same names from the prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names of the keys below one prefix."""
+
+    prefix: str
+
+    @property
+    def root(self) -> str:
+        """What every key begins with: the one key that is passed to the scripts."""
+        return f"{self.prefix}:"
+
+    @property
+    def jobs(self) -> str:
+        """All ids by time of creation."""
+        return f"{self.prefix}:jobs"
+
+    @property
+    def names(self) -> str:
+        """All names by number of jobs."""
+        return f"{self.prefix}:names"
+
+    @property
+    def suffixes(self) -> str:
+        """Reversed ids."""
+        return f"{self.prefix}:suffixes"
+
+    @property
+    def workers(self) -> str:
+        """Worker names by the time their announcement ends."""
+        return f"{self.prefix}:workers"
+
+    def job(self, job_id: str) -> str:
+        """The record."""
+        return f"{self.prefix}:job:{job_id}"
+
+    def events(self, job_id: str) -> str:
+        """The event stream."""
+        return f"{self.prefix}:events:{job_id}"
+
+    def state(self, state: str) -> str:
+        """Ids in a state."""
+        return f"{self.prefix}:state:{state}"
+
+    def name(self, name: str) -> str:
+        """Ids of a name."""
+        return f"{self.prefix}:name:{name}"
+
+    def worker(self, name: str) -> str:
+        """A worker's announcement."""
+        return f"{self.prefix}:worker:{name}"
+
+
+def broker_prefix(prefix: str) -> str:
+    """What Celery's own keys begin with, so that two prefixes share no queue."""
+    return f"{prefix}:celery:"

@@ -1,0 +1,18 @@
+-- finish: the attempt ended, and its owner says why. Said twice it counts once.
+-- writes  job:<id>  leases  state:*  ready:*  delayed  bells
+-- ARGV: id, token, consequence (JSON, see end_attempt), iteration ('' unknown), seq (''), metrics (JSON, '')
+-- Returns {standing}.
+local id, token, c = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
+local how = standing(id, token)
+if how == 'lost' and get(id, 'ended') == token then return {'ok'} end
+if how ~= 'ok' and how ~= 'reaped' then return {how} end
+if how == 'reaped' then
+  set(id, 'failures', get(id, 'reaped'))
+  move(id, 'running')
+end
+if ARGV[4] ~= '' then set(id, 'iteration', ARGV[4]) end
+if ARGV[5] ~= '' and tonumber(ARGV[5]) > (tonumber(get(id, 'seq')) or -1) then set(id, 'seq', ARGV[5]) end
+if ARGV[6] ~= '' then set(id, 'metrics', ARGV[6]) end
+end_attempt(id, c)
+set(id, 'ended', token)
+return {'ok'}

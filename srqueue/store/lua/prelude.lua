@@ -1,0 +1,122 @@
+-- Stands before every script: names of the keys, and the few ways in which a job changes.
+--
+-- KEYS[1] = "<prefix>:"; with it in front:
+--   job:<id>              hash    the record
+--   events:<id>           stream  event lines
+--   jobs                  zset    all ids by creation
+--   state:<state>         zset    ids in a state by creation
+--   name:<name>  names    zset    ids of a name by creation; names by number of jobs
+--   spec:<spec_id>        zset    ids of a spec by creation
+--   suffixes              zset    reversed ids
+--   ready:<class>:<root>  zset    ids that can be claimed, lowest score first
+--   delayed               zset    ids by the time they become ready
+--   bells                 zset    ready ids by the time to ring again
+--   leases                zset    running ids by the end of their lease
+
+local P = KEYS[1]
+local RING_AFTER = 2   -- s; whoever makes a job ready rings himself, the sweeper only where that was lost
+local RING_AGAIN = 60  -- s
+
+local function now()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) + tonumber(t[2]) / 1e6
+end
+
+local function stamp(seconds) return string.format('%.3f', seconds) end
+
+local function job(id) return P .. 'job:' .. id end
+
+local function get(id, field) return redis.call('HGET', job(id), field) or '' end
+
+local function set(id, ...) redis.call('HSET', job(id), ...) end
+
+local function ready_key(id)
+  local root = get(id, 'root_id')
+  return P .. 'ready:' .. get(id, 'device_class') .. ':' .. (root == '' and '-' or root)
+end
+
+-- Priority (9 first), then who stands at the front, then age: one whole number below 2^53.
+local function ready_score(id)
+  local rank = (9 - tonumber(get(id, 'priority'))) * 2 + (get(id, 'front') == '1' and 0 or 1)
+  return string.format('%.0f', rank * 2 ^ 42 + math.floor(tonumber(get(id, 'created')) * 1000))
+end
+
+local function unqueue(id)
+  redis.call('ZREM', ready_key(id), id)
+  redis.call('ZREM', P .. 'delayed', id)
+  redis.call('ZREM', P .. 'bells', id)
+  set(id, 'not_before', '')
+end
+
+local function move(id, state)
+  redis.call('ZREM', P .. 'state:' .. get(id, 'state'), id)
+  redis.call('ZADD', P .. 'state:' .. state, get(id, 'created'), id)
+  set(id, 'state', state, 'updated', stamp(now()))
+end
+
+-- To the queue, at once. `front` is '1' or '0'.
+local function make_ready(id, front)
+  unqueue(id)
+  move(id, 'queued')
+  set(id, 'front', front, 'finished', '')
+  redis.call('ZADD', ready_key(id), ready_score(id), id)
+  redis.call('ZADD', P .. 'bells', stamp(now() + RING_AFTER), id)
+end
+
+-- To a state in which it is looked at again after `seconds`.
+local function delay(id, state, seconds)
+  unqueue(id)
+  move(id, state)
+  local at = stamp(now() + seconds)
+  set(id, 'front', '0', 'finished', '', 'not_before', at)
+  redis.call('ZADD', P .. 'delayed', at, id)
+end
+
+-- To a state in which nothing happens by itself.
+local function park(id, state, final)
+  unqueue(id)
+  move(id, state)
+  set(id, 'wish', '', 'finished', final and stamp(now()) or '')
+end
+
+-- Whether `token` may still write: 'ok'; 'reaped': the lease ran out, but nobody has claimed the job since;
+-- 'lost': claimed by another, or ended; 'gone': Redis knows no such job (it lost its data).
+local function standing(id, token)
+  local known = redis.call('HMGET', job(id), 'token', 'state', 'reaped')  -- reaped: failures before it, or ''
+  if not known[1] then return 'gone' end
+  if known[1] ~= token then return 'lost' end
+  if known[2] == 'running' then return 'ok' end
+  if known[2] == 'queued' and known[3] ~= '' then return 'reaped' end
+  return 'lost'
+end
+
+-- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
+-- counts, reason, message; wishes and withdrawn; limit and no_progress; backoff, longest, jitter, later.
+local function end_attempt(id, c)
+  local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
+  local wish, failures = get(id, 'wish'), tonumber(get(id, 'failures'))
+  if c.counts then
+    failures = get(id, 'seq') ~= get(id, 'claim_seq') and 0 or failures + 1
+    if failures >= c.limit then
+      state, requeue, reason = 'failed', 'never', 'no_progress'
+      message = c.no_progress .. ': ' .. message
+    end
+  end
+  if state == 'queued' or state == 'held' or state == c.withdrawn.state then
+    local wished = c.wishes[wish]
+    if wished then
+      state, requeue = wished.state, 'never'
+      if c.counts == false then reason = wished.reason end
+    elseif state == c.withdrawn.state then
+      state, requeue = 'queued', 'front'  -- the pause was taken back before it came about
+    end
+  end
+  redis.call('ZREM', P .. 'leases', id)
+  set(id, 'failures', failures, 'reason', reason, 'message', message, 'wish', '', 'owner', '', 'reaped', '')
+  if requeue == 'front' then make_ready(id, '1')
+  elseif requeue == 'backoff' then
+    local wait = math.min(c.backoff * 2 ^ math.max(failures - 1, 0), c.longest)
+    delay(id, state, wait * (0.5 + c.jitter / 2))
+  elseif requeue == 'later' then delay(id, state, c.later)
+  else park(id, state, c.final[state] == true) end
+end

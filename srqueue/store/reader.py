@@ -1,0 +1,120 @@
+"""Reading records, without ever looking at all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import merge
+from itertools import islice
+
+from srqueue.errors import UsageError, did_you_mean
+from srqueue.run.reasons import JobState
+from srqueue.store.connection import Connection
+from srqueue.store.record import JobRecord, WorkerRecord
+
+_ID_LENGTH = 26
+_SHORTEST_SUFFIX = 4
+_LONGEST_BLOCK_MS = 1000  # below the time after which an answer counts as missing
+
+
+class Reader:
+    """Lookups by id, name, suffix, state; event streams; workers."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.keys = connection.keys
+
+    def ping(self) -> None:
+        """Returns where the server answers; raises ServiceUnreachable otherwise."""
+        self.connection.ping()
+
+    def get(self, job_id: str) -> JobRecord:
+        """The record of a full id. Raises UsageError where there is none."""
+        found = self._records([job_id])
+        if not found:
+            raise UsageError(f"there is no job {job_id}", hint="see: srqueue ls --all")
+        return found[0]
+
+    def list(
+        self, states: Iterable[JobState | str] | None = None, limit: int = 50, offset: int = 0
+    ) -> tuple[JobRecord, ...]:
+        """Records, newest first."""
+        keys = [self.keys.jobs] if states is None else [self.keys.state(_state(s)) for s in states]
+        with self.connection.reach() as client:
+            newest = [client.zrevrange(key, 0, offset + limit - 1, withscores=True) for key in keys]
+        # Sorted by (time, id) as Redis sorts them, the newest first.
+        ordered = merge(*([(score, i) for i, score in part] for part in newest), reverse=True)
+        return self._records([i for _, i in islice(ordered, offset, offset + limit)])
+
+    def count_by_state(self) -> dict[JobState, int]:
+        """How many jobs are in each state."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            for state in JobState:
+                pipeline.zcard(self.keys.state(state))
+            return dict(zip(JobState, pipeline.execute(), strict=True))
+
+    def resolve(self, ref: str) -> str:
+        """The full id behind a full id, a job's name, or the end of an id (four characters or more).
+
+        Raises UsageError where nothing or more than one job fits.
+        """
+        ref = ref.strip()
+        upper = ref.upper()
+        with self.connection.reach() as client:
+            if len(ref) == _ID_LENGTH and client.exists(self.keys.job(upper)):
+                return upper
+            found = client.zrevrange(self.keys.name(ref), 0, 9)
+            if not found and len(ref) >= _SHORTEST_SUFFIX and ref.isascii() and ref.isalnum():
+                start = upper[::-1]
+                ends = client.zrange(
+                    self.keys.suffixes, f"[{start}", f"[{start}~", bylex=True, offset=0, num=10
+                )
+                found = [end[::-1] for end in ends]
+            if len(found) == 1:
+                return str(found[0])
+            if not found:
+                names = client.zrevrange(self.keys.names, 0, 999)
+                raise UsageError(f"there is no job {ref!r}", hint=did_you_mean(ref, names))
+        several = ", ".join(f"{r.short_id} ({r.state})" for r in self._records(found))
+        raise UsageError(f"{ref!r} means more than one job: {several}", hint="name one by its id")
+
+    def events(
+        self, job_id: str, after: str = "0-0", block_ms: int | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """(position, event line) of the job's stream behind `after`, oldest first.
+
+        With `block_ms` it waits that long, at most a second, for the first new line.
+        """
+        block = None if block_ms is None else max(1, min(block_ms, _LONGEST_BLOCK_MS))
+        with self.connection.reach() as client:
+            answer = client.xread({self.keys.events(job_id): after}, count=1000, block=block)
+        streams = dict(answer or {}).values()  # pairs or a mapping, as the protocol version has it
+        return tuple((position, fields["line"]) for entries in streams for position, fields in entries)
+
+    def workers(self) -> tuple[WorkerRecord, ...]:
+        """The workers that announced themselves lately, by name."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            for name in sorted(client.zrange(self.keys.workers, 0, -1)):
+                pipeline.hgetall(self.keys.worker(name))
+            return tuple(
+                WorkerRecord(
+                    name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
+                    version=raw["version"], since=float(raw["since"]),
+                    classes=tuple(raw["classes"].split(",")),
+                )
+                for raw in pipeline.execute() if raw
+            )  # fmt: skip
+
+    def _records(self, ids: Iterable[str]) -> tuple[JobRecord, ...]:
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            for job_id in ids:
+                pipeline.hgetall(self.keys.job(job_id))
+            return tuple(JobRecord.from_hash(raw) for raw in pipeline.execute() if raw)
+
+
+def _state(word: str) -> JobState:
+    if word not in list(JobState):
+        raise UsageError(f"there is no state {word!r}", hint=did_you_mean(word, list(JobState)))
+    return JobState(word)

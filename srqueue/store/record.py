@@ -1,0 +1,126 @@
+"""What is stored about a job and about a worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from srqueue.errors import ConflictError, ServiceUnreachable
+from srqueue.run.reasons import JobState, StopReason
+
+DEVICE_CLASSES = ("any", "cpu", "cuda")
+HIGHEST_PRIORITY = 9
+
+
+class LeaseLost(ConflictError):
+    """The job's token has grown or the job was ended: who holds the old token may write nothing more."""
+
+
+class RecordGone(ServiceUnreachable):
+    """Redis answers, but knows nothing of the job: it has lost its data. A healthy run goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRecord:
+    """One job as it stood when it was read. Times are UTC seconds."""
+
+    id: str
+    name: str
+    state: JobState
+    spec: dict[str, Any]
+    origins: dict[str, str]
+    spec_id: str
+    priority: int  # 0 to 9, 9 first
+    device_class: str  # any, cpu, cuda
+    created: float
+    updated: float
+    started: float | None = None  # begin of the first attempt
+    finished: float | None = None
+    token: int = 0  # of the newest attempt
+    owner: str | None = None  # worker that runs it
+    host: str | None = None
+    wish: str | None = None  # pause or cancel, not yet fulfilled
+    seq: int | None = None  # newest published checkpoint
+    iteration: int = 0
+    total_iter: int = 0
+    progress: dict[str, Any] = field(default_factory=dict)  # newest it_s, eta_s, loss, lr, psnr, ...
+    attempts: int = 0
+    failures: int = 0  # attempts in a row that ended badly and without a new checkpoint
+    reason: StopReason | None = None  # why the last attempt ended
+    message: str | None = None
+    root_id: str | None = None  # runs root that holds its folder
+    run_dir: str | None = None  # absolute path on the host
+    not_before: float | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def short_id(self) -> str:
+        """The end of the id, enough to name the job on one machine."""
+        return self.id[-6:].lower()
+
+    @classmethod
+    def from_hash(cls, raw: Mapping[str, str]) -> JobRecord:
+        """Reads a record's hash; fields of other versions are left out, an empty text is None."""
+        return cls(**{key: _READ.get(key, str)(raw[key]) for key in _FIELDS if raw.get(key)})
+
+
+def _number(text: str) -> float:
+    return float(text)
+
+
+_READ: dict[str, Any] = {
+    **dict.fromkeys(("created", "updated", "started", "finished", "not_before"), _number),
+    **dict.fromkeys(("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures"), int),
+    **dict.fromkeys(("spec", "origins", "progress", "metrics"), json.loads),
+    "state": JobState,
+    "reason": StopReason,
+}
+_FIELDS = tuple(JobRecord.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's right to a job: every write carries the token."""
+
+    record: JobRecord
+    token: int
+
+
+@dataclass(frozen=True)
+class Bell:
+    """A ready job that a worker should be woken for."""
+
+    job_id: str
+    device_class: str
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRecord:
+    """One worker as it last announced itself."""
+
+    name: str
+    host: str
+    pid: int
+    classes: tuple[str, ...]
+    device: str
+    version: str
+    since: float  # UTC s
+
+
+_NEXT = {
+    JobState.HELD: "it waits and is looked at again by itself; you can resume, pause or cancel it",
+    JobState.QUEUED: "you can pause or cancel it",
+    JobState.RUNNING: "you can pause or cancel it",
+    JobState.PAUSED: "you can resume, cancel or rm it",
+    JobState.SUCCEEDED: "you can rm it, or submit it with --again",
+    JobState.FAILED: "you can retry or rm it",
+    JobState.CANCELLED: "you can retry or rm it",
+}
+
+
+def what_can_be_done(state: JobState) -> str:
+    """A hint: the verbs that fit a state."""
+    return _NEXT[state]

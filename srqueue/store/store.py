@@ -1,0 +1,185 @@
+"""Store: every change of a job, each one script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+from srqueue.errors import UsageError
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
+from srqueue.settings import Settings
+from srqueue.store.connection import Connection, compact
+from srqueue.store.consequences import consequence
+from srqueue.store.reader import Reader
+from srqueue.store.record import (
+    DEVICE_CLASSES,
+    HIGHEST_PRIORITY,
+    Bell,
+    Claim,
+    JobRecord,
+    LeaseLost,
+    RecordGone,
+    WorkerRecord,
+    what_can_be_done,
+)
+
+EVENTS_KEPT = 20_000
+_MOST_A_SWEEP = 200
+
+Wish = Literal["pause", "cancel"]
+_WISHED = {"pause": StopReason.PAUSED, "cancel": StopReason.CANCELLED}
+
+
+class Store(Reader):
+    """The records in Redis. Raises ServiceUnreachable where Redis does not answer."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._run = connection.run
+        self._backoff = connection.settings.backoff
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """A store on a server that answers."""
+        store = cls(Connection(settings))
+        store.ping()
+        return store
+
+    # What a producer does.
+
+    def create(
+        self, job_id: str, *, spec: Mapping[str, Any], origins: Mapping[str, str], spec_id: str, name: str,
+        priority: int = 5, device_class: str = "any", total_iter: int, again: bool = False,
+    ) -> tuple[JobRecord, bool]:  # fmt: skip
+        """A new queued job; or, with False, the one whose spec is the same and that has not failed."""
+        check_priority(priority)
+        if device_class not in DEVICE_CLASSES:
+            raise UsageError(f"device class {device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
+        fields = {
+            "name": name, "spec": compact(spec), "origins": compact(origins), "priority": priority,
+            "device_class": device_class, "total_iter": total_iter, "iteration": 0,
+        }  # fmt: skip
+        flat = [part for pair in fields.items() for part in pair]
+        found, created = self._run("create", job_id, spec_id, int(again), *flat)
+        return self.get(found), bool(created)
+
+    def ask(self, job_id: str, wish: Wish) -> JobRecord:
+        """Pauses or cancels: a running job at its next iteration, another at once."""
+        to = CONSEQUENCES[_WISHED[wish]].next_state
+        return self._answer(job_id, wish, self._run("ask", job_id, wish, to, int(to.final)))
+
+    def resume(self, job_id: str) -> JobRecord:
+        """A paused or held job goes back to the queue; a pause that has not come about is taken back."""
+        return self._answer(job_id, "resume", self._run("requeue", job_id, JobState.PAUSED, JobState.HELD))
+
+    def retry(self, job_id: str) -> JobRecord:
+        """A failed or cancelled job goes back to the queue and on from its newest checkpoint."""
+        return self._answer(
+            job_id, "retry", self._run("requeue", job_id, JobState.FAILED, JobState.CANCELLED)
+        )
+
+    def set_priority(self, job_id: str, priority: int) -> JobRecord:
+        """9 runs first. A running job keeps running."""
+        check_priority(priority)
+        return self._answer(job_id, "change", self._run("priority", job_id, priority))
+
+    def remove(self, job_id: str) -> JobRecord:
+        """Forgets a job that does not run; its run folder stays. Returns the record as it was."""
+        record = self.get(job_id)
+        answer = self._run("remove", job_id)
+        if answer[0] == "refused":
+            raise UsageError(
+                f"job {record.short_id} is running", hint=f"first: srqueue cancel {record.short_id}"
+            )
+        return record
+
+    # What a worker does. All but `claim` raise LeaseLost where the token is no longer the job's.
+
+    def claim(
+        self, worker: str, host: str, classes: Sequence[str], lease: float, roots: Mapping[str, str]
+    ) -> Claim | None:
+        """The best ready job of these classes that has no run folder yet, or one under these roots.
+
+        `roots`: root_id -> absolute path; a new job goes under the first.
+        """
+        places = [part for pair in roots.items() for part in pair]
+        flat = self._run("claim", worker, host, lease, len(classes), *classes, *places)
+        if not flat:
+            return None
+        record = JobRecord.from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
+        return Claim(record, record.token)
+
+    def raise_token(self, job_id: str, token: int, new: int) -> int:
+        """The token after it was raised above what the run folder has seen. Before anything is written."""
+        self._held(job_id, self._run("raise_token", job_id, token, new))
+        return max(token, new)
+
+    def renew(self, job_id: str, token: int, lease: float) -> str | None:
+        """Lengthens the lease, or takes it back where nobody claimed the job; returns the wish."""
+        answer = self._held(job_id, self._run("renew", job_id, token, lease))
+        return answer[1] or None
+
+    def publish(self, job_id: str, token: int, seq: int, iteration: int) -> None:
+        """A durable checkpoint is the job's newest, where its seq is higher than what is published."""
+        self._held(job_id, self._run("publish", job_id, token, seq, iteration))
+
+    def set_progress(self, job_id: str, token: int, iteration: int, progress: Mapping[str, Any]) -> None:
+        """Where the training stands."""
+        self._held(job_id, self._run("progress", job_id, token, iteration, compact(progress)))
+
+    def append_events(self, job_id: str, token: int, lines: Sequence[str]) -> None:
+        """Event lines for whoever watches."""
+        self._held(job_id, self._run("events", job_id, token, EVENTS_KEPT, *lines))
+
+    def finish(self, job_id: str, token: int, outcome: Outcome) -> JobRecord:
+        """Ends the attempt; the table of StopReasons says what becomes of the job."""
+        row = consequence(outcome.reason, outcome.message, self._backoff)
+        seq = "" if outcome.seq is None else outcome.seq
+        metrics = compact(outcome.metrics) if outcome.metrics else ""
+        self._held(job_id, self._run("finish", job_id, token, row, outcome.iteration, seq, metrics))
+        return self.get(job_id)
+
+    def sweep(self, *, expire: bool = True) -> list[Bell]:
+        """Ends attempts whose lease ran out (with `expire`), readies delayed jobs; whom to ring for."""
+        row = consequence(StopReason.WORKER_LOST, "", self._backoff)
+        flat = self._run("sweep", row, int(expire), _MOST_A_SWEEP)
+        return [Bell(i, c, int(p)) for i, c, p in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
+
+    def uptime(self) -> float:
+        """Seconds since the server started."""
+        return self.connection.uptime()
+
+    def announce_worker(self, worker: WorkerRecord, seconds: float) -> None:
+        """Says that a worker is there, for `seconds`."""
+        fields = {
+            "host": worker.host, "pid": worker.pid, "classes": ",".join(worker.classes),
+            "device": worker.device, "version": worker.version, "since": worker.since,
+        }  # fmt: skip
+        self._run("announce", worker.name, seconds, *[part for pair in fields.items() for part in pair])
+
+    def _answer(self, job_id: str, verb: str, answer: list[Any]) -> JobRecord:
+        record = self.get(job_id)
+        if answer[0] == "refused":
+            state = JobState(answer[1])
+            now = "being cancelled" if record.wish == "cancel" else state
+            raise UsageError(
+                f"cannot {verb} job {record.short_id} ({record.name}): it is {now}",
+                hint=what_can_be_done(state),
+            )
+        return record
+
+    def _held(self, job_id: str, answer: list[Any]) -> list[Any]:
+        if answer[0] == "lost":
+            raise LeaseLost(f"job {job_id} was taken over or ended", hint="its newer attempt goes on")
+        if answer[0] == "reaped":
+            raise LeaseLost(f"the lease of job {job_id} ran out", hint="renew it first")
+        if answer[0] == "gone":
+            raise RecordGone(f"Redis knows no job {job_id}: it has lost its data")
+        return answer
+
+
+def check_priority(priority: int) -> None:
+    """Raises UsageError where `priority` is not 0 to 9."""
+    if not 0 <= priority <= HIGHEST_PRIORITY:
+        raise UsageError(f"priority {priority} is not between 0 and {HIGHEST_PRIORITY}", hint="9 runs first")

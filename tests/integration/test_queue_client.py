@@ -1,0 +1,119 @@
+"""The client on a real server: records, doorbells, verbs."""
+
+import base64
+import json
+
+import pytest
+
+from srqueue.errors import ServiceUnreachable, SpecError, UsageError
+from srqueue.queue.client import Client
+from srqueue.queue.doorbell import bell_of, ring_missing, waiting
+from srqueue.run.reasons import JobState
+from srqueue.settings import Settings
+from srqueue.spec.expand import Expanded
+
+
+@pytest.fixture
+def client(settings):
+    return Client(settings)
+
+
+@pytest.fixture
+def spec(tiny_spec):
+    return tiny_spec("0" * 64, 100)
+
+
+def bells(client, device_class="cpu", priority=5):
+    """The messages that wait, decoded."""
+    key = f"srq:celery:srqueue.{device_class}" + (f"\x06\x16{9 - priority}" if priority < 9 else "")
+    return [json.loads(raw) for raw in client.store.connection.redis.lrange(key, 0, -1)]
+
+
+def test_a_submitted_job_is_recorded_and_rung_for(client, spec):
+    submitted = client.submit(Expanded(spec, {"scale": "flag --set"}), priority=7)
+    job = submitted.job
+    assert submitted.new and job == client.get(job.id)
+    assert (job.state, job.priority, job.device_class, job.total_iter) == (JobState.QUEUED, 7, "cpu", 100)
+    assert job.spec == spec.model_dump(mode="json") and job.origins == {"scale": "flag --set"}
+    (bell,) = bells(client, priority=7)
+    assert bell["content-type"] == "application/json"
+    args, kwargs, _ = json.loads(base64.b64decode(bell["body"]))
+    assert (args, kwargs) == ([job.id], {})
+
+
+@pytest.mark.parametrize("priority", range(10))
+def test_the_highest_priority_has_celerys_first_list(client, spec, priority):
+    client.submit(spec, priority=priority)
+    assert len(bells(client, priority=priority)) == 1
+
+
+def test_the_same_spec_twice_is_one_job_and_one_bell(client, spec):
+    first, second = client.submit(spec), client.submit(spec.model_copy(update={"name": "renamed"}))
+    assert second.job.id == first.job.id and not second.new
+    assert len(bells(client)) == 1
+    assert client.submit(spec, again=True).new
+
+
+def test_a_mapping_is_checked_like_any_spec(client, spec):
+    assert client.submit(spec.model_dump(mode="json")).job.name == "tiny"
+    with pytest.raises(SpecError, match="netwrk_g"):
+        client.submit({**spec.model_dump(mode="json"), "netwrk_g": {}})
+    with pytest.raises(UsageError, match="cannot be submitted"):
+        client.submit(3)
+    assert len(client.list()) == 1
+
+
+def test_without_a_server_nothing_is_submitted_and_the_hint_says_what_to_start(tmp_path, spec):
+    with pytest.raises(ServiceUnreachable) as error:
+        Client(Settings(home=tmp_path)).submit(spec)
+    assert (error.value.exit_code, error.value.hint) == (3, "start it: srqueue up")
+
+
+def test_a_doorbell_that_fails_is_no_error(client, spec):
+    client.store.connection.redis.set("srq:celery:srqueue.cpu\x06\x164", "not a list")
+    submitted = client.submit(spec)
+    assert submitted.new and submitted.job.state is JobState.QUEUED
+
+
+def test_bells_do_not_pile_up_behind_a_busy_worker(client, spec):
+    jobs = [client.submit(spec, again=True).job for _ in range(4)]
+    assert waiting(client.app, "cpu") == 4
+    assert ring_missing(client.app, [bell_of(job) for job in jobs]) == 0
+    client.app.control.purge()
+    assert ring_missing(client.app, [bell_of(job) for job in jobs]) == 4
+
+
+def test_two_prefixes_on_one_server_share_neither_jobs_nor_bells(client, environment, valkey, spec):
+    client.submit(spec)
+    other = Client(environment(valkey, PREFIX="other"))
+    assert other.list() == () and waiting(other.app, "cpu") == 0
+    assert other.submit(spec).new
+    assert waiting(other.app, "cpu") == waiting(client.app, "cpu") == 1
+
+
+def test_pause_resume_cancel_retry_remove(client, spec):
+    job = client.submit(spec).job
+    ref = job.short_id
+    assert client.pause(ref).state is JobState.PAUSED
+    assert client.wait(ref, timeout=5).state is JobState.PAUSED
+    assert client.resume(ref).state is JobState.QUEUED
+    assert len(bells(client)) == 2
+    assert client.cancel(ref).state is JobState.CANCELLED
+    assert client.retry(ref).state is JobState.QUEUED
+    assert client.set_priority(ref, 9).priority == 9
+    client.cancel(ref)
+    assert client.remove(ref).id == job.id
+    with pytest.raises(UsageError, match="there is no job"):
+        client.get(ref)
+
+
+def test_waiting_ends_with_its_time(client, spec):
+    job = client.submit(spec).job
+    assert client.wait(job.id, timeout=0.1).state is JobState.QUEUED
+
+
+def test_only_json_is_spoken(client):
+    conf = client.app.conf
+    assert conf.accept_content == conf.result_accept_content == ["json"]
+    assert {conf.task_serializer, conf.result_serializer, conf.event_serializer} == {"json"}
+    assert not conf.task_acks_late and conf.worker_disable_prefetch

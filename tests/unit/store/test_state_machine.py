@@ -1,0 +1,247 @@
+"""The store under any order of calls: one live lease, growing tokens, legal edges, no job lost."""
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from ulid import ULID
+
+from srqueue.errors import UsageError
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue, StopReason
+from srqueue.store.record import LeaseLost
+
+S = JobState
+ENDS = {CONSEQUENCES[reason].next_state for reason in StopReason}
+LEGAL = {
+    "create": {(None, S.QUEUED)},
+    "claim": {(S.QUEUED, S.RUNNING)},
+    "renew": {(S.QUEUED, S.RUNNING)},  # only a lease that ran out and was not claimed again
+    "finish": {(before, after) for before in (S.RUNNING, S.QUEUED) for after in ENDS},
+    "expire": {(S.RUNNING, after) for after in (S.QUEUED, S.PAUSED, S.CANCELLED, S.FAILED)},
+    "due": {(S.HELD, S.QUEUED)},
+    "pause": {(S.QUEUED, S.PAUSED), (S.HELD, S.PAUSED)},
+    "cancel": {(before, S.CANCELLED) for before in (S.QUEUED, S.HELD, S.PAUSED)},
+    "resume": {(S.PAUSED, S.QUEUED), (S.HELD, S.QUEUED)},
+    "retry": {(S.FAILED, S.QUEUED), (S.CANCELLED, S.QUEUED)},
+    "remove": {(state, None) for state in S if state is not S.RUNNING},
+    "priority": set(),
+    "publish": set(),
+}
+CLASSES = {"cpu": ("cpu", "any"), "gpu": ("cuda", "any", "cpu")}
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Workers that live and die, users that pause and cancel, on one real server."""
+
+    jobs = Bundle("jobs")
+    claims = Bundle("claims")
+
+    def __init__(self, store):
+        super().__init__()
+        self.store = store
+        self.redis = store.connection.redis
+        self.redis.flushall()
+        self.seen = {}  # id -> (state, token) at the last look
+        self.verb = "create"
+
+    # What is looked at after every call.
+
+    def records(self):
+        return {r.id: r for r in self.store.list(limit=1000)}
+
+    @invariant()
+    def only_legal_edges_and_growing_tokens(self):
+        now = {i: (r.state, r.token) for i, r in self.records().items()}
+        for job_id in self.seen.keys() | now.keys():
+            before, after = self.seen.get(job_id, (None, 0)), now.get(job_id, (None, None))
+            if before[0] != after[0]:
+                assert (before[0], after[0]) in LEGAL[self.verb], f"{self.verb}: {before[0]} -> {after[0]}"
+            if after[0] is not None:
+                assert after[1] >= before[1]
+        self.seen = now
+
+    @invariant()
+    def every_job_is_where_its_state_says(self):
+        keys, redis = self.store.keys, self.redis
+        ready = {i for key in redis.keys(f"{keys.root}ready:*") for i in redis.zrange(key, 0, -1)}
+        copies = sum(redis.zcard(key) for key in redis.keys(f"{keys.root}ready:*"))
+        assert copies == len(ready)
+        delayed = set(redis.zrange(f"{keys.root}delayed", 0, -1))
+        bells = set(redis.zrange(f"{keys.root}bells", 0, -1))
+        leases = set(redis.zrange(f"{keys.root}leases", 0, -1))
+        records = self.records()
+        by_state = {s: {i for i, r in records.items() if r.state is s} for s in S}
+        for state, ids in by_state.items():
+            assert set(redis.zrange(keys.state(state), 0, -1)) == ids
+        assert leases == by_state[S.RUNNING]
+        assert bells == ready
+        assert not ready & delayed
+        assert ready | delayed == by_state[S.QUEUED] | by_state[S.HELD]
+        assert by_state[S.HELD] <= delayed
+        for record in records.values():
+            assert (record.finished is not None) == record.state.final
+            assert (record.owner is not None) == (record.state is S.RUNNING)
+            assert (record.wish is None) or record.state is S.RUNNING
+
+    # What users do.
+
+    @initialize()
+    def begin(self):
+        self.verb = "create"
+
+    @rule(
+        target=jobs,
+        spec=st.integers(0, 5),
+        priority=st.integers(0, 9),
+        kind=st.sampled_from(["any", "cpu", "cuda"]),
+    )
+    def create(self, spec, priority, kind):
+        self.verb = "create"
+        before = self.records()
+        record, new = self.store.create(
+            str(ULID()), spec={}, origins={}, spec_id=str(spec), name=f"job-{spec}", priority=priority,
+            device_class=kind, total_iter=9,
+        )  # fmt: skip
+        same = [
+            r for r in before.values() if r.spec_id == str(spec) and r.state not in (S.FAILED, S.CANCELLED)
+        ]
+        assert new == (not same)
+        return record.id if new else multiple()
+
+    @rule(job=jobs, verb=st.sampled_from(["pause", "cancel", "resume", "retry", "remove"]))
+    def user(self, job, verb):
+        self.verb = verb
+        do = {
+            "pause": lambda: self.store.ask(job, "pause"), "cancel": lambda: self.store.ask(job, "cancel"),
+            "resume": lambda: self.store.resume(job), "retry": lambda: self.store.retry(job),
+            "remove": lambda: self.store.remove(job),
+        }[verb]  # fmt: skip
+        before = self.records()
+        try:
+            do()
+        except UsageError:
+            assert self.records() == before
+
+    @rule(job=jobs, priority=st.integers(0, 9))
+    def reorder(self, job, priority):
+        self.verb = "priority"
+        if job in self.records():
+            self.store.set_priority(job, priority)
+
+    # What workers do.
+
+    @rule(target=claims, kind=st.sampled_from(sorted(CLASSES)), root=st.sampled_from(["r1", "r2"]))
+    def claim(self, kind, root):
+        self.verb = "claim"
+        expected = self.best(CLASSES[kind], root)
+        claim = self.store.claim(f"w-{kind}", "host", CLASSES[kind], 60, {root: f"/{root}"})
+        assert (claim.record.id if claim else None) == expected
+        if claim is None:
+            return multiple()
+        assert claim.token == self.seen[claim.record.id][1] + 1
+        assert claim.record.run_dir == f"/{root}/{claim.record.id}"
+        return (claim.record.id, claim.token)
+
+    def best(self, classes, root):
+        """The order in plain words: priority, front, age; from all records."""
+        found = []
+        for job in self.redis.zrange(self.store.keys.state("queued"), 0, -1):
+            raw = self.redis.hgetall(self.store.keys.job(job))
+            if raw["not_before"] or raw["device_class"] not in classes or raw.get("root_id", root) != root:
+                continue
+            found.append((-int(raw["priority"]), raw["front"] != "1", int(float(raw["created"]) * 1000), job))
+        return min(found)[-1] if found else None
+
+    def holds(self, claim):
+        """Whether the claim is the newest of its job, and the job runs or only ran out of its lease."""
+        raw = self.redis.hgetall(self.store.keys.job(claim[0]))
+        if not raw:
+            return None
+        reaped = raw["state"] == "queued" and raw["reaped"] != ""
+        return raw["token"] == str(claim[1]) and (raw["state"] == "running" or reaped)
+
+    @rule(claim=claims)
+    def renew(self, claim):
+        self.verb = "renew"
+        if (may := self.holds(claim)) is None:
+            return
+        try:
+            self.store.renew(*claim, 60)
+            assert may
+        except LeaseLost:
+            assert not may
+
+    @rule(claim=claims, seq=st.integers(1, 9))
+    def publish(self, claim, seq):
+        self.verb = "publish"
+        before = self.records().get(claim[0])
+        if before is None:
+            return
+        try:
+            self.store.publish(*claim, seq, seq * 10)
+            assert before.state is S.RUNNING and before.token == claim[1]
+            assert self.store.get(claim[0]).seq == max(seq, before.seq or 0)
+        except LeaseLost:
+            assert self.store.get(claim[0]) == before
+
+    @rule(claim=claims, reason=st.sampled_from(StopReason))
+    def finish(self, claim, reason):
+        self.verb = "finish"
+        before = self.records().get(claim[0])
+        if before is None:
+            return
+        may, ended = (
+            self.holds(claim),
+            self.redis.hget(self.store.keys.job(claim[0]), "ended") == str(claim[1]),
+        )
+        try:
+            after = self.store.finish(*claim, Outcome(reason, "", 5))
+        except LeaseLost:
+            assert not may and not ended and self.store.get(claim[0]) == before
+            return
+        assert may or ended
+        if not may:  # said twice
+            assert after == before
+        elif before.wish is None and reason is not StopReason.PAUSED and after.reason is reason:
+            row = CONSEQUENCES[reason]
+            assert after.state is row.next_state
+            assert (after.not_before is not None) == (row.requeue in (Requeue.BACKOFF, Requeue.LATER))
+
+    @rule(claim=consumes(claims))
+    def forget(self, claim):
+        """A worker that never comes back."""
+        self.verb = "priority"
+
+    @rule(job=jobs)
+    def lease_runs_out(self, job):
+        self.verb = "expire"
+        self.redis.zadd(f"{self.store.keys.root}leases", {job: 0}, xx=True)
+        self.store.sweep()
+
+    @rule()
+    def time_passes(self):
+        self.verb = "due"
+        for name in ("delayed", "bells"):
+            key = f"{self.store.keys.root}{name}"
+            for job in self.redis.zrange(key, 0, -1):
+                self.redis.zadd(key, {job: 0})
+        ready = {i for i, r in self.records().items() if r.state in (S.QUEUED, S.HELD)}
+        assert {bell.job_id for bell in self.store.sweep(expire=False)} == ready
+
+
+def test_no_order_of_calls_breaks_the_store(store):
+    run_state_machine_as_test(
+        lambda: StoreMachine(store),
+        settings=settings(
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

@@ -1,0 +1,84 @@
+"""The trainer as a process: threads, lock, stop requests, pace."""
+
+import fcntl
+import os
+
+import pytest
+
+from srqueue.errors import ConflictError
+from srqueue.run.folder import RunDir
+from srqueue.run.reasons import StopReason
+from workers.trainer import pace as pace_module
+from workers.trainer import process
+from workers.trainer.pace import Pace
+from workers.trainer.process import hold_lock, set_threads
+from workers.trainer.stopping import StopRequest
+
+
+@pytest.mark.parametrize(
+    ("spec_threads", "attempt_threads", "expected"), [("auto", 0, 1), ("auto", 3, 3), (2, 3, 2), (2, 0, 2)]
+)
+def test_threads_are_set_before_torch_is_there(
+    monkeypatch, tmp_path, spec_threads, attempt_threads, expected
+):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG"):
+        monkeypatch.setenv(name, "99")
+    run = RunDir(tmp_path / "job").create()
+    run.spec_file.write_text(
+        '{"compute": {"threads": %s}}' % (f'"{spec_threads}"' if spec_threads == "auto" else 2)
+    )
+    attempt = run.write_attempt(1, None, threads=attempt_threads)
+    assert set_threads(run, attempt) == expected
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == str(expected)
+
+
+def test_a_run_has_one_trainer(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "_LOCK_WAIT", 0.2)
+    lock = tmp_path / "lock"
+    with hold_lock(lock), pytest.raises(ConflictError, match="another trainer"), hold_lock(lock):
+        pass
+    with (tmp_path / "lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_the_first_request_counts_but_a_lost_lease_overrides_it():
+    stop = StopRequest()
+    stop.ask(StopReason.PAUSED)
+    stop.ask(StopReason.CANCELLED)
+    assert stop.reason is StopReason.PAUSED
+    stop.ask(StopReason.LEASE_LOST)
+    assert stop.reason is StopReason.LEASE_LOST
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"nonsense", b"[]", b'{"stop": 1}', b'{"stop": "completed"}', b'{"pause": true}']
+)
+def test_lines_that_are_no_requests_are_ignored(line):
+    stop = StopRequest()
+    stop._read_line(line)
+    assert stop.reason is None
+
+
+@pytest.mark.parametrize("reason", ["paused", "cancelled", "drained", "preempted", "lease_lost"])
+def test_every_request_of_the_supervisor_is_understood(reason):
+    stop = StopRequest()
+    stop._read_line(f'{{"stop": "{reason}"}}'.encode())
+    assert stop.reason == StopReason(reason)
+
+
+def test_the_eta_counts_steps_and_validations_but_not_saves(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pace_module.time, "monotonic", lambda: now[0])
+    pace = Pace(total_iter=1000, val_freq=300)
+    assert pace.eta(0) == 0
+    now[0] += 20
+    with pace.pause("save"):
+        now[0] += 5
+    assert pace.lap(100) == pytest.approx(5)  # 100 in 20 s
+    assert pace.eta(100) == pytest.approx(180)
+    now[0] += 40
+    with pace.pause("validation"):
+        now[0] += 7
+    pace.lap(200)
+    assert pace.eta(300) == pytest.approx(140 + 3 * 7)  # at 600, 900 and 1000
+    assert pace.wall() == pytest.approx(72)

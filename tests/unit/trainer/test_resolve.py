@@ -1,0 +1,87 @@
+"""Deciding `auto`, once."""
+
+import pytest
+import torch
+
+from srqueue.errors import SpecError, UsageError
+from srqueue.run.folder import RunDir
+from srqueue.spec.job import ComputeSpec
+from workers.trainer.fingerprint import changes, fingerprint
+from workers.trainer.resolve import Machine, decide, read_spec, resolve, this_machine
+
+PLAIN = Machine(torch.device("cpu"), has_bf16=False, threads=0)
+MODERN = Machine(torch.device("cpu"), has_bf16=True, threads=0)
+GPU = Machine(torch.device("cuda", 0), has_bf16=True, threads=0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "machine", "expected"),
+    [
+        ({}, PLAIN, ("cpu", "fp32", True, 1)),
+        ({}, MODERN, ("cpu", "bf16", True, 1)),
+        ({}, GPU, ("cuda", "bf16", True, 4)),
+        ({}, Machine(torch.device("cpu"), False, 3), ("cpu", "fp32", True, 3)),
+        ({"precision": "fp32", "channels_last": False, "threads": 2}, MODERN, ("cpu", "fp32", False, 2)),
+        ({"precision": "bf16"}, PLAIN, ("cpu", "bf16", True, 1)),
+    ],
+)
+def test_every_auto_becomes_a_value_and_what_was_asked_for_stays(asked, machine, expected):
+    decided = decide(ComputeSpec(**asked), machine)
+    assert (decided.device, decided.precision, decided.channels_last, decided.threads) == expected
+
+
+@pytest.fixture
+def spec(tiny_spec):
+    return tiny_spec(None, 10, compute={})
+
+
+def test_later_attempts_use_what_the_first_decided(tmp_path, spec):
+    run = RunDir(tmp_path / "job").create()
+    first, decided_now = resolve(run, spec, PLAIN)
+    assert decided_now
+    assert resolve(run, spec, MODERN) == (first, False)
+    assert read_spec(run.resolved_file) == first
+
+
+def test_another_kind_of_device_is_decided_for_again(tmp_path, spec):
+    run = RunDir(tmp_path / "job").create()
+    resolve(run, spec, PLAIN)
+    again, decided_now = resolve(run, spec, GPU)
+    assert decided_now
+    assert (again.compute.device, again.compute.precision) == ("cuda", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "message"),
+    [
+        ("auto", "cuda:99", "not here"),
+        ("auto", "abacus", "unknown device"),
+        ("cuda", "cpu", "the spec wants cuda"),
+    ],
+)
+def test_a_device_that_cannot_be_had_is_said(asked, given, message):
+    with pytest.raises(UsageError, match=message):
+        this_machine(ComputeSpec(device=asked), {"device": given})
+
+
+def test_the_cpu_of_this_machine_is_found():
+    machine = this_machine(ComputeSpec(device="cpu"), {"device": "auto", "threads": 2})
+    assert (machine.kind, machine.threads) == ("cpu", 2)
+
+
+def test_a_broken_spec_names_the_place(tmp_path, spec):
+    file = tmp_path / "spec.json"
+    file.write_text(spec.model_dump_json().replace('"total_iter":10', '"total_iter":-1'))
+    with pytest.raises(SpecError, match=r"train\.total_iter"):
+        read_spec(file)
+    with pytest.raises(SpecError, match="cannot read"):
+        read_spec(tmp_path / "none.json")
+
+
+def test_a_fingerprint_tells_what_changed():
+    compute = decide(ComputeSpec(), PLAIN)
+    before = fingerprint(compute, PLAIN.device)
+    assert {"torch", "device", "precision", "channels_last", "threads"} <= before.keys()
+    assert changes(before, before) == {}
+    after = fingerprint(compute.model_copy(update={"threads": 2}), PLAIN.device)
+    assert changes(before, after) == {"threads": [1, 2]}

@@ -1,0 +1,98 @@
+"""The trainer process: how it is asked to end, made to end, and told about."""
+
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from srqueue.run.folder import RunDir
+from srqueue.run.reasons import StopReason
+from workers import child
+from workers.child import Trainer, end_leftovers, how_it_ended, last_lines
+
+UP = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
+STUBBORN = UP + "time.sleep(60)"
+READER = UP + "print(sys.stdin.readline().strip(), flush=True)"
+
+
+@pytest.fixture
+def process():
+    started = []
+
+    def start(code):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == b"up\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_trainer_is_asked_by_one_json_line(process):
+    reader = process(READER)
+    trainer = Trainer(reader)
+    trainer.request_stop(StopReason.PAUSED)
+    assert reader.stdout.readline() == b'{"stop": "paused"}\n'
+    assert reader.wait(10) == 0
+    trainer.request_stop(StopReason.CANCELLED)  # it is gone: no error
+    assert trainer.stop is StopReason.CANCELLED
+
+
+def test_a_lost_lease_is_the_last_word(process):
+    trainer = Trainer(process(STUBBORN))
+    for reason in (StopReason.DRAINED, StopReason.LEASE_LOST, StopReason.PAUSED):
+        trainer.request_stop(reason)
+    assert trainer.stop is StopReason.LEASE_LOST
+
+
+def test_a_trainer_that_does_not_stop_is_ended(process, monkeypatch, wait_until):
+    monkeypatch.setattr(child, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(child, "TERM_SECONDS", 0.1)
+    trainer = Trainer(process(STUBBORN))
+    assert trainer.poll() is None
+    trainer.request_stop(StopReason.PAUSED)
+    wait_until(lambda: trainer.poll() is not None, "the trainer is ended", 20)
+    assert trainer.poll() == -signal.SIGKILL
+
+
+def test_only_the_trainer_that_was_noted_is_ended(process, tmp_path):
+    run = RunDir(tmp_path / "job").create()
+    mine, stranger, elsewhere = process(STUBBORN), process(STUBBORN), process(STUBBORN)
+    host = socket.gethostname()
+    noted = Trainer(mine).identity
+    run.write_attempt(1, None, host=host, trainer=noted)
+    run.write_attempt(
+        2, None, host=host, trainer={"pid": stranger.pid, "create_time": noted["create_time"] - 99}
+    )
+    run.write_attempt(3, None, host="elsewhere", trainer=Trainer(elsewhere).identity)
+    run.write_attempt(4, None, host=host)
+    run.write_attempt(5, None, host=host, trainer={"pid": "x"})
+    end_leftovers(run, host)
+    assert not psutil.pid_exists(mine.pid)
+    assert psutil.pid_exists(stranger.pid) and psutil.pid_exists(elsewhere.pid)
+    assert stranger.poll() is elsewhere.poll() is None
+
+
+def test_an_end_is_told_in_words():
+    assert how_it_ended(3) == "the trainer ended with exit status 3"
+    assert how_it_ended(-signal.SIGSEGV) == "the trainer was ended by SIGSEGV"
+    assert "out of memory" in how_it_ended(-signal.SIGKILL)
+
+
+def test_the_last_lines_of_a_long_log_are_few(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"\xff line\n" * 100_000 + b"boom\n")
+    lines = last_lines(log).splitlines()
+    assert lines[-1] == "boom" and len(lines) <= 15
+    assert last_lines(tmp_path / "none") == ""

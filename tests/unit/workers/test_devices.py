@@ -1,0 +1,79 @@
+"""Which device a worker has, which jobs it serves."""
+
+import pytest
+
+from srqueue.errors import UsageError
+from srqueue.settings import Settings
+from workers.devices import find_device
+
+
+@pytest.fixture
+def gpus(monkeypatch, tmp_path):
+    """Puts an `nvidia-smi` with these GPUs on PATH, and nothing else."""
+
+    def gpus(*names, status=0):
+        tool = tmp_path / "nvidia-smi"
+        lines = "".join(f"echo '{name}'\n" for name in names)
+        tool.write_text(f"#!/bin/sh\n{lines}exit {status}\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    return gpus
+
+
+def device(asked="auto"):
+    return find_device(Settings(device=asked))
+
+
+def test_without_a_driver_it_is_the_cpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (device().name, device().classes) == ("cpu", ("cpu", "any"))
+
+
+def test_a_gpu_machine_serves_every_class_and_gives_cpu_jobs_the_cpu(gpus):
+    gpus("NVIDIA H200")
+    found = device()
+    assert (found.name, found.label, found.classes) == ("cuda:0", "NVIDIA H200", ("cuda", "any", "cpu"))
+    assert [found.for_job(c) for c in ("any", "cuda", "cpu")] == ["cuda:0", "cuda:0", "cpu"]
+
+
+def test_a_named_device_serves_only_its_classes(gpus):
+    gpus("A", "B")
+    assert device("cuda:1").label == "B"
+    assert device("cuda").classes == ("cuda", "any")
+    assert device("cpu").classes == ("cpu", "any")
+
+
+@pytest.mark.parametrize("asked", ["cuda:2", "cuda:7"])
+def test_a_gpu_that_is_not_there_is_an_error(gpus, asked):
+    gpus("A", "B")
+    with pytest.raises(UsageError, match="nvidia-smi names 2"):
+        device(asked)
+
+
+@pytest.mark.parametrize("asked", ["gpu", "cpu:0", "cuda:x", "", "cuda:0\n"])
+def test_a_word_that_is_no_device_is_an_error(asked):
+    with pytest.raises(UsageError, match="there is no device"):
+        device(asked)
+
+
+def test_a_broken_driver_is_no_gpu(gpus):
+    gpus("A", status=9)
+    assert device().name == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("listed", "label"), [("1", "B"), ("1,0", "B"), ("", "cpu"), ("-1", "cpu"), ("GPU-x", "GPU-x")]
+)
+def test_hidden_gpus_are_not_used(gpus, monkeypatch, listed, label):
+    gpus("A", "B")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    assert device().label == label
+
+
+def test_threads_are_one_on_the_cpu_and_four_beside_a_gpu_unless_set(gpus):
+    gpus("A")
+    found = device()
+    assert (found.threads(Settings(), "cpu"), found.threads(Settings(), "cuda:0")) == (1, 4)
+    assert found.threads(Settings(threads=3), "cpu") == 3

@@ -1,0 +1,57 @@
+"""The Celery app of a worker: `celery -A workers.app worker`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from celery import signals
+
+from srqueue.queue.app import make_app
+from srqueue.queue.routing import queue_names
+from srqueue.settings import Settings, load_settings
+from workers import draining
+from workers.devices import Device, find_device
+from workers.sweeper import Sweeper
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this worker, read once."""
+    return load_settings()
+
+
+@cache
+def this_device() -> Device:
+    """The device of this worker, looked for once, before the child is forked."""
+    return find_device(settings())
+
+
+app = make_app(settings())
+app.conf.include = ["workers.tasks"]
+
+_sweepers: list[Sweeper] = []
+
+
+@signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]
+def _listen_to_own_queues(instance: Any, **_: Any) -> None:
+    """A worker hears the doorbells of the classes it can run, and no others."""
+    instance.app.amqp.queues.select(queue_names(this_device().classes))
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def _start_sweeping(sender: Any, **_: Any) -> None:
+    sweeper = Sweeper(settings(), sender.hostname, this_device())
+    _sweepers.append(sweeper)
+    sweeper.start()
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _hand_back(**_: Any) -> None:
+    draining.start()
+
+
+@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _stop_sweeping(**_: Any) -> None:
+    while _sweepers:
+        _sweepers.pop().stop()

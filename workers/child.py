@@ -1,0 +1,146 @@
+"""The trainer as a child process: start it, ask it to stop, end it, end what an earlier worker left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from srqueue.run.folder import AttemptDir, RunDir
+from srqueue.run.reasons import StopReason
+
+STOP_SECONDS = 60.0
+"""How long a trainer may take for its last iteration and checkpoint before SIGTERM."""
+LEASE_LOST_SECONDS = 5.0
+"""Where another worker has the job there is nothing to save."""
+TERM_SECONDS = 10.0
+"""From SIGTERM to SIGKILL."""
+
+_LOG_LINES = 15
+_LOG_BYTES = 4000
+
+
+class Trainer:
+    """One running trainer, leader of its own process group."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.stop: StopReason | None = None
+        self._deadline = float("inf")
+        self._signal = signal.SIGTERM
+
+    @classmethod
+    def start(cls, run: RunDir, attempt: AttemptDir, threads: int) -> Trainer:
+        """Starts `python -m workers.trainer` on an attempt; its output goes to the attempt's log."""
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:1 is nvidia-smi's GPU 1
+        }
+        environment.pop("SRQUEUE_REDIS_URL", None)  # may hold a password, and the trainer needs no Redis
+        argv = [sys.executable, "-m", "workers.trainer", str(run.path), "--token", str(attempt.token)]
+        with attempt.log_file.open("ab") as log:
+            process = subprocess.Popen(
+                [*argv, "--supervised"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        return cls(process)
+
+    @property
+    def identity(self) -> dict[str, float]:
+        """Process id and creation time: what tells it from a later process of the same id."""
+        try:
+            created = psutil.Process(self._process.pid).create_time()
+        except psutil.NoSuchProcess:
+            created = 0.0
+        return {"pid": self._process.pid, "create_time": created}
+
+    def poll(self) -> int | None:
+        """Exit status once it ended. Escalates where it was asked to stop and does not."""
+        status = self._process.poll()
+        if status is None and time.monotonic() > self._deadline:
+            self._signal_group(self._signal)
+            self._signal = signal.SIGKILL
+            self._deadline = time.monotonic() + TERM_SECONDS
+        return status
+
+    def request_stop(self, reason: StopReason) -> None:
+        """Asks for a checkpoint and an end. Said again only for a more urgent reason."""
+        if self.stop in (reason, StopReason.LEASE_LOST):
+            return
+        self.stop = reason
+        seconds = LEASE_LOST_SECONDS if reason is StopReason.LEASE_LOST else STOP_SECONDS
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+        stdin: IO[bytes] | None = self._process.stdin
+        if stdin is not None:
+            with contextlib.suppress(OSError):  # it has just ended
+                stdin.write(json.dumps({"stop": reason.value}).encode() + b"\n")
+                stdin.flush()
+
+    def kill(self) -> None:
+        """Ends the whole group at once and waits for it."""
+        if self._process.poll() is None:
+            self._signal_group(signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+def end_leftovers(run: RunDir, host: str) -> None:
+    """Ends trainers of earlier attempts at this run that still live on this host, and waits for them.
+
+    They are known by process id and creation time, so a stranger with a reused id is left alone.
+    """
+    for attempt in run.attempts():
+        noted = attempt.read()
+        trainer = noted.get("trainer")
+        if noted.get("host") != host or not isinstance(trainer, dict):
+            continue
+        with contextlib.suppress(psutil.Error, ProcessLookupError, KeyError, TypeError, ValueError):
+            process = psutil.Process(int(trainer["pid"]))
+            if abs(process.create_time() - float(trainer["create_time"])) < 1.0:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=TERM_SECONDS)
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log: what a crash has to say."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.strip().splitlines()[-_LOG_LINES:])
+
+
+def how_it_ended(status: int) -> str:
+    """An exit status in words."""
+    if status >= 0:
+        return f"the trainer ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hint = " (out of memory?)" if -status == signal.SIGKILL else ""
+    return f"the trainer was ended by {name}{hint}"

@@ -1,0 +1,63 @@
+"""From the attempt's event file to Redis: lines for watchers, checkpoints, progress."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from srqueue.run.events import Event, read_events
+from srqueue.run.folder import AttemptDir
+from srqueue.store.record import Claim
+from srqueue.store.store import Store
+
+_LINES_A_TIME = 200
+
+# Progress on the record <- key of the event.
+_TRAIN = {"loss": "loss", "lr": "lr", "it_s": "it_s", "eta_s": "eta_s"}
+_VAL = {
+    "psnr": "val/psnr",
+    "ssim": "val/ssim",
+    "best_psnr": "best_psnr",
+    "bicubic_psnr": "bicubic/psnr",
+    "bicubic_ssim": "bicubic/ssim",
+}
+_SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}}
+
+
+class Relay:
+    """Follows one attempt. Nothing is held in memory: what Redis did not take is read again from the file."""
+
+    def __init__(self, store: Store, claim: Claim, attempt: AttemptDir) -> None:
+        self._store = store
+        self._job_id = claim.record.id
+        self._token = attempt.token
+        self._file = attempt.events_file
+        self._offset = 0
+        self.iteration = claim.record.iteration
+        self.progress: dict[str, Any] = dict(claim.record.progress)
+
+    def forward(self) -> bool:
+        """Sends the next new lines; False where there were none.
+
+        Raises ServiceUnreachable or LeaseLost; the same lines are then sent again by the next call, and
+        their (token, n) tells doubles.
+        """
+        batch = list(islice(read_events(self._file, start=self._offset), _LINES_A_TIME))
+        if not batch:
+            return False
+        events = [event for event, _ in batch]
+        newest = [e for e in events if e.kind == "checkpoint"][-1:]
+        for event in newest:
+            self._store.publish(self._job_id, self._token, int(event.data["seq"]), event.it)
+        self._note(events)
+        self._store.set_progress(self._job_id, self._token, self.iteration, self.progress)
+        self._store.append_events(self._job_id, self._token, [event.line() for event in events])
+        self._offset = batch[-1][1]
+        return True
+
+    def _note(self, events: list[Event]) -> None:
+        for event in events:
+            self.iteration = event.it
+            for shown, key in _SHOWN.get(event.kind, {}).items():
+                if event.data.get(key) is not None:
+                    self.progress[shown] = event.data[key]

@@ -1,0 +1,79 @@
+"""The sweeper, one in every worker: expired leases and lost doorbells; it also announces the worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+
+import srqueue
+from srqueue.errors import ServiceUnreachable
+from srqueue.queue.app import make_app
+from srqueue.queue.doorbell import ring_missing
+from srqueue.settings import Settings
+from srqueue.store.connection import Connection
+from srqueue.store.record import WorkerRecord
+from srqueue.store.store import Store
+from workers.devices import Device
+
+log = logging.getLogger(__name__)
+
+_ANNOUNCED_FOR = 4  # sweeps
+_SHORTEST_ANNOUNCEMENT = 15.0  # seconds
+
+
+class Sweeper(threading.Thread):
+    """Sweeps every `settings.sweep` seconds in the worker's main process, until it is stopped.
+
+    Leases are ended only by a sweeper that has reached Redis for a whole lease, and on a server that has
+    been up for one: so that every owner had its chance to renew after an outage.
+    """
+
+    def __init__(self, settings: Settings, worker: str, device: Device) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self._settings = settings
+        self._store = Store(Connection(settings))
+        # An own app: its connections are not shared with the consumer's thread.
+        self._app = make_app(settings)
+        self._record = WorkerRecord(
+            name=worker, host=socket.gethostname(), pid=os.getpid(), classes=device.classes,
+            device=device.label, version=srqueue.__version__, since=time.time(),
+        )  # fmt: skip
+        self._ended = threading.Event()
+        self._patient_until = 0.0
+
+    def run(self) -> None:
+        """Sweeps until stopped; nothing that goes wrong ends it."""
+        self._be_patient()
+        answered = True
+        while not self._ended.is_set():
+            try:
+                self.sweep()
+                answered = True
+            except Exception as error:
+                if answered:  # said once an outage
+                    log.warning("no sweep: %s", str(error).splitlines()[0] if str(error) else repr(error))
+                    log.debug("the sweep that failed", exc_info=True)
+                answered = False
+                self._be_patient()
+            self._ended.wait(self._settings.sweep)
+
+    def sweep(self) -> None:
+        """Announces the worker, sweeps once, rings where nobody was woken."""
+        seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
+        self._store.announce_worker(self._record, seconds)
+        settled = time.monotonic() >= self._patient_until and self._store.uptime() > self._settings.lease
+        ring_missing(self._app, self._store.sweep(expire=settled))
+
+    def stop(self) -> None:
+        """Ends the thread and takes the announcement back."""
+        self._ended.set()
+        try:
+            self._store.announce_worker(self._record, 0)
+        except ServiceUnreachable as error:
+            log.debug("the worker is still announced: %s", error.message)
+
+    def _be_patient(self) -> None:
+        self._patient_until = time.monotonic() + self._settings.lease

@@ -1,0 +1,62 @@
+"""run_job: what a doorbell sets off."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from typing import Any
+
+from srqueue.errors import ServiceUnreachable
+from srqueue.queue.doorbell import bell_of, ring
+from srqueue.queue.routing import TASK_RUN_JOB
+from srqueue.run.folder import read_root_id
+from srqueue.run.reasons import CONSEQUENCES, JobState
+from srqueue.store.record import JobRecord
+from srqueue.store.store import Store
+from workers import draining
+from workers.app import app, settings, this_device
+from workers.progress import FlowerReport
+from workers.supervisor import Supervisor
+
+
+class JobFailed(Exception):
+    """The job, or this attempt at it, failed: shown by Flower as a failed task."""
+
+
+@app.task(name=TASK_RUN_JOB, bind=True, ignore_result=True, throws=(JobFailed, ServiceUnreachable))  # type: ignore[untyped-decorator]
+def run_job(task: Any, hint: str) -> str:
+    """Claims the best ready job and supervises it to its end.
+
+    `hint` is the job that the bell was rung for; another may be better by now, or it may run already.
+    """
+    with draining.on_sigterm():
+        if draining.asked():
+            return "this worker is ending"
+        store = Store.connect(settings())
+        report = FlowerReport(app, task.request.hostname, task.request.id)
+        with closing(store.connection), closing(report):
+            record = _run_best(store, task.request.hostname, report)
+    if record is None:
+        return f"nothing to do for {hint[-6:].lower()}: no job is ready, or it was taken over"
+    why = "" if record.message in (None, record.state) else f": {record.message}"
+    text = f"{record.state}{why} · {record.name} {record.short_id}"
+    if record.state is JobState.FAILED or (record.reason and CONSEQUENCES[record.reason].counts_as_failure):
+        raise JobFailed(text)
+    return text
+
+
+def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | None:
+    known, device, host = settings(), this_device(), socket.gethostname()
+    root = known.runs_root
+    roots = {read_root_id(root): str(root)}
+    claim = store.claim(f"{worker}:{os.getpid()}", host, device.classes, known.lease, roots)
+    if claim is None:
+        return None
+    supervisor = Supervisor(
+        store, known, claim, host=host, device=device, draining=draining.asked, report=report.send
+    )
+    record = supervisor.run()
+    if record is not None and record.state is JobState.QUEUED and record.not_before is None:
+        ring(app, bell_of(record))  # handed back: another worker goes on at once
+    return record

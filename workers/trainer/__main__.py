@@ -1,0 +1,47 @@
+"""python -m workers.trainer RUN_DIR --token N [--supervised]: one attempt at one job."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from srqueue.errors import SrqueueError, UsageError
+from srqueue.run.folder import RunDir
+from srqueue.run.reasons import StopReason
+from workers.trainer.process import die_with_parent, hold_lock, set_threads
+from workers.trainer.stopping import StopRequest
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the attempt; the exit status is 0 wherever an outcome was written, but for a crash."""
+    parser = argparse.ArgumentParser(prog="python -m workers.trainer", description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="run folder with spec.json and the attempt's folder")
+    parser.add_argument("--token", type=int, required=True, help="which attempt")
+    parser.add_argument("--supervised", action="store_true", help="stop requests on stdin; end when it ends")
+    asked = parser.parse_args(arguments)
+
+    stop = StopRequest()
+    if asked.supervised:
+        die_with_parent()
+        stop.listen_to_stdin()
+    stop.listen_to_signals(StopReason.DRAINED if asked.supervised else StopReason.PAUSED)
+
+    run = RunDir(asked.run_dir.absolute())
+    attempt = run.attempt(asked.token)
+    try:
+        if not attempt.attempt_file.is_file():
+            raise UsageError("there is no such attempt", where=str(attempt.attempt_file))
+        set_threads(run, attempt)
+        with hold_lock(run.lock_file):
+            # Only now: torch reads the thread count when it is first imported.
+            from workers.trainer.attempt import run_attempt
+
+            return run_attempt(run, attempt, stop)
+    except SrqueueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Overlapping windows over a feature map, and putting their results together with linear fades."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+def window_starts(side: int, window: int, step: int) -> list[int]:
+    """Where windows begin along a side; the last one is anchored at the edge, so nothing is left out."""
+    if side <= window:
+        return [0]
+    return [*range(0, side - window, step), side - window]
+
+
+def split(x: Tensor, rows: list[int], columns: list[int], height: int, width: int) -> Tensor:
+    """[N, C, H, W] -> [len(rows) * len(columns), N, C, height, width], row by row."""
+    return torch.stack([x[..., r : r + height, c : c + width] for r in rows for c in columns])
+
+
+def join(windows: Tensor, rows: list[int], columns: list[int], overlap: int) -> Tensor:
+    """The inverse of `split`: overlapping windows are faded into each other."""
+    grid = windows.reshape(len(rows), len(columns), *windows.shape[1:])
+    strips = [_join_line(list(line.unbind(0)), columns, overlap, dim=-1) for line in grid.unbind(0)]
+    return _join_line(strips, rows, overlap, dim=-2)
+
+
+def _join_line(parts: list[Tensor], starts: list[int], overlap: int, dim: int) -> Tensor:
+    """Windows along one axis, weighted and added where they overlap."""
+    if len(parts) == 1:
+        return parts[0]
+    size = parts[0].shape[dim]
+    weights = _fades(starts, size, overlap, parts[0])
+    shape = (-1, *[1] * (-1 - dim))
+    faded = [part * weight.reshape(shape) for part, weight in zip(parts, weights, strict=True)]
+    edges = sorted({*starts, *(s + size for s in starts)})
+    segments: list[Tensor] = []
+    for begin, end in pairwise(edges):
+        inside = [(p, s) for p, s in zip(faded, starts, strict=True) if s <= begin and end <= s + size]
+        pieces = [p.narrow(dim, begin - s, end - begin) for p, s in inside]
+        segments.append(sum(pieces[1:], start=pieces[0]))
+    return torch.cat(segments, dim)
+
+
+def _fades(starts: list[int], size: int, overlap: int, like: Tensor) -> list[Tensor]:
+    """Weights of each window: 1/(overlap+1) .. overlap/(overlap+1) at both ends, divided by their sum."""
+    ramp = torch.ones(size, dtype=like.dtype, device=like.device)
+    fade = torch.arange(1, overlap + 1, dtype=like.dtype, device=like.device) / (overlap + 1)
+    ramp[:overlap] = fade
+    ramp[size - overlap :] = fade.flip(0)
+    total = torch.zeros(starts[-1] + size, dtype=like.dtype, device=like.device)
+    for start in starts:
+        total[start : start + size] += ramp
+    return [ramp / total[start : start + size] for start in starts]

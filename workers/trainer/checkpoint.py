@@ -1,0 +1,150 @@
+"""One checkpoint: an immutable folder that is whole or absent, and proves it by its hashes.
+
+Order of the commit: payload, fsync; manifest with the payload's SHA-256, fsync; fsync of the folder; rename;
+fsync of the parent. A crash at any point leaves the folder under its final name whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from srqueue.errors import CheckpointError
+from srqueue.run.atomic import fsync_dir
+from srqueue.run.folder import CheckpointName
+
+PAYLOAD = "state.safetensors"
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known about a checkpoint without its tensors.
+
+    `parent`: the checkpoint before it; `data`: content identities of the data sets; `events_offset`: bytes
+    of the attempt's events.jsonl that belong to it; `state`: RunState as JSON; `bytes`, `sha256`: of
+    the payload.
+    """
+
+    name: str
+    parent: str | None
+    spec_id: str
+    data: dict[str, str | None]
+    fingerprint: dict[str, Any]
+    events_offset: int
+    state: dict[str, Any]
+    bytes: int = 0
+    sha256: str = ""
+    saved: float = 0.0
+    v: int = MANIFEST_VERSION
+
+
+def commit(checkpoints: Path, tensors: dict[str, Tensor], manifest: Manifest) -> int:
+    """Writes a checkpoint; bytes written. OSError (a full disk) leaves nothing behind."""
+    temporary = checkpoints / f"tmp-{manifest.name}"
+    payload = safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    body = asdict(manifest) | {
+        "bytes": len(payload),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "saved": round(time.time(), 3),
+    }
+    text = json.dumps({"digest": _digest(body), **body}, indent=1, allow_nan=False).encode()
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        _write_synced(temporary / PAYLOAD, payload)
+        _write_synced(temporary / MANIFEST, text)
+        fsync_dir(temporary)
+        temporary.rename(checkpoints / manifest.name)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    fsync_dir(checkpoints)
+    return len(payload) + len(text)
+
+
+def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
+    """A checkpoint's manifest and tensors (on the CPU). Raises CheckpointError unless every byte is right."""
+    manifest = read_manifest(folder)
+    try:
+        payload = (folder / PAYLOAD).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"no payload: {error.strerror}", where=str(folder)) from None
+    if len(payload) != manifest.bytes:
+        raise CheckpointError(f"{len(payload)} bytes of {manifest.bytes}", where=str(folder))
+    if hashlib.sha256(payload).hexdigest() != manifest.sha256:
+        raise CheckpointError("the payload's SHA-256 is wrong", where=str(folder))
+    return manifest, safetensors.torch.load(payload)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """A checkpoint's manifest. Raises CheckpointError where it is missing, damaged or of another folder."""
+    try:
+        body: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        digest = body.pop("digest")
+        manifest = Manifest(**body)
+    except OSError as error:
+        raise CheckpointError(f"no manifest: {error.strerror}", where=str(folder)) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"the manifest is not whole: {error}", where=str(folder)) from None
+    if digest != _digest(body):
+        raise CheckpointError("the manifest's SHA-256 is wrong", where=str(folder))
+    if manifest.name != folder.name:
+        raise CheckpointError(f"the manifest is of {manifest.name}", where=str(folder))
+    return manifest
+
+
+def set_aside(folder: Path) -> Path:
+    """Renames a damaged checkpoint to `bad-...`, so that it is kept but never chosen again."""
+    target = folder.with_name(f"bad-{folder.name}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder.with_name(f"bad-{folder.name}-{number}")
+    folder.rename(target)
+    fsync_dir(folder.parent)
+    return target
+
+
+def remove(folder: Path) -> None:
+    """Deletes a checkpoint, the manifest first: what is left of a crash here is no checkpoint."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def expendable(
+    names: list[CheckpointName], total_iter: int, best_iteration: int, keep_last: int = 3
+) -> list[CheckpointName]:
+    """Which of a run's checkpoints may go. `names` are in order, oldest first.
+
+    Kept are the last three, the best one, and the first at or after each tenth of the run.
+    """
+    kept = {*names[-keep_last:], *[n for n in names if n.iteration == best_iteration]}
+    seen = {0}
+    for name in names:
+        tenth = name.iteration * 10 // total_iter
+        if tenth not in seen:
+            seen.add(tenth)
+            kept.add(name)
+    return [name for name in names if name not in kept]
+
+
+def _digest(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Pictures: decoded once, cut into crops, put together as batches."""

@@ -1,0 +1,95 @@
+"""The pairs of one data set: decoded at first use, kept as uint8 while memory lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from srqueue.errors import DataError
+from srqueue.run.listing import Picture
+from workers.trainer.data.decode import read_picture
+from workers.trainer.data.resize import Pixels, resize_picture
+
+_CGROUP = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One picture twice: `hr` is exactly `scale` times as high and wide as `lr`."""
+
+    name: str
+    lr: Pixels
+    hr: Pixels
+
+
+def memory_budget() -> int:
+    """Bytes of decoded pictures to keep: half of what is free, in this container."""
+    free = psutil.virtual_memory().available
+    for file in _CGROUP:
+        try:
+            free = min(free, int(file.read_text()) - psutil.Process().memory_info().rss)
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return max(0, free // 2)
+
+
+class Pictures:
+    """Pairs by index. What does not fit into the budget is decoded again each time it is used."""
+
+    def __init__(
+        self,
+        pictures: tuple[Picture, ...],
+        hr_root: Path,
+        lr_root: Path | None,
+        scale: int,
+        budget: int | None = None,
+    ) -> None:
+        self.pictures = pictures
+        self.scale = scale
+        self._hr_root, self._lr_root = hr_root, lr_root
+        self._kept: dict[int, Pair] = {}
+        self._left = memory_budget() if budget is None else budget
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def lr_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of the LR picture, from the listing: known before it is decoded."""
+        picture = self.pictures[index]
+        return picture.height // self.scale, picture.width // self.scale
+
+    def __getitem__(self, index: int) -> Pair:
+        pair = self._kept.get(index)
+        if pair is None:
+            pair = self._load(self.pictures[index])
+            size = pair.lr.nbytes + pair.hr.nbytes
+            if size <= self._left:
+                self._kept[index] = pair
+                self._left -= size
+        return pair
+
+    def _load(self, picture: Picture) -> Pair:
+        path = self._hr_root / picture.path
+        hr = read_picture(path, picture.sha256)
+        height, width = hr.shape[0] // self.scale, hr.shape[1] // self.scale
+        if (hr.shape[0], hr.shape[1]) != (picture.height, picture.width):
+            raise DataError(
+                f"a picture is {hr.shape[1]}x{hr.shape[0]}, not {picture.width}x{picture.height} as listed",
+                where=str(path),
+            )
+        hr = hr[: height * self.scale, : width * self.scale]
+        if self._lr_root is None or picture.lr_path is None:
+            return Pair(picture.path, resize_picture(hr, (height, width)), hr)
+        lr_path = self._lr_root / picture.lr_path
+        lr = read_picture(lr_path, picture.lr_sha256)
+        if lr.shape[:2] != (height, width):
+            raise DataError(
+                f"an LR picture is {lr.shape[1]}x{lr.shape[0]}; its HR picture needs {width}x{height}",
+                where=str(lr_path),
+            )
+        return Pair(picture.path, lr, hr)

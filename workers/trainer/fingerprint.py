@@ -1,0 +1,45 @@
+"""The numerics fingerprint: within one of these a resumed run gives the same bits."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from srqueue.spec.job import ComputeSpec
+
+Fingerprint = dict[str, Any]
+
+
+def fingerprint(compute: ComputeSpec, device: torch.device) -> Fingerprint:
+    """What the last bits of a training depend on, beside its spec."""
+    cuda = device.type == "cuda"
+    return {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if cuda else _cpu_name(),
+        "instructions": None if cuda else torch.backends.cpu.get_cpu_capability(),
+        "cuda": torch.version.cuda if cuda else None,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,  # type: ignore[no-untyped-call]
+        "precision": compute.precision,
+        "channels_last": compute.channels_last,
+        "threads": compute.threads,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def changes(before: Fingerprint, now: Fingerprint) -> dict[str, list[Any]]:
+    """What differs: key -> [before, now]."""
+    keys = sorted(before.keys() | now.keys())
+    return {key: [before.get(key), now.get(key)] for key in keys if before.get(key) != now.get(key)}
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,17 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+HIGHEST = 100.0
+"""dB that equal pictures count as, so that a mean over pictures stays finite."""
+
+
+def psnr(x: Tensor, y: Tensor) -> float:
+    """10 log10(255^2 / mean squared error) in dB, of values in 0..255, any shape."""
+    error = (x.to(torch.float64) - y.to(torch.float64)).square_().mean().item()
+    return min(HIGHEST, 10 * math.log10(255**2 / error)) if error > 0 else HIGHEST

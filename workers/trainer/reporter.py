@@ -1,0 +1,83 @@
+"""Reporter: what happens in an attempt, as event lines and as lines for a person."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import Any, Literal
+
+from srqueue.errors import SrqueueError
+from srqueue.run.events import EventKind, EventWriter
+from srqueue.run.folder import AttemptDir
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a full disk."""
+
+
+class DiskFull(SrqueueError):
+    """What must be kept cannot be written."""
+
+
+class Reporter:
+    """Writes events; prints the ones a person waits for. A full disk loses lines, never the training."""
+
+    def __init__(self, attempt: AttemptDir, total_iter: int) -> None:
+        self._events = EventWriter(attempt.events_file, attempt.token)
+        self._total = total_iter
+        self.iteration = 0
+
+    @property
+    def offset(self) -> int:
+        """Bytes of events written so far."""
+        return self._events.offset
+
+    def emit(self, kind: EventKind, **data: Any) -> None:
+        """One event at the current iteration."""
+        try:
+            self._events.write(kind, self.iteration, **data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+        if text := _sentence(kind, data):
+            head = f"{time.strftime('%H:%M:%S')} {self.iteration}/{self._total}"
+            print(f"{head}  {text}", flush=True)
+
+    def phase(self, phase: str, **more: Any) -> None:
+        """A `phase` event."""
+        self.emit("phase", phase=phase, **more)
+
+    def message(self, level: Literal["info", "warning", "error"], text: str) -> None:
+        """A `message` event."""
+        self.emit("message", level=level, text=text)
+
+    def close(self) -> None:
+        """Closes the event file."""
+        self._events.close()
+
+
+def _sentence(kind: EventKind, data: dict[str, Any]) -> str:
+    """The event for a person; empty for those that only programs read."""
+    if kind == "train":
+        return (
+            f"loss {data['loss']:.5f}  lr {data['lr']:.2e}  {data['it_s']:.1f} it/s  "
+            f"{_duration(data['eta_s'])} left"
+        )
+    if kind == "val":
+        best = "  (best)" if data["best"] else ""
+        return (
+            f"PSNR {data['val/psnr']:.3f} dB (bicubic {data['bicubic/psnr']:.3f})  "
+            f"SSIM {data['val/ssim']:.4f} (bicubic {data['bicubic/ssim']:.4f}){best}"
+        )
+    if kind == "message":
+        return f"{data['level']}: {data['text']}"
+    if kind == "action":
+        return f"{data['by']} {data['did']}: {data['reason']}"
+    if kind == "phase":
+        return str(data["phase"])
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {seconds:02.0f}s"

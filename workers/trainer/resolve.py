@@ -1,0 +1,128 @@
+"""Deciding every `auto` of a spec, once, on the first machine that runs the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ValidationError
+
+from srqueue.errors import SpecError, SrqueueError, UsageError
+from srqueue.run.atomic import write_file
+from srqueue.run.folder import RunDir
+from srqueue.spec.job import ComputeSpec, JobSpec
+
+Precision = Literal["fp32", "bf16"]
+
+THREADS_ON_CPU = 1
+THREADS_BESIDE_GPU = 4
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine and this attempt offer."""
+
+    device: torch.device
+    has_bf16: bool
+    threads: int
+
+    @property
+    def kind(self) -> Literal["cpu", "cuda"]:
+        """The class of device."""
+        return "cuda" if self.device.type == "cuda" else "cpu"
+
+
+def this_machine(asked: ComputeSpec, attempt: dict[str, Any]) -> Machine:
+    """The machine for an attempt. Raises UsageError where the asked device is not here."""
+    given = str(attempt.get("device") or "auto")
+    if given == "auto":
+        given = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
+    try:
+        device = torch.device(given)
+    except RuntimeError:
+        raise UsageError(
+            f"unknown device {given!r}", where="attempt.json", hint="cpu, cuda or cuda:N"
+        ) from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device {given} is not here", hint="send the job to a worker that has one")
+    if asked.device not in ("auto", device.type):
+        raise UsageError(
+            f"the spec wants {asked.device}, this attempt was given {given}", where="compute.device"
+        )
+    if device.type == "cuda":
+        device = torch.device("cuda", device.index or 0)
+        torch.cuda.set_device(device)
+    return Machine(device, _has_bf16(device), int(attempt.get("threads") or 0))
+
+
+def read_spec(file: Path) -> JobSpec:
+    """The spec in a JSON file. Raises SpecError with its first problem."""
+    try:
+        return JobSpec.model_validate_json(file.read_text())
+    except OSError as error:
+        raise SpecError(f"cannot read the spec: {error.strerror}", where=str(file)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"the spec does not hold: {first['msg']}", where=f"{file}, {where}") from None
+
+
+def resolve(run: RunDir, spec: JobSpec, machine: Machine) -> tuple[JobSpec, bool]:
+    """(the spec with nothing `auto`, whether it was decided now).
+
+    What an earlier attempt decided is used again, unless that was for another kind of device.
+    """
+    if run.resolved_file.is_file():
+        earlier = read_spec(run.resolved_file)
+        if earlier.compute.device == machine.kind:
+            return earlier, False
+    resolved = spec.model_copy(update={"compute": decide(spec.compute, machine)})
+    write_file(run.resolved_file, (resolved.model_dump_json(indent=2) + "\n").encode())
+    return resolved, True
+
+
+def decide(asked: ComputeSpec, machine: Machine) -> ComputeSpec:
+    """A value for every `auto`; what was asked for stays.
+
+    bf16 only where the chip computes in it: emulated it is far slower than float32. channels_last always:
+    measured faster for every network here, in both precisions.
+    """
+    threads = asked.threads
+    if threads == "auto":
+        threads = machine.threads or (THREADS_BESIDE_GPU if machine.kind == "cuda" else THREADS_ON_CPU)
+    precision: Precision = "bf16" if machine.has_bf16 else "fp32"
+    return ComputeSpec(
+        device=machine.kind,
+        precision=precision if asked.precision == "auto" else asked.precision,
+        channels_last=True if asked.channels_last == "auto" else asked.channels_last,
+        threads=threads,
+    )
+
+
+def prepare_torch(compute: ComputeSpec) -> None:
+    """Sets torch's global switches: threads, and kernels that give the same bits each time."""
+    if compute.threads == "auto":
+        raise SrqueueError("the spec is not resolved")
+    torch.set_num_threads(compute.threads)
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory guards against reads of it, which we do not do; it costs a pass over each tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    if probe is not None and bool(probe()):
+        return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

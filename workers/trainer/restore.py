@@ -1,0 +1,79 @@
+"""Finding the checkpoint that an attempt goes on from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from srqueue.errors import CheckpointError, SpecError
+from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
+from workers.trainer.checkpoint import Manifest, read, set_aside
+from workers.trainer.data.decode import DataMissing
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A verified checkpoint."""
+
+    name: CheckpointName
+    manifest: Manifest
+    tensors: dict[str, Tensor]
+
+
+def restore(
+    run: RunDir,
+    attempt: AttemptDir,
+    spec_id: str,
+    data: dict[str, str | None],
+    tell: Callable[[str], object],
+) -> Restored | None:
+    """The checkpoint that attempt.json names, or the nearest whole one before it; None for a fresh start.
+
+    Damaged ones are set aside, which `tell` gets a sentence about. Raises CheckpointError where one was named
+    and none is whole: a run that has been saved never starts from 0. SpecError and DataMissing where it is of
+    another spec or other pictures.
+    """
+    _sweep(run)
+    named = attempt.read().get("resume")
+    if not named:
+        return None
+    wanted = CheckpointName.parse(named)
+    if wanted is None:
+        raise CheckpointError(f"{named!r} is no checkpoint's name", where=str(attempt.attempt_file))
+    for name in reversed(run.checkpoint_names()):
+        if name.token > attempt.token or name.order > wanted.order:
+            continue
+        folder = run.checkpoints / str(name)
+        try:
+            manifest, tensors = read(folder)
+        except CheckpointError as error:
+            aside = set_aside(folder)
+            tell(f"checkpoint {name} is damaged ({error.message}); set aside as {aside.name}")
+            continue
+        _check_kin(manifest, spec_id, data)
+        return Restored(name, manifest, tensors)
+    raise CheckpointError(
+        f"the attempt should go on from {named}, and no whole checkpoint is left",
+        where=str(run.checkpoints),
+        hint="bring the folder back, or submit the job again (srqueue submit --again)",
+    )
+
+
+def _check_kin(manifest: Manifest, spec_id: str, data: dict[str, str | None]) -> None:
+    if manifest.spec_id != spec_id:
+        raise SpecError("the checkpoint is of another spec", where=manifest.name)
+    if manifest.data != data:
+        raise DataMissing(
+            "the pictures are not those that the checkpoint was trained on",
+            where=manifest.name,
+            hint="bring the data set back as it was",
+        )
+
+
+def _sweep(run: RunDir) -> None:
+    """Removes what killed attempts left half-written; the run's lock is ours, so nobody writes there now."""
+    for litter in run.checkpoints.glob("tmp-*"):
+        shutil.rmtree(litter, ignore_errors=True)

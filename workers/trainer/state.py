@@ -1,0 +1,51 @@
+"""RunState: everything about a run that is no tensor; it lies as JSON in every checkpoint's manifest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class RunState:
+    """Where a run stands.
+
+    `iteration`: optimizer steps done; `seq`: its newest checkpoint, parent's + 1 (never falls, unlike the
+    iteration after a roll-back); `seconds`: training wall time over all attempts; `validated`: iteration of
+    the last validation; `best`, `last`, `bicubic`: metrics (dB, or 0..1 for SSIM); `automations`: their
+    state_dicts; `decisions`: what was decided during the run, oldest first, never shortened.
+    """
+
+    iteration: int = 0
+    seq: int = 0
+    seconds: float = 0.0
+    validated: int = 0
+    validations: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    best_iteration: int = 0
+    last: dict[str, float] = field(default_factory=dict)
+    bicubic: dict[str, float] = field(default_factory=dict)
+    automations: dict[str, Any] = field(default_factory=dict)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    dead_flagged: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> RunState:
+        """The inverse of `to_json`. Raises TypeError for fields that this version does not know."""
+        return cls(**raw)
+
+    def metrics(self) -> dict[str, float]:
+        """What an outcome reports: last values, best ones, bicubic's, and the training seconds."""
+        found = {**self.last, **self.bicubic, "seconds": self.seconds}
+        if self.best:
+            found |= {
+                "best/psnr": self.best["val/psnr"],
+                "best/ssim": self.best["val/ssim"],
+                "best/psnr_rgb": self.best["val/psnr_rgb"],
+                "best/iteration": float(self.best_iteration),
+            }
+        return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
 from celery import signals
 
+from srqueue.errors import SrqueueError
 from srqueue.queue.app import make_app
 from srqueue.queue.routing import queue_names
 from srqueue.settings import Settings, load_settings
@@ -36,7 +38,13 @@ _sweepers: list[Sweeper] = []
 @signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]
 def _listen_to_own_queues(instance: Any, **_: Any) -> None:
     """A worker hears the doorbells of the classes it can run, and no others."""
-    instance.app.amqp.queues.select(queue_names(this_device().classes))
+    try:
+        device = this_device()
+    except SrqueueError as error:
+        # Celery logs what a receiver raises and goes on; a worker without its device must not.
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    instance.app.amqp.queues.select(queue_names(device.classes))
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]

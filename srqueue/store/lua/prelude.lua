@@ -15,7 +15,7 @@
 
 local P = KEYS[1]
 local RING_AFTER = 2   -- s; whoever makes a job ready rings himself, the sweeper only where that was lost
-local RING_AGAIN = 60  -- s
+local RING_AGAIN = 30  -- s
 
 local function now()
   local t = redis.call('TIME')

@@ -69,9 +69,9 @@ class EventWriter:
     def write(self, kind: EventKind, iteration: int, **data: Any) -> Event:
         """Appends one event and returns it."""
         event = Event(self._n, time.time(), self._token, iteration, kind, finite(data))
+        self._n += 1  # before a write that may fail: no two lines share a number
         self._file.write(event.line().encode() + b"\n")
         self._file.flush()
-        self._n += 1
         return event
 
     @property

@@ -170,7 +170,7 @@ def test_sigkill_after_each_new_commit(job, undisturbed, wait_until):
     assert_same(job, undisturbed)
 
 
-@pytest.mark.parametrize("point", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("point", [1, 2, 4, 5])
 def test_sigkill_inside_a_save(job, undisturbed, point):
     process = job.start(1, code=(KILLED_IN_A_SAVE, point))
     assert process.wait(60) == -signal.SIGKILL

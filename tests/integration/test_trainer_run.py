@@ -19,6 +19,7 @@ from srqueue.spec.job import JobSpec, spec_id
 from workers.trainer import checkpoint
 from workers.trainer.attempt import run_attempt
 from workers.trainer.data.pictures import Pictures
+from workers.trainer.loop import Trainer
 from workers.trainer.model_file import read_model
 from workers.trainer.stopping import StopRequest
 from workers.upscale import main as upscale_main
@@ -221,6 +222,30 @@ def test_a_resumed_run_is_the_unbroken_run_bit_for_bit(new_job, monkeypatch, net
     assert differing == []
     for key in ("iteration", "best", "best_iteration", "last", "automations", "decisions", "validated"):
         assert one.state[key] == two.state[key], key
+
+
+@pytest.mark.parametrize("lost", ["optim", "ema", "automations"])
+def test_each_part_of_the_state_is_needed(new_job, monkeypatch, lost):
+    """The comparison above would notice any part that a checkpoint forgets."""
+    rate = {"plateau_patience": 6, "improvement_threshold": 1.0}
+    automations = {"enabled": True, "IntelligentLearningRateScheduler": rate}
+    changes = {"train__training_automations": automations, "val__val_freq": 6, "train__ema_decay": 0.5}
+    straight, broken = (new_job(24, name, **changes) for name in ("straight", "broken"))
+    straight.attempt()
+    stop_at(broken, 1, 14, StopReason.PAUSED, monkeypatch)
+    real = Trainer.load
+
+    def load(self, tensors, state):
+        if lost == "automations":
+            state.automations = {}
+        kept = {name: t for name, t in tensors.items() if not name.startswith(f"{lost}/")}
+        real(self, kept, state)
+
+    monkeypatch.setattr(Trainer, "load", load)
+    broken.resume(2)
+    (one, expected), (two, found) = straight.tensors(), broken.tensors()
+    same = expected.keys() == found.keys() and all(torch.equal(expected[n], found[n]) for n in expected)
+    assert not (same and one.state["automations"] == two.state["automations"])
 
 
 def test_a_validation_that_was_interrupted_is_done_after_the_restart(new_job, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -199,8 +199,8 @@ class Trainer:
         )
         self._flag_dead(metrics["val/psnr"] - bicubic["bicubic/psnr"])
         for action in self.automations.observe(state.iteration, metrics):
-            self.reporter.emit("action", by=action.by, did=action.did, reason=action.reason)
-            state.decisions.append({"iteration": state.iteration, "by": action.by, "did": action.did})
+            self.reporter.emit("action", **asdict(action))
+            state.decisions.append({"iteration": state.iteration, **asdict(action)})
         self.reporter.phase("training")
 
     def _flag_dead(self, gain: float) -> None:

@@ -56,9 +56,9 @@ def draw(seed: int, first: int, iterations: int, batch: int, pictures: int) -> D
     )
 
 
-def place(draw32: Words | int, positions: int) -> int:
+def place(draw32: int, positions: int) -> int:
     """A 32-bit draw mapped to 0 .. `positions` - 1, evenly (multiply and shift; Lemire, 2019)."""
-    return (int(draw32) * positions) >> 32
+    return (draw32 * positions) >> 32
 
 
 def permute(index: Indices, n: int, seed: int, epoch: Indices) -> Indices:

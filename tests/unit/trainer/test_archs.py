@@ -101,7 +101,7 @@ def test_compact_starts_as_bicubic_with_a_signal_that_keeps_its_size():
     x = torch.rand(1, 3, 24, 24)
     assert torch.equal(net(x), bicubic(x, (48, 48)))
     first, last = net.body[:2](x), net.body[:-1](x)
-    assert 0.5 < last.square().mean() / first.square().mean() < 2
+    assert 0.1 < last.square().mean() / first.square().mean() < 10  # torch's defaults: 1e-6
 
 
 def test_bicubic_is_keys_with_a_half():

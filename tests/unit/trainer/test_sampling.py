@@ -56,7 +56,7 @@ def test_a_place_is_inside(word, positions):
 
 def test_places_and_flips_are_even():
     drawn = draw(11, 0, 500, 16, 100)
-    counts = np.bincount([place(w, 8) for w in drawn.top.reshape(-1)], minlength=8)
+    counts = np.bincount([place(w, 8) for w in drawn.top.reshape(-1).tolist()], minlength=8)
     assert counts.min() > 850  # of 8,000 in 8 places; five standard deviations below 1,000
     assert counts.max() < 1150
     for flags in (drawn.hflip, drawn.vflip, drawn.transpose):

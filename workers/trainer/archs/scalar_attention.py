@@ -9,6 +9,9 @@ networks; beyond that the exact form is taken.
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -37,8 +40,7 @@ def by_moments(a: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The series to the power ORDER; for |a k| < LARGEST, k centred."""
     with_one = torch.cat((v, torch.ones_like(v[:, :1])), 1)
     moments = torch.bmm(with_one, _powers(k).transpose(1, 2))
-    factorials = torch.arange(ORDER + 1, dtype=a.dtype, device=a.device).clamp_(min=1).cumprod(0)
-    sums = torch.bmm(moments, _powers(a) / factorials[:, None])
+    sums = torch.bmm(moments, _powers(a) * _inverse_factorials(a.dtype, a.device))
     return sums[:, :-1] / sums[:, -1:]
 
 
@@ -51,6 +53,13 @@ def exact(a: Tensor, k: Tensor, v: Tensor) -> Tensor:
             for a_, k_, v_ in parts
         ]
     )
+
+
+@lru_cache(maxsize=8)
+def _inverse_factorials(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[ORDER + 1, 1]: 1/n!."""
+    with torch.inference_mode(False):  # what is kept must also serve a later training step
+        return torch.tensor([[1 / math.factorial(n)] for n in range(ORDER + 1)], dtype=dtype).to(device)
 
 
 def _powers(x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -32,7 +33,7 @@ def _join_line(parts: list[Tensor], starts: list[int], overlap: int, dim: int) -
     if len(parts) == 1:
         return parts[0]
     size = parts[0].shape[dim]
-    weights = _fades(starts, size, overlap, parts[0])
+    weights = _fades(tuple(starts), size, overlap, parts[0].dtype, parts[0].device)
     shape = (-1, *[1] * (-1 - dim))
     faded = [part * weight.reshape(shape) for part, weight in zip(parts, weights, strict=True)]
     edges = sorted({*starts, *(s + size for s in starts)})
@@ -44,13 +45,17 @@ def _join_line(parts: list[Tensor], starts: list[int], overlap: int, dim: int) -
     return torch.cat(segments, dim)
 
 
-def _fades(starts: list[int], size: int, overlap: int, like: Tensor) -> list[Tensor]:
+@lru_cache(maxsize=64)
+def _fades(
+    starts: tuple[int, ...], size: int, overlap: int, dtype: torch.dtype, device: torch.device
+) -> list[Tensor]:
     """Weights of each window: 1/(overlap+1) .. overlap/(overlap+1) at both ends, divided by their sum."""
-    ramp = torch.ones(size, dtype=like.dtype, device=like.device)
-    fade = torch.arange(1, overlap + 1, dtype=like.dtype, device=like.device) / (overlap + 1)
-    ramp[:overlap] = fade
-    ramp[size - overlap :] = fade.flip(0)
-    total = torch.zeros(starts[-1] + size, dtype=like.dtype, device=like.device)
-    for start in starts:
-        total[start : start + size] += ramp
-    return [ramp / total[start : start + size] for start in starts]
+    with torch.inference_mode(False):  # what is kept must also serve a later training step
+        ramp = torch.ones(size, dtype=dtype)
+        fade = torch.arange(1, overlap + 1, dtype=dtype) / (overlap + 1)
+        ramp[:overlap] = fade
+        ramp[size - overlap :] = fade.flip(0)
+        total = torch.zeros(starts[-1] + size, dtype=dtype)
+        for start in starts:
+            total[start : start + size] += ramp
+        return [(ramp / total[start : start + size]).to(device) for start in starts]

@@ -27,19 +27,23 @@ class Pair:
     hr: Pixels
 
 
-def memory_budget() -> int:
-    """Bytes of decoded pictures to keep: half of what is free, in this container."""
+def free_memory() -> int:
+    """Bytes that this process could still take, in this container."""
     free = psutil.virtual_memory().available
     for file in _CGROUP:
         try:
             free = min(free, int(file.read_text()) - psutil.Process().memory_info().rss)
         except (OSError, ValueError):  # no such file, or "max"
             continue
-    return max(0, free // 2)
+    return max(0, free)
 
 
 class Pictures:
-    """Pairs by index. What does not fit into the budget is decoded again each time it is used."""
+    """Pairs by index.
+
+    They are kept while `keep_free` bytes of memory stay free (by default half of what is free now); the
+    others are decoded again each time they are used.
+    """
 
     def __init__(
         self,
@@ -47,13 +51,13 @@ class Pictures:
         hr_root: Path,
         lr_root: Path | None,
         scale: int,
-        budget: int | None = None,
+        keep_free: int | None = None,
     ) -> None:
         self.pictures = pictures
         self.scale = scale
         self._hr_root, self._lr_root = hr_root, lr_root
         self._kept: dict[int, Pair] = {}
-        self._left = memory_budget() if budget is None else budget
+        self._keep_free = free_memory() // 2 if keep_free is None else keep_free
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -67,10 +71,8 @@ class Pictures:
         pair = self._kept.get(index)
         if pair is None:
             pair = self._load(self.pictures[index])
-            size = pair.lr.nbytes + pair.hr.nbytes
-            if size <= self._left:
+            if free_memory() > self._keep_free:
                 self._kept[index] = pair
-                self._left -= size
         return pair
 
     def _load(self, picture: Picture) -> Pair:

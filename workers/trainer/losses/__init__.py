@@ -36,5 +36,5 @@ class WeightedLosses(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
         """(weighted sum with gradient, the single values [len(names)] without)."""
         values = [loss(sr, hr) for loss in self.losses]
-        total = sum((v * w for v, w in zip(values, self.weights, strict=True)), start=sr.new_zeros(()))
-        return total, torch.stack([v.detach() for v in values])
+        weighted = [v * w for v, w in zip(values, self.weights, strict=True)]
+        return sum(weighted[1:], start=weighted[0]), torch.stack([v.detach() for v in values])

@@ -44,10 +44,15 @@ def ssim_map(x: Tensor, y: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def _band(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """[side, side - 10]: column j holds the window's weights at rows j .. j + 10."""
+    with torch.inference_mode(False):  # what is kept must also serve a later training step
+        return _fresh_band(side).to(device, dtype)
+
+
+def _fresh_band(side: int) -> Tensor:
     offset = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     weights = torch.exp(-offset.square() / (2 * SIGMA**2))
     weights /= weights.sum()
     band = torch.zeros(side, side - WINDOW + 1, dtype=torch.float64)
     for j in range(band.shape[1]):
         band[j : j + WINDOW, j] = weights
-    return band.to(device, dtype)
+    return band

@@ -1,8 +1,8 @@
 """Does a job that everything happens to end with the bits of one that nothing happened to?
 
 One job goes through the queue and is paused and resumed, its worker is SIGKILLed and SIGTERMed, Redis is
-killed and restarted under it, its trainer is SIGKILLed. Its twin (same spec) trains beside it without a queue,
-undisturbed. Then every tensor of the last checkpoints and the exported models are compared.
+killed and restarted under it, its trainer is SIGKILLed. Its twin (same spec) trains beside it without a
+queue, undisturbed. Then every tensor of the last checkpoints and the exported models are compared.
 
 python -m benchmarks.journey --hr DIR [--iterations 3000] [--preset fidelity] [--arch compact]
 """
@@ -180,7 +180,8 @@ def main() -> None:
             client = Client(settings)
             journey = Journey(client, stack, client.submit(expanded).job.id)
             acts = [
-                journey.pause, journey.kill_worker, journey.end_worker, journey.restart_redis, journey.kill_trainer,
+                journey.pause, journey.kill_worker, journey.end_worker, journey.restart_redis,
+                journey.kill_trainer,
             ]  # fmt: skip
             for place, act in enumerate(acts):
                 act(at_least(journey, (place + 1) * args.iterations // 20))

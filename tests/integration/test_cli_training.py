@@ -139,7 +139,7 @@ def test_a_folder_with_other_things_in_it_is_not_trained_into(cli, spec, tmp_pat
 
 def test_submit_and_wait_shows_the_training_and_ends_with_its_result(with_stack):
     done = with_stack("submit", "tiny", *SMALL, "--iterations", "60", "--name", "waited", "--wait")
-    assert re.search(r"training   it \d+/60 .* it/s .* PSNR .* \(bicubic ", done.stdout)
+    assert re.search(r"it \d+/60 .* it/s .* PSNR .* \(bicubic ", done.stdout)
     assert done.stdout.splitlines()[-1].startswith("waited succeeded")
     record = json.loads(with_stack("show", "waited", "--json").stdout)
     assert list(Path(record["run_dir"]).glob("export/*.safetensors"))

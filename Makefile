@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	$(BIN)/srqueue demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: $(VENV)/.test
 	$(BIN)/python -m pytest tests/faults

@@ -19,11 +19,20 @@ from srqueue.run.reasons import StopReason
 
 STOP_SECONDS = 60.0
 """How long a trainer may take for its last iteration and checkpoint before SIGTERM."""
+EXPORT_SECONDS = 600.0
+"""The same where it was only started to export: it must first load its program and its checkpoint."""
 LEASE_LOST_SECONDS = 5.0
 """Where another worker has the job there is nothing to save."""
 TERM_SECONDS = 10.0
 """From SIGTERM to SIGKILL."""
 
+_MORE_URGENT = (
+    StopReason.PAUSED,
+    StopReason.PREEMPTED,
+    StopReason.DRAINED,
+    StopReason.CANCELLED,
+    StopReason.LEASE_LOST,
+)
 _LOG_LINES = 15
 _LOG_BYTES = 4000
 
@@ -34,6 +43,8 @@ class Trainer:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self.stop: StopReason | None = None
+        self.forced = False
+        """Whether it had to be ended, because it did not stop in time."""
         self._deadline = float("inf")
         self._signal = signal.SIGTERM
 
@@ -73,18 +84,24 @@ class Trainer:
         """Exit status once it ended. Escalates where it was asked to stop and does not."""
         status = self._process.poll()
         if status is None and time.monotonic() > self._deadline:
+            self.forced = True
             self._signal_group(self._signal)
             self._signal = signal.SIGKILL
             self._deadline = time.monotonic() + TERM_SECONDS
         return status
 
-    def request_stop(self, reason: StopReason) -> None:
-        """Asks for a checkpoint and an end. Said again only for a more urgent reason."""
-        if self.stop in (reason, StopReason.LEASE_LOST):
+    def request_stop(self, reason: StopReason, within: float | None = None) -> None:
+        """Asks for a checkpoint and an end within so many seconds, or the usual time for this reason.
+
+        Said again only for a more urgent reason.
+        """
+        if self.stop is reason:
+            return
+        usual = LEASE_LOST_SECONDS if reason is StopReason.LEASE_LOST else STOP_SECONDS
+        self._deadline = min(self._deadline, time.monotonic() + (within or usual))
+        if self.stop is not None and _MORE_URGENT.index(self.stop) > _MORE_URGENT.index(reason):
             return
         self.stop = reason
-        seconds = LEASE_LOST_SECONDS if reason is StopReason.LEASE_LOST else STOP_SECONDS
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
         stdin: IO[bytes] | None = self._process.stdin
         if stdin is not None:
             with contextlib.suppress(OSError):  # it has just ended

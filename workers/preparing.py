@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,42 +15,47 @@ from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.reasons import StopReason
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
-from srqueue.store.record import Claim, JobRecord
+from srqueue.store.record import Claim
 from srqueue.store.store import Store
 from workers.child import end_leftovers
 from workers.devices import Device
+from workers.endings import FULL
+from workers.patience import patiently
 
 
 class NotReady(SrqueueError):
-    """The attempt cannot begin; `reason` says what becomes of the job."""
+    """The attempt cannot begin; `reason` says what becomes of the job, `token` is the attempt's by now."""
 
-    def __init__(self, reason: StopReason, message: str) -> None:
+    def __init__(self, reason: StopReason, message: str, token: int) -> None:
         super().__init__(message)
         self.reason = reason
+        self.token = token
 
 
 def prepare(
     store: Store, settings: Settings, claim: Claim, host: str, device: Device
 ) -> tuple[RunDir, AttemptDir]:
-    """Makes the run folder and the attempt. Raises NotReady, LeaseLost or ServiceUnreachable."""
-    record = claim.record
-    spec = _spec(record)
-    try:
-        listings = locate(Registry(settings), spec)
-    except SrqueueError as error:
-        raise NotReady(StopReason.DATA_MISSING, str(error)) from None
+    """Makes the run folder and the attempt. Raises NotReady, LeaseLost or ServiceUnreachable.
+
+    Only then is the job bound to this machine's runs root: where its data is missing here, or nothing can be
+    written, another machine may take it.
+    """
+    record, token = claim.record, claim.token
+    lease_ends = time.monotonic() + settings.lease
     run = RunDir(Path(str(record.run_dir)))
-    if record.seq is not None and not run.checkpoint_names():
-        # A job with a published checkpoint never starts from 0.
-        raise NotReady(
-            StopReason.ROOT_MISSING, f"no checkpoint in {run.checkpoints}, though one was published"
-        )
-    with _disk_failures(run):
+    spec = _spec(claim)
+    listings = _listings(settings, claim, spec)
+    try:
+        if record.seq is not None and not run.checkpoint_names():
+            # A job with a published checkpoint never starts from 0.
+            told = f"no checkpoint in {run.checkpoints}, though one was published"
+            raise NotReady(StopReason.ROOT_MISSING, told, token)
         run.create()
         end_leftovers(run, host)
-        token = claim.token
-        if run.highest_token() >= token:
-            token = store.raise_token(record.id, token, run.highest_token() + 1)
+        if (seen := run.highest_token()) >= token:
+            token = patiently(
+                lambda: store.raise_token(record.id, claim.token, seen + 1), lease_ends - time.monotonic()
+            )
         if not run.spec_file.exists():
             write_file(run.spec_file, spec.model_dump_json(indent=2).encode() + b"\n")
         names = run.checkpoint_names()
@@ -65,23 +68,28 @@ def prepare(
             host=host,
             supervisor_pid=os.getpid(),
         )
+    except OSError as error:
+        reason = StopReason.DISK_FULL if error.errno in FULL else StopReason.ROOT_MISSING
+        told = f"cannot write to {run.path}: {error.strerror or error}"
+        raise NotReady(reason, told, token) from None
+    patiently(
+        lambda: store.bind(record.id, token, str(record.root_id), str(run.path)),
+        lease_ends - time.monotonic(),
+    )
     return run, attempt
 
 
-def _spec(record: JobRecord) -> JobSpec:
+def _spec(claim: Claim) -> JobSpec:
     try:
-        return JobSpec.model_validate(record.spec)
+        return JobSpec.model_validate(claim.record.spec)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise NotReady(StopReason.SPEC_INVALID, f"{place}: {first['msg']}") from None
+        raise NotReady(StopReason.SPEC_INVALID, f"{place}: {first['msg']}", claim.token) from None
 
 
-@contextmanager
-def _disk_failures(run: RunDir) -> Iterator[None]:
+def _listings(settings: Settings, claim: Claim, spec: JobSpec) -> dict[str, str | None]:
     try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = StopReason.DISK_FULL if full else StopReason.ROOT_MISSING
-        raise NotReady(reason, f"cannot write to {run.path}: {error.strerror}") from None
+        return locate(Registry(settings), spec)
+    except (SrqueueError, OSError) as error:
+        raise NotReady(StopReason.DATA_MISSING, str(error), claim.token) from None

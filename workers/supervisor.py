@@ -17,10 +17,11 @@ from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.settings import Settings
-from srqueue.store.record import Claim, JobRecord, LeaseLost, RecordGone
+from srqueue.store.record import Claim, JobRecord, LeaseExpired, LeaseLost, RecordGone
 from srqueue.store.store import Store
-from workers.child import Trainer, how_it_ended, last_lines
+from workers.child import EXPORT_SECONDS, Trainer
 from workers.devices import Device
+from workers.endings import outcome_of, reason_of
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
 
@@ -67,26 +68,38 @@ class Supervisor:
         try:
             run, attempt = prepare(self._store, self._settings, self._claim, self._host, self._device)
         except NotReady as error:
+            self._token = error.token
             return self._finish(Outcome(error.reason, error.message, self._job.iteration))
         except LeaseLost:
             return None
         self._token = attempt.token
         relay = Relay(self._store, self._claim, attempt)
-        trainer = self._start(run, attempt)
-        try:
-            status = self._watch(trainer, relay)
-        finally:
-            trainer.kill()
-        if trainer.stop is StopReason.LEASE_LOST:
+        outcome = self._supervise(run, attempt, relay)
+        if outcome.reason is StopReason.LEASE_LOST:
             return None
-        return self._finish(outcome_of(attempt, status, trainer.stop, relay.iteration), relay)
+        return self._finish(outcome, relay, run)
 
-    def _start(self, run: RunDir, attempt: AttemptDir) -> Trainer:
-        noted = attempt.read()
-        trainer = Trainer.start(run, attempt, self._device.threads(self._settings, noted["device"]))
-        # So that a later attempt on this host can end it, should this process be gone by then.
-        write_json(attempt.attempt_file, {**noted, "trainer": trainer.identity})
-        return trainer
+    def _supervise(self, run: RunDir, attempt: AttemptDir, relay: Relay) -> Outcome:
+        """Runs the trainer to its end; however this is left, the trainer has ended."""
+        trainer = None
+        try:
+            noted = attempt.read()
+            trainer = Trainer.start(run, attempt, self._device.threads(self._settings, noted["device"]))
+            # So that a later attempt on this host can end it, should this process be gone by then.
+            write_json(attempt.attempt_file, {**noted, "trainer": trainer.identity})
+            if self._job.wish == "cancel":  # all that is left to do
+                trainer.request_stop(StopReason.CANCELLED, EXPORT_SECONDS)
+            status = self._watch(trainer, relay)
+        except OSError as error:
+            told = f"cannot go on in {run.path}: {error.strerror or error}"
+            log.error("job %s: %s", self._job.short_id, told)
+            return Outcome(reason_of(error, run), told, relay.iteration)
+        finally:
+            if trainer is not None:
+                trainer.kill()
+        if trainer.stop is StopReason.LEASE_LOST:
+            return Outcome(StopReason.LEASE_LOST, "", relay.iteration)
+        return outcome_of(attempt, trainer, status, relay.iteration)
 
     def _watch(self, trainer: Trainer, relay: Relay) -> int:
         while (status := trainer.poll()) is None:
@@ -120,15 +133,21 @@ class Supervisor:
         except LeaseLost:
             self._link.renew_at = 0.0  # the renewal decides: it can take back a lease that only ran out
 
-    def _finish(self, outcome: Outcome, relay: Relay | None = None) -> JobRecord | None:
+    def _finish(
+        self, outcome: Outcome, relay: Relay | None = None, run: RunDir | None = None
+    ) -> JobRecord | None:
         """Reports the end, however long Redis is away: the outcome is also in the run folder."""
-        since = time.monotonic()
+        since, told = time.monotonic(), False
         while True:
             try:
-                self._store.renew(self._job.id, self._token, self._settings.lease)
-                while relay is not None and relay.forward():
-                    pass
+                if not told:
+                    self._store.renew(self._job.id, self._token, self._settings.lease)
+                    self._tell_the_rest(relay, run)
+                # From here on the attempt may have ended though no answer came: then only `finish` knows it.
+                told = True
                 return self._store.finish(self._job.id, self._token, outcome)
+            except LeaseExpired:
+                continue  # a renewal takes it back
             except LeaseLost:
                 return None
             except RecordGone as error:
@@ -141,6 +160,20 @@ class Supervisor:
                 return None
             time.sleep(min(self._settings.renew, 1.0))
 
+    def _tell_the_rest(self, relay: Relay | None, run: RunDir | None) -> None:
+        """Events, and the newest checkpoint: a trainer that was killed may not have told of it."""
+        if relay is None or run is None:
+            return
+        try:
+            while relay.forward():
+                pass
+            own = [name for name in run.checkpoint_names() if name.token == self._token]
+        except OSError as error:
+            log.warning("job %s: its last events cannot be read: %s", self._job.short_id, error)
+            return
+        if own:
+            self._store.publish(self._job.id, self._token, own[-1].seq, own[-1].iteration)
+
     def _answered(self) -> None:
         if not self._link.up:
             log.warning("Redis answers again; job %s has gone on meanwhile", self._job.short_id)
@@ -150,15 +183,3 @@ class Supervisor:
         if self._link.up:
             log.warning("%s; the training of job %s goes on", error.message, self._job.short_id)
         self._link = Link(up=False, renew_at=time.monotonic() + self._settings.renew)
-
-
-def outcome_of(attempt: AttemptDir, status: int, asked: StopReason | None, iteration: int) -> Outcome:
-    """What the trainer said; else what was asked of it; else a crash, with its last lines."""
-    outcome = Outcome.read(attempt.outcome_file)
-    if outcome is not None:
-        return outcome
-    if asked is not None:
-        return Outcome(asked, f"{how_it_ended(status)} before it could save", iteration)
-    lines = last_lines(attempt.log_file)
-    message = how_it_ended(status) + (f"; its last lines:\n{lines}" if lines else "")
-    return Outcome(StopReason.CRASHED, message, iteration)

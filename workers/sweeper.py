@@ -12,6 +12,7 @@ import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import ring_missing
+from srqueue.run.folder import read_root_id
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection
 from srqueue.store.record import WorkerRecord
@@ -40,6 +41,7 @@ class Sweeper(threading.Thread):
         self._record = WorkerRecord(
             name=worker, host=socket.gethostname(), pid=os.getpid(), classes=device.classes,
             device=device.label, version=srqueue.__version__, since=time.time(),
+            root_id=_root_id(settings),
         )  # fmt: skip
         self._ended = threading.Event()
         self._patient_until = 0.0
@@ -77,3 +79,10 @@ class Sweeper(threading.Thread):
 
     def _be_patient(self) -> None:
         self._patient_until = time.monotonic() + self._settings.lease
+
+
+def _root_id(settings: Settings) -> str | None:
+    try:
+        return read_root_id(settings.runs_root)
+    except OSError:
+        return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import socket
 from contextlib import closing
 from typing import Any
@@ -16,8 +18,11 @@ from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 from workers import draining
 from workers.app import app, settings, this_device
+from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
 
 
 class JobFailed(Exception):
@@ -49,8 +54,17 @@ def run_job(task: Any, hint: str) -> str:
 def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | None:
     known, device, host = settings(), this_device(), socket.gethostname()
     root = known.runs_root
-    roots = {read_root_id(root): str(root)}
-    claim = store.claim(f"{worker}:{os.getpid()}", host, device.classes, known.lease, roots)
+    try:
+        roots = {read_root_id(root): str(root)}
+    except OSError as error:
+        text = f"this worker cannot use its runs root {root}: {error.strerror or error}"
+        log.error("%s; no job was claimed", text)
+        raise JobFailed(text) from None
+    claim_id = secrets.token_hex(8)
+    claim = patiently(
+        lambda: store.claim(f"{worker}:{os.getpid()}", host, device.classes, known.lease, roots, claim_id),
+        known.lease,
+    )
     if claim is None:
         return None
     supervisor = Supervisor(

@@ -1,93 +1,22 @@
-"""Entry point of `srqueue`: runs a command, prints errors without tracebacks, sets the exit code.
+"""Entry point of `srqueue`: nothing is imported before Ctrl-C is taken care of.
 
-0 done, 1 failed, 2 wrong usage or spec, 3 Redis or a worker cannot be reached, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage or spec, 3 Redis or a worker cannot be reached, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-
-from typer.exceptions import Abort, TyperException
-
-from srqueue.cli.app import app
-from srqueue.errors import ServiceUnreachable, SrqueueError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = _take_debug(arguments)
     try:
-        code = app(arguments, prog_name="srqueue", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, Abort):
+        from srqueue.cli.running import run
+
+        return run(argv)
+    except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if debug:
-            raise
-        return _tell(error)
-
-
-def _take_debug(arguments: list[str]) -> bool:
-    """Removes `--debug`, which may stand anywhere before a `--`."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    if "--debug" not in arguments[:end]:
-        return False
-    arguments[:end] = [a for a in arguments[:end] if a != "--debug"]
-    return True
-
-
-def _tell(error: Exception) -> int:
-    """Prints an error for a person; returns the exit code."""
-    if isinstance(error, TyperException):
-        text, code = error.format_message(), error.exit_code
-        problem, hint = _split_hint(text)
-        error = SrqueueError(problem, hint=hint)
-    elif isinstance(error, SrqueueError):
-        code = error.exit_code
-    elif _is_of_redis(error):
-        error = ServiceUnreachable(f"Redis does not answer: {error}", hint="start it: srqueue up")
-        code = error.exit_code
-    else:
-        kind = type(error).__name__
-        error = SrqueueError(
-            f"{kind}: {error}" if str(error) else kind,
-            hint="this is a bug or a broken machine; run it again with --debug to see where",
-        )
-        code = 1
-    sys.stdout.flush()
-    print(f"error: {_printable(str(error))}", file=sys.stderr)
-    return code
-
-
-def _split_hint(text: str) -> tuple[str, str | None]:
-    """The parser's own suggestion becomes the hint."""
-    for mark in (" Did you mean ", " (Possible options: "):
-        before, found, after = text.partition(mark)
-        if found:
-            options = after.rstrip("?).").strip()
-            return before, f"did you mean {options}?"
-    return text, "srqueue COMMAND --help lists what a command takes"
-
-
-def _is_of_redis(error: Exception) -> bool:
-    """True for connection errors of redis-py and kombu, without importing either."""
-    return any(
-        kind.__module__.partition(".")[0] in ("redis", "kombu")
-        and kind.__name__ in ("ConnectionError", "TimeoutError", "OperationalError")
-        for kind in type(error).__mro__
-    )
-
-
-def _printable(text: str) -> str:
-    """`text` with control characters shown, so that a name cannot steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 if __name__ == "__main__":

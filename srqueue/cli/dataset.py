@@ -204,8 +204,9 @@ def _print_report(report: CheckReport) -> None:
     if values:
         mean, least, most = sum(values) / len(values), min(values), max(values)
         print(f"bicubic PSNR-Y of {len(values)} pairs: {mean:.2f} dB ({least:.2f} to {most:.2f})")
-    verdict = "all is well" if report.sound else "something is wrong"
-    print(f"{report.name}: {report.pictures} pictures, {verdict}")
+    left_out = len(report.quarantined)
+    well = f"nothing has changed, {left_out} quarantined: cannot be used" if left_out else "all is well"
+    print(f"{report.name}: {report.pictures} pictures, {well if report.sound else 'something is wrong'}")
 
 
 def _pair_text(pair: dict[str, object]) -> str:

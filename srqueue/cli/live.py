@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
+import os
 import subprocess
 import sys
 import time
@@ -12,12 +12,14 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from srqueue.cli.endings import handling
+from srqueue.cli.output import first_line
 from srqueue.cli.progress import Progress, news
 from srqueue.run.events import Event, read_events
+from srqueue.run.folder import RunDir
 
 if TYPE_CHECKING:
+    from srqueue.queue.client import Client
     from srqueue.store.record import JobRecord
-    from srqueue.store.store import Store
 
 POLL = 0.5
 """Seconds between two looks."""
@@ -90,13 +92,14 @@ class Display:
         return Group(line, steps, Text(self.progress.quality()))
 
 
-def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
+def follow(client: Client, job_id: str, *, from_start: bool = False) -> JobRecord:
     """Shows a job until nothing more happens to it by itself, and returns its record.
 
     Redis going away for a while is told and waited out. `from_start` prints news from before this call too.
     """
     from srqueue.errors import ServiceUnreachable
 
+    store = client.store
     record = store.get(job_id)
     told: str | None = None
     position, begun = "0-0", 0.0 if from_start else time.time()
@@ -110,7 +113,7 @@ def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
                     for _, line in batch:
                         event = Event.parse(line)
                         display.see(event, quiet=event.t < begun)
-                standstill = _standstill(store, record)
+                standstill = _standstill(client, record)
             except ServiceUnreachable as error:
                 standstill = f"{error.message.rstrip('.')}; the job is unharmed, waiting for Redis"
             else:
@@ -123,7 +126,7 @@ def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
             time.sleep(POLL)
 
 
-def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
+def watch_to_end(client: Client, job_id: str, as_json: bool) -> None:
     """Follows a job, tells how it ended, and sets the exit code: 0 where it succeeded."""
     import typer
 
@@ -133,9 +136,9 @@ def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
     try:
         if as_json:  # stdout is for the JSON alone
             with contextlib.redirect_stdout(sys.stderr):
-                record = follow(store, job_id)
+                record = follow(client, job_id)
         else:
-            record = follow(store, job_id)
+            record = follow(client, job_id)
     except KeyboardInterrupt:
         say(f"the job goes on without you; look again: srqueue watch {job_id[-6:].lower()}")
         raise
@@ -143,16 +146,16 @@ def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
         print_json(job_summary(record))
     else:
         why = record.message or (CONSEQUENCES[record.reason].text if record.reason else "")
-        first, *more = why.splitlines() or [""]
+        first = first_line(why)
         print(f"{record.name} {record.state}" + (f": {first}" if first not in ("", record.state) else ""))
-        if more:
+        if len(why.splitlines()) > 1:
             say(f"all of it: srqueue logs {record.short_id}")
     if record.state is not JobState.SUCCEEDED:
         raise typer.Exit(1)
 
 
-def follow_process(child: subprocess.Popen[bytes], events: Path, display: Display) -> None:
-    """Shows the events of a trainer of our own until it ends.
+def follow_process(child: subprocess.Popen[bytes], events: Path, display: Display) -> bool:
+    """Shows the events of a trainer of our own until it ends; True where it was killed.
 
     Ctrl-C, SIGTERM and SIGHUP ask it to stop and save; the second time it is killed.
     """
@@ -164,7 +167,7 @@ def follow_process(child: subprocess.Popen[bytes], events: Path, display: Displa
         if asked > 1:
             child.kill()
         else:
-            child.send_signal(signal.SIGTERM)
+            ask_to_pause(child)
             display.say("stopping: it saves a checkpoint (once more: kill it)")
 
     offset = 0
@@ -180,17 +183,26 @@ def follow_process(child: subprocess.Popen[bytes], events: Path, display: Displa
             if not ended:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(POLL)
+    return asked > 1
 
 
-def _standstill(store: Store, record: JobRecord) -> str | None:
-    """Why nothing happens, where that is worth a line."""
-    if record.state == "held":
-        return f"held: {record.message or 'it waits'}; it is looked at again by itself"
-    if record.state != "queued":
+def ask_to_pause(child: subprocess.Popen[bytes]) -> None:
+    """Asks a supervised trainer to save a checkpoint and end."""
+    if child.stdin is not None:
+        with contextlib.suppress(OSError):  # it has just ended
+            os.write(child.stdin.fileno(), b'{"stop": "paused"}\n')
+
+
+def _standstill(client: Client, record: JobRecord) -> str | None:
+    """Why nothing happens, in words that change only where the reason does; None where something does."""
+    why = client.why_waiting(record)
+    if why is None:
         return None
-    if record.not_before and record.not_before > time.time():
-        why = (record.message or "the last attempt failed").splitlines()[0]
-        return f"{why}; tried again soon (srqueue logs {record.short_id})"
-    if not store.workers():
-        return "queued, but no worker is up; start one: srqueue up"
-    return None
+    reason = first_line(record.message or "")
+    if record.not_before is None or record.not_before <= time.time():
+        return f"{record.state}: " + "; ".join(part for part in (reason, first_line(why)) if part)
+    at = time.strftime("%H:%M:%S", time.localtime(record.not_before))
+    text = f"{record.state}: {reason or 'the last attempt ended badly'}; tried again by itself at {at}"
+    if record.run_dir and record.attempts and record.state == "queued":
+        text += f"\n  its log: {RunDir(Path(record.run_dir)).attempt(record.token).log_file}"
+    return text

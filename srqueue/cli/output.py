@@ -32,6 +32,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def first_line(message: str) -> str:
+    """What a message of several lines says first, without the announcement of the others."""
+    return next(iter(message.splitlines()), "").removesuffix(":").removesuffix("; its last lines")
+
+
 def job_summary(record: JobRecord) -> dict[str, Any]:
     """A job for a listing: the record without its spec."""
     return {key: value for key, value in job_dict(record).items() if key not in ("spec", "origins")}

@@ -9,6 +9,7 @@ import typer
 from srqueue.cli.verbs import AsJson, JobRef
 
 if TYPE_CHECKING:
+    from srqueue.settings import Settings
     from srqueue.store.record import JobRecord
 
 
@@ -23,18 +24,29 @@ def show(
     from srqueue.settings import load_settings
     from srqueue.store.store import Store
 
-    store = Store.connect(load_settings())
+    settings = load_settings()
+    store = Store.connect(settings)
     record = store.get(store.resolve(job))
     if as_json:
         print_json(job_dict(record))
     elif spec:
         print(annotated_yaml(record.spec, record.origins), end="")
     else:
-        for label, value in _lines(record):
+        for label, value in _lines(record, _why_waiting(settings, record)):
             print(f"{label:<12}{value}")
 
 
-def _lines(record: JobRecord) -> list[tuple[str, str]]:
+def _why_waiting(settings: Settings, record: JobRecord) -> str | None:
+    """What a queued or held job waits for."""
+    if record.state not in ("queued", "held"):
+        return None
+    from srqueue.cli.output import first_line
+    from srqueue.queue.client import Client  # brings Celery, which takes its time
+
+    return first_line(Client(settings).why_waiting(record) or "") or None
+
+
+def _lines(record: JobRecord, waits: str | None) -> list[tuple[str, str]]:
     from srqueue.cli.output import ago, duration, number
 
     values = {**record.progress, **record.metrics}
@@ -43,6 +55,7 @@ def _lines(record: JobRecord) -> list[tuple[str, str]]:
         ("name", record.name),
         ("state", f"{record.state}, {record.wish} asked for" if record.wish else record.state),
         ("why", record.message or None),
+        ("waits", waits),
         ("next try", f"in {duration(record.not_before - _now())}" if record.not_before else None),
         ("progress", f"iteration {record.iteration} of {record.total_iter}"),
         ("speed", f"{number(values, 'it_s', '.1f')} it/s" if record.state == "running" else None),

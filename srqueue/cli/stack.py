@@ -23,7 +23,7 @@ def up(
     from srqueue.cli.output import say
     from srqueue.settings import load_settings
     from srqueue.stack.commands import flower_url
-    from srqueue.stack.folders import low_space
+    from srqueue.stack.folders import low_space, prepare
     from srqueue.stack.stack import SERVICES, Stack
 
     settings = load_settings()
@@ -31,6 +31,7 @@ def up(
         settings = settings.model_copy(update={"flower_port": flower_port})
     left_out = {name for name, skip in (("worker", no_worker), ("flower", no_flower)) if skip}
     wanted = [name for name in SERVICES if name not in left_out]
+    prepare(settings)
     if warning := low_space(settings):
         say(f"warning: {warning}")
     stack = Stack(settings)

@@ -111,7 +111,7 @@ def submit(
     if wait:
         from srqueue.cli.live import watch_to_end
 
-        watch_to_end(client.store, job.id, as_json)
+        watch_to_end(client, job.id, as_json)
     elif submitted.new and not as_json:
         say(f"watch it: srqueue watch {job.short_id}")
 
@@ -160,7 +160,13 @@ def _expand(
     expanded = expand(ref, preset=preset, architecture=arch, overrides=overrides, name=name)
     train = expanded.spec.datasets.train
     small = check_crop(registry, registry.get(train.name), train.lq_size, expanded.spec.scale)
-    return replace(expanded, notices=(*expanded.notices, small)) if small else expanded
+    notices = [*expanded.notices, *([small] if small else [])]
+    start = expanded.spec.path.pretrain_network_g
+    if start and not Path(start).expanduser().is_file():
+        notices.append(
+            f"{start} (path.pretrain_network_g) is not on this machine: it must be on the worker's"
+        )
+    return replace(expanded, notices=tuple(notices))
 
 
 def _warn(settings: Settings, expanded: Expanded) -> None:

@@ -78,7 +78,7 @@ def _prepare(
     import os
     import socket
 
-    from srqueue.errors import SrqueueError
+    from srqueue.errors import CheckpointError, SrqueueError
     from srqueue.run.atomic import write_file
 
     try:
@@ -86,6 +86,13 @@ def _prepare(
         if not run.spec_file.exists():
             write_file(run.spec_file, spec.model_dump_json(indent=2).encode())
         checkpoints = run.checkpoint_names()
+        if not checkpoints and any(run.checkpoints.glob("bad-*")):
+            raise CheckpointError(
+                "every checkpoint of this training is damaged and was set aside: nothing to go on from",
+                where=str(run.checkpoints),
+                hint="bring a whole checkpoint back under its name (without bad-), "
+                "or begin anew in another --run-dir",
+            )
         return run.write_attempt(
             run.highest_token() + 1,
             checkpoints[-1] if checkpoints else None,
@@ -104,7 +111,7 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     import subprocess
     import sys
 
-    from srqueue.cli.live import Display, follow_process
+    from srqueue.cli.live import Display, ask_to_pause, follow_process
     from srqueue.cli.output import say
     from srqueue.run.outcome import Outcome
     from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
@@ -112,22 +119,28 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     from srqueue.stack.processes import last_lines
 
     argv = [sys.executable, "-m", "workers.trainer", str(run.path), "--token", str(attempt.token)]
+    argv.append("--supervised")  # it ends with this process, however that ends
     threads = str(settings.threads or 1)
-    env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
+    env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, PYTHONUNBUFFERED="1")
     env.pop("SRQUEUE_REDIS_URL", None)  # may hold a password, and the trainer needs no Redis
     say(f"run folder: {run.path}")
     with attempt.log_file.open("ab") as log, Display(spec.name) as display:
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
+            argv, stdin=subprocess.PIPE, stdout=log, stderr=log, env=env, start_new_session=True
         )
         display.progress.total = spec.train.total_iter
         try:
-            follow_process(child, attempt.events_file, display)
+            killed = follow_process(child, attempt.events_file, display)
         finally:  # the terminal may be gone; the trainer must not go on unseen
             if child.poll() is None:
-                child.terminate()
+                ask_to_pause(child)
                 child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
     outcome = Outcome.read(attempt.outcome_file)
+    if outcome is None and killed:
+        say(f"ended at once; go on from its newest checkpoint: srqueue train SPEC --run-dir {run.path}")
+        return 130
     if outcome is None:
         say(f"error: the trainer ended without a result\n{last_lines(attempt.log_file)}")
         say(f"  where: {attempt.log_file}")

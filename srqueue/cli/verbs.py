@@ -49,4 +49,13 @@ def _tell(record: JobRecord, as_json: bool, done: str, asked: str) -> None:
     if as_json:
         print_json(job_summary(record))
     else:
-        print(f"{record.name} {record.id}: {asked if record.wish or record.state == 'running' else done}")
+        print(f"{record.name} {record.id}: {_text(record, done, asked)}")
+
+
+def _text(record: JobRecord, done: str, asked: str) -> str:
+    """What a verb did: `done` where it took effect at once, else what is to come of it."""
+    if record.state == "running":
+        return asked
+    if not record.wish:
+        return done
+    return record.message or asked

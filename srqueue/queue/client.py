@@ -14,6 +14,7 @@ from ulid import ULID
 from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring
+from srqueue.queue.waiting import able, why_waiting
 from srqueue.run.events import Event
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings, load_settings
@@ -92,15 +93,22 @@ class Client:
         return self.store.ask(self.store.resolve(ref), "pause")
 
     def cancel(self, ref: str) -> JobRecord:
-        """Ends for good: a running job at its next iteration; its best weights are kept."""
-        return self.store.ask(self.store.resolve(ref), "cancel")
+        """Ends for good: a running job at its next iteration; its best weights are exported.
+
+        A job with a checkpoint that does not run comes back queued, with the wish `cancel` and a message
+        that says so: a worker exports its best weights. Cancelled once more it ends at once, without.
+        """
+        job = self.store.ask(self.store.resolve(ref), "cancel")
+        if job.state is JobState.QUEUED:
+            ring(self.app, bell_of(job))
+        return job
 
     def resume(self, ref: str) -> JobRecord:
-        """A paused or held job goes on from its newest checkpoint."""
+        """A paused or held job goes on from its newest checkpoint; a waiting one starts now."""
         return self._to_queue(self.store.resume, ref)
 
     def retry(self, ref: str) -> JobRecord:
-        """A failed or cancelled job goes on from its newest checkpoint."""
+        """A failed or cancelled job goes on from its newest checkpoint; a waiting one starts now."""
         return self._to_queue(self.store.retry, ref)
 
     def set_priority(self, ref: str, priority: int) -> JobRecord:
@@ -110,6 +118,14 @@ class Client:
     def remove(self, ref: str) -> JobRecord:
         """Forgets a job that does not run; its run folder stays. Returns the record as it was."""
         return self.store.remove(self.store.resolve(ref))
+
+    def why_waiting(self, record: JobRecord) -> str | None:
+        """What a queued or held job waits for, in words; None for a job in another state."""
+        if record.state not in (JobState.QUEUED, JobState.HELD):
+            return None
+        workers = self.store.workers()
+        ahead = self.store.ahead(record, able(record, workers))
+        return why_waiting(record, workers, ahead, time.time())
 
     def wait(self, ref: str, timeout: float | None = None) -> JobRecord:
         """The record once nothing more happens by itself (ended, or paused), or after `timeout` seconds."""

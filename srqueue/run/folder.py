@@ -1,7 +1,7 @@
 """The run folder of a job: every file name comes from here.
 
 runs/<job_id>/
-  spec.json  spec.resolved.json  lock
+  spec.json  spec.resolved.json  lock  reserve
   attempts/<token>/{attempt.json, events.jsonl, log, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   export/
@@ -126,6 +126,11 @@ class RunDir:
     def lock_file(self) -> Path:
         """Held (flock) by the one trainer that works here."""
         return self.path / "lock"
+
+    @property
+    def reserve_file(self) -> Path:
+        """Held by a running trainer so that it can say how it ended where the disk is full."""
+        return self.path / "reserve"
 
     @property
     def checkpoints(self) -> Path:

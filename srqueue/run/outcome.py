@@ -35,10 +35,12 @@ class Outcome:
 
     @classmethod
     def read(cls, path: Path) -> Outcome | None:
-        """The outcome at `path`, or None where there is none or it is not whole."""
+        """The outcome at `path`, or None where there is none, or it is not whole or of another version."""
         try:
             raw: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError):
+            if raw["v"] != OUTCOME_VERSION:
+                return None
+            known = {key: value for key, value in raw.items() if key in cls.__dataclass_fields__}
+            return cls(**{**known, "reason": StopReason(raw["reason"]), "iteration": int(raw["iteration"])})
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        raw["reason"] = StopReason(raw["reason"])
-        return cls(**{key: value for key, value in raw.items() if key in cls.__dataclass_fields__})

@@ -99,7 +99,7 @@ CONSEQUENCES: dict[StopReason, Consequence] = {
     StopReason.OUT_OF_MEMORY: _fails("does not fit into memory"),
     StopReason.DIVERGED: _fails("the training diverged"),
     StopReason.NO_PROGRESS: _fails("three attempts in a row ended without a new checkpoint"),
-    StopReason.DATA_CORRUPT: _fails("too many pictures cannot be read"),
+    StopReason.DATA_CORRUPT: _fails("pictures cannot be read"),
     StopReason.SPEC_INVALID: _fails("the spec does not hold"),
     StopReason.DATA_MISSING: _waits("its data set is not there"),
     StopReason.DISK_FULL: _waits("the disk is full"),

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from srqueue.errors import SpecError, did_you_mean
+from srqueue.errors import SpecError, UsageError, did_you_mean
+from srqueue.run.folder import check_name
 from srqueue.spec.job import JobSpec
 from srqueue.spec.layers import normalised, origin_of
 
@@ -107,8 +108,25 @@ def _explain(problem: ErrorDetails, key: str, siblings: list[type[BaseModel]]) -
         return "is missing", "name one of the known types"
     if kind == "missing":
         return "is missing", None
+    if kind == "too_short":
+        return ("needs at least one loss" if key == "losses" else "must not be empty"), None
+    if kind in ("model_type", "dict_type"):
+        return f"must hold `key: value` lines, not {value!r:.60}", None
+    if kind == "string_pattern_mismatch" and key == "name":
+        return _wrong_name(str(value), siblings)
+    if kind == "string_pattern_mismatch" and key == "identity":
+        return f"must be 64 hexadecimal digits, not {value!r:.60}", "leave it out"
     message = problem["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return message, None
     shown = repr(value)
     return f"{message[0].lower()}{message[1:]}, not {shown[:60]}", None
+
+
+def _wrong_name(value: str, owners: list[type[BaseModel]]) -> tuple[str, str | None]:
+    """What `--name` says to the same name."""
+    try:
+        check_name(value, "a job" if JobSpec in owners else "a data set")
+    except UsageError as error:
+        return error.message, error.hint
+    return "is no name", None

@@ -11,7 +11,8 @@ import srqueue
 from srqueue.errors import UsageError
 from srqueue.settings import Settings
 
-_COLUMNS = "name,uuid,state,args,result,received,started,worker"
+_ROOT_WARNING = "You're running the worker with superuser privileges"
+_COLUMNS = "name,state,result,received,started,worker,args"
 
 
 def child_environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -52,8 +53,13 @@ def worker_argv(name: str = "worker", loglevel: str = "INFO") -> list[str]:
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
-    """Environment of a worker. One thread: the trainer sets its own number."""
-    return child_environment(settings, OMP_NUM_THREADS="1")
+    """Environment of a worker. One thread: the trainer sets its own number.
+
+    Celery's warning to root is about messages that can run code; ours are JSON.
+    """
+    silent = f"ignore:{_ROOT_WARNING}"
+    warnings = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), silent]))
+    return child_environment(settings, OMP_NUM_THREADS="1", PYTHONWARNINGS=warnings)
 
 
 def flower_argv(settings: Settings) -> list[str]:

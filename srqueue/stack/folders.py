@@ -23,7 +23,11 @@ def make_private(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = folder.lstat()
     except OSError as error:
-        raise SrqueueError(f"cannot make the folder: {error.strerror}", where=str(folder)) from None
+        raise SrqueueError(
+            f"cannot make the folder: {error.strerror}",
+            where=str(folder),
+            hint="set SRQUEUE_HOME to a folder you can write to",
+        ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise SrqueueError(
             "the folder is a link or belongs to another user",
@@ -41,7 +45,7 @@ def prepare(settings: Settings) -> None:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise SrqueueError(
-            f"cannot make the home folder: {error.strerror}",
+            f"cannot make the home folder of SRQUEUE_HOME: {error.strerror}",
             where=str(settings.home),
             hint="set SRQUEUE_HOME to a folder you can write to",
         ) from None

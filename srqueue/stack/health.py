@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from srqueue.errors import DataError, ServiceUnreachable, SrqueueError, UsageErr
 from srqueue.queue.app import make_app
 from srqueue.settings import Settings
 from srqueue.stack import commands, folders
+from srqueue.stack.processes import lives
 from srqueue.stack.server import find_server, server_version
 from srqueue.stack.stack import Stack
 from srqueue.store.connection import start_hint
@@ -106,7 +108,9 @@ def broker(settings: Settings) -> str:
 
 def workers(settings: Settings) -> str:
     """A worker is up, here or elsewhere."""
-    known = Store.connect(settings).workers()
+    host = socket.gethostname()
+    announced = Store.connect(settings).workers()
+    known = [worker for worker in announced if worker.host != host or lives(worker.pid, worker.since)]
     if not known:
         raise ServiceUnreachable("no worker is up", hint="srqueue up (or srqueue worker)")
     return ", ".join(f"{worker.name} ({worker.device})" for worker in known)

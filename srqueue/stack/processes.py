@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from srqueue.run.atomic import write_json
 
 # Clock ticks are 10 ms; psutil's start time of one process may differ by that between two reads.
 _SAME_START = 0.05
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def spawn(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     pid_file.path.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("ab") as output, _uninterrupted():
         try:
             child = subprocess.Popen(
                 argv,
@@ -79,9 +83,47 @@ def spawn(
             )
         except OSError as error:
             raise SrqueueError(f"cannot start {argv[0]}: {error.strerror}", where=str(argv[0])) from None
-    process = psutil.Process(child.pid)
-    write_json(pid_file.path, {"pid": child.pid, "create_time": process.create_time(), **notes})
+        process = psutil.Process(child.pid)
+        try:
+            write_json(pid_file.path, {"pid": child.pid, "create_time": process.create_time(), **notes})
+        except OSError as error:
+            process.kill()  # nobody would find it again
+            raise SrqueueError(
+                f"cannot write the pid file: {error.strerror}", where=str(pid_file.path)
+            ) from None
     return process
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP take effect only after the block.
+
+    Handlers and no signal mask: a mask would go on to the child.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in _ENDINGS}
+    heard = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
+    for number in heard:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, old in heard.items():
+            signal.signal(number, old)
+        for one in came:
+            signal.raise_signal(one)
+
+
+def lives(pid: int, since: float) -> bool:
+    """True where process `pid` of this host lives and was there at `since` (UTC s)."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= since + 1.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def has_ended(process: psutil.Process) -> bool:

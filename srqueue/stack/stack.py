@@ -17,7 +17,7 @@ import psutil
 from srqueue.errors import ConflictError, ServiceUnreachable, SrqueueError
 from srqueue.settings import Settings
 from srqueue.stack import commands, folders, ports, server
-from srqueue.stack.processes import PidFile, has_ended, last_lines, spawn, stop
+from srqueue.stack.processes import PidFile, has_ended, last_lines, lives, spawn, stop
 from srqueue.store.store import Store
 
 SERVICES = ("server", "worker", "flower")
@@ -130,7 +130,11 @@ class Stack:
         if name == "flower":
             return self._flower_answers()
         host = socket.gethostname()
-        return self._answers() and any(w.host == host for w in Store.connect(self.settings).workers())
+        # One that was killed stays announced for a while.
+        return self._answers() and any(
+            worker.host == host and lives(worker.pid, worker.since)
+            for worker in Store.connect(self.settings).workers()
+        )
 
     def _answers(self) -> bool:
         try:

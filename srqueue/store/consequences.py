@@ -11,6 +11,8 @@ LONGEST_BACKOFF = 300.0
 """Seconds; a machine that was away for a night is tried again within minutes."""
 LOOK_AGAIN = 60.0
 """Seconds between two looks at a job that waits for its data or for room on the disk."""
+EXPORTS_FIRST = "to be cancelled: a worker exports its best weights"
+"""Message of a job that is cancelled while it does not run, and has a checkpoint."""
 
 _WISHES = {"pause": StopReason.PAUSED, "cancel": StopReason.CANCELLED}
 
@@ -25,8 +27,13 @@ def consequence(reason: StopReason, message: str, backoff: float) -> str:
             "counts": row.counts_as_failure,
             "reason": reason,
             "message": message or row.text,
-            "wishes": {w: {"state": CONSEQUENCES[r].next_state, "reason": r} for w, r in _WISHES.items()},
-            "withdrawn": {"state": CONSEQUENCES[StopReason.PAUSED].next_state},
+            "wishes": {w: _wished(r) for w, r in _WISHES.items()},
+            "withdrawn": {
+                "state": CONSEQUENCES[StopReason.PAUSED].next_state,
+                "text": "its pause was taken back",
+            },
+            "exporting": EXPORTS_FIRST,
+            "unexported": "cancelled; its best weights were not exported",
             "final": {state: True for state in JobState if state.final},
             "limit": FAILURES_IN_A_ROW,
             "no_progress": CONSEQUENCES[StopReason.NO_PROGRESS].text,
@@ -36,3 +43,8 @@ def consequence(reason: StopReason, message: str, backoff: float) -> str:
             "jitter": random.random(),
         }
     )
+
+
+def _wished(reason: StopReason) -> dict[str, str]:
+    row = CONSEQUENCES[reason]
+    return {"state": row.next_state, "reason": reason, "text": row.text}

@@ -71,6 +71,10 @@ class Keys:
         """Ids of a name."""
         return f"{self.prefix}:name:{name}"
 
+    def ready(self, device_class: str, root_id: str | None) -> str:
+        """Ids that can be claimed; without a root those that have no run folder yet."""
+        return f"{self.prefix}:ready:{device_class}:{root_id or '-'}"
+
     def worker(self, name: str) -> str:
         """A worker's announcement."""
         return f"{self.prefix}:worker:{name}"

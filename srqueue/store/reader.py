@@ -101,10 +101,23 @@ class Reader:
                 WorkerRecord(
                     name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
                     version=raw["version"], since=float(raw["since"]),
-                    classes=tuple(raw["classes"].split(",")),
+                    classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
                 )
                 for raw in pipeline.execute() if raw
             )  # fmt: skip
+
+    def ahead(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> int:
+        """How many ready jobs these workers would claim before a ready `record`."""
+        pairs = {(c, root) for w in workers for c in w.classes for root in (None, w.root_id)}
+        with self.connection.reach() as client:
+            own = self.keys.ready(record.device_class, record.root_id)
+            score = client.zscore(own, record.id)
+            if score is None:
+                return 0
+            pipeline = client.pipeline(transaction=False)
+            for key in {own, *(self.keys.ready(c, root) for c, root in pairs)}:
+                pipeline.zcount(key, "-inf", f"({score:.0f}")
+            return int(sum(pipeline.execute()))
 
     def _records(self, ids: Iterable[str]) -> tuple[JobRecord, ...]:
         with self.connection.reach() as client:

@@ -18,6 +18,10 @@ class LeaseLost(ConflictError):
     """The job's token has grown or the job was ended: who holds the old token may write nothing more."""
 
 
+class LeaseExpired(LeaseLost):
+    """The lease ran out, but nobody has claimed the job since: `renew` takes it back."""
+
+
 class RecordGone(ServiceUnreachable):
     """Redis answers, but knows nothing of the job: it has lost its data. A healthy run goes on."""
 
@@ -41,17 +45,17 @@ class JobRecord:
     token: int = 0  # of the newest attempt
     owner: str | None = None  # worker that runs it
     host: str | None = None
-    wish: str | None = None  # pause or cancel, not yet fulfilled
+    wish: str | None = None  # pause or cancel, not yet fulfilled; on a queued job: cancel
     seq: int | None = None  # newest published checkpoint
-    iteration: int = 0
+    iteration: int = 0  # of a job that does not run: what a checkpoint holds
     total_iter: int = 0
     progress: dict[str, Any] = field(default_factory=dict)  # newest it_s, eta_s, loss, lr, psnr, ...
     attempts: int = 0
     failures: int = 0  # attempts in a row that ended badly and without a new checkpoint
     reason: StopReason | None = None  # why the last attempt ended
     message: str | None = None
-    root_id: str | None = None  # runs root that holds its folder
-    run_dir: str | None = None  # absolute path on the host
+    root_id: str | None = None  # runs root that holds its folder, once there is one
+    run_dir: str | None = None  # absolute path on the host, once there is one
     not_before: float | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 
@@ -108,6 +112,7 @@ class WorkerRecord:
     device: str
     version: str
     since: float  # UTC s
+    root_id: str | None = None  # of its runs root
 
 
 _NEXT = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -10,7 +11,7 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection, compact
-from srqueue.store.consequences import consequence
+from srqueue.store.consequences import EXPORTS_FIRST, consequence
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
     DEVICE_CLASSES,
@@ -18,6 +19,7 @@ from srqueue.store.record import (
     Bell,
     Claim,
     JobRecord,
+    LeaseExpired,
     LeaseLost,
     RecordGone,
     WorkerRecord,
@@ -65,16 +67,27 @@ class Store(Reader):
         return self.get(found), bool(created)
 
     def ask(self, job_id: str, wish: Wish) -> JobRecord:
-        """Pauses or cancels: a running job at its next iteration, another at once."""
-        to = CONSEQUENCES[_WISHED[wish]].next_state
-        return self._answer(job_id, wish, self._run("ask", job_id, wish, to, int(to.final)))
+        """Pauses or cancels: a running job at its next iteration, another at once.
+
+        A job with a checkpoint that does not run is queued, with the wish `cancel`, for a worker to export
+        its best weights; cancelled once more it ends at once, without.
+        """
+        row = CONSEQUENCES[_WISHED[wish]]
+        how = (row.next_state, int(row.next_state.final), row.text, EXPORTS_FIRST)
+        return self._answer(job_id, wish, self._run("ask", job_id, wish, *how))
 
     def resume(self, job_id: str) -> JobRecord:
-        """A paused or held job goes back to the queue; a pause that has not come about is taken back."""
+        """A paused or held job goes back to the queue; a pause that has not come about is taken back.
+
+        A queued one that waits after a failure starts now; one that waits to be cancelled is not.
+        """
         return self._answer(job_id, "resume", self._run("requeue", job_id, JobState.PAUSED, JobState.HELD))
 
     def retry(self, job_id: str) -> JobRecord:
-        """A failed or cancelled job goes back to the queue and on from its newest checkpoint."""
+        """A failed or cancelled job goes back to the queue and on from its newest checkpoint.
+
+        A queued one that waits after a failure starts now; one that waits to be cancelled is not.
+        """
         return self._answer(
             job_id, "retry", self._run("requeue", job_id, JobState.FAILED, JobState.CANCELLED)
         )
@@ -97,18 +110,26 @@ class Store(Reader):
     # What a worker does. All but `claim` raise LeaseLost where the token is no longer the job's.
 
     def claim(
-        self, worker: str, host: str, classes: Sequence[str], lease: float, roots: Mapping[str, str]
-    ) -> Claim | None:
+        self, worker: str, host: str, classes: Sequence[str], lease: float, roots: Mapping[str, str],
+        claim_id: str | None = None,
+    ) -> Claim | None:  # fmt: skip
         """The best ready job of these classes that has no run folder yet, or one under these roots.
 
-        `roots`: root_id -> absolute path; a new job goes under the first.
+        `roots`: root_id -> absolute path; a new job is to go under the first, and its record here says so,
+        but it is bound to it only by `bind`. A call with the `claim_id` of one whose answer was lost gets
+        the job that was claimed then.
         """
         places = [part for pair in roots.items() for part in pair]
-        flat = self._run("claim", worker, host, lease, len(classes), *classes, *places)
+        known = claim_id or secrets.token_hex(8)
+        flat = self._run("claim", worker, host, lease, known, len(classes), *classes, *places)
         if not flat:
             return None
-        record = JobRecord.from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
+        record = _record(flat)
         return Claim(record, record.token)
+
+    def bind(self, job_id: str, token: int, root_id: str, run_dir: str) -> None:
+        """The run folder exists: from now on only workers that reach this root claim the job."""
+        self._held(job_id, self._run("bind", job_id, token, root_id, run_dir))
 
     def raise_token(self, job_id: str, token: int, new: int) -> int:
         """The token after it was raised above what the run folder has seen. Before anything is written."""
@@ -121,7 +142,7 @@ class Store(Reader):
         return answer[1] or None
 
     def publish(self, job_id: str, token: int, seq: int, iteration: int) -> None:
-        """A durable checkpoint is the job's newest, where its seq is higher than what is published."""
+        """A durable checkpoint is the job's newest, where its (token, seq) is above what is published."""
         self._held(job_id, self._run("publish", job_id, token, seq, iteration))
 
     def set_progress(self, job_id: str, token: int, iteration: int, progress: Mapping[str, Any]) -> None:
@@ -133,12 +154,15 @@ class Store(Reader):
         self._held(job_id, self._run("events", job_id, token, EVENTS_KEPT, *lines))
 
     def finish(self, job_id: str, token: int, outcome: Outcome) -> JobRecord:
-        """Ends the attempt; the table of StopReasons says what becomes of the job."""
+        """Ends the attempt; the table of StopReasons says what becomes of the job. Said twice it counts once.
+
+        An iteration that no published checkpoint holds is not kept.
+        """
         row = consequence(outcome.reason, outcome.message, self._backoff)
         seq = "" if outcome.seq is None else outcome.seq
         metrics = compact(outcome.metrics) if outcome.metrics else ""
-        self._held(job_id, self._run("finish", job_id, token, row, outcome.iteration, seq, metrics))
-        return self.get(job_id)
+        answer = self._run("finish", job_id, token, row, outcome.iteration, seq, metrics)
+        return _record(self._held(job_id, answer)[1])
 
     def sweep(self, *, expire: bool = True) -> list[Bell]:
         """Ends attempts whose lease ran out (with `expire`), readies delayed jobs; whom to ring for."""
@@ -155,6 +179,7 @@ class Store(Reader):
         fields = {
             "host": worker.host, "pid": worker.pid, "classes": ",".join(worker.classes),
             "device": worker.device, "version": worker.version, "since": worker.since,
+            "root_id": worker.root_id or "",
         }  # fmt: skip
         self._run("announce", worker.name, seconds, *[part for pair in fields.items() for part in pair])
 
@@ -173,10 +198,14 @@ class Store(Reader):
         if answer[0] == "lost":
             raise LeaseLost(f"job {job_id} was taken over or ended", hint="its newer attempt goes on")
         if answer[0] == "reaped":
-            raise LeaseLost(f"the lease of job {job_id} ran out", hint="renew it first")
+            raise LeaseExpired(f"the lease of job {job_id} ran out", hint="renew it first")
         if answer[0] == "gone":
             raise RecordGone(f"Redis knows no job {job_id}: it has lost its data")
         return answer
+
+
+def _record(flat: Sequence[str]) -> JobRecord:
+    return JobRecord.from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
 def check_priority(priority: int) -> None:

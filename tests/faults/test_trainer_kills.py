@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,6 +247,64 @@ def test_it_dies_with_its_parent_even_where_stdin_stays_open(job, wait_until):
         lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the trainer ends", 10
     )
     assert job.outcome(1) is None
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or not shutil.which("umount"):
+        pytest.skip("there is no mount here")
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(file):
+    with contextlib.suppress(OSError), file.open("ab", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+
+
+def test_a_disk_that_fills_up_is_told_and_costs_only_time(
+    small_disk, pictures, tiny_spec, undisturbed, wait_until
+):
+    job = make_job(small_disk, pictures, tiny_spec)
+    process = job.start(1)
+    log = job.run.attempt(1).log_file
+
+    def failed():
+        fill(small_disk / "filler")
+        return "could not save a checkpoint" in log.read_text() or process.poll() is not None
+
+    wait_until(lambda: job.saved_by(1), "a commit")
+    wait_until(failed, "a save that does not fit")
+    assert process.wait(60) == 0, log.read_text()
+    outcome = job.outcome(1)
+    assert (outcome.reason, outcome.iteration) == (StopReason.DISK_FULL, TOTAL)
+    assert "no space left on device" in outcome.message
+    assert not job.run.reserve_file.exists()
+
+    (small_disk / "filler").unlink()
+    assert job.finish(2, job.newest()).reason is StopReason.COMPLETED
+    assert_same(job, undisturbed)
+
+
+def test_a_disk_that_is_full_from_the_start_is_told(small_disk, pictures, tiny_spec):
+    job = make_job(small_disk, pictures, tiny_spec)
+    fill(small_disk / "filler")
+    os.truncate(small_disk / "filler", (small_disk / "filler").stat().st_size - 4 * 4096)
+    process = job.start(1)
+    log = job.run.attempt(1).log_file
+    assert process.wait(60) == 0, log.read_text()
+    assert job.outcome(1).reason is StopReason.DISK_FULL
+    assert "No space left on device" in log.read_text().splitlines()[-1]
 
 
 def flip(file):

@@ -186,6 +186,20 @@ def test_a_cancelled_job_keeps_its_best_weights(client, running, start_worker):
     assert list(run_of(done).export.glob("*.safetensors"))
 
 
+def test_a_paused_job_that_is_cancelled_keeps_its_best_weights(client, running, start_worker):
+    start_worker()
+    job = running()
+    client.pause(job.id)
+    paused = client.wait(job.id, timeout=30)
+    assert paused.state is JobState.PAUSED and not list(run_of(paused).export.glob("*.safetensors"))
+    asked = client.cancel(job.id)
+    assert (asked.state, asked.wish) == (JobState.QUEUED, "cancel")
+    done = client.wait(job.id, timeout=60)
+    assert (done.state, done.reason) == (JobState.CANCELLED, StopReason.CANCELLED)
+    assert (done.iteration, done.seq) == (paused.iteration, paused.seq)  # nothing was trained
+    assert list(run_of(done).export.glob("*.safetensors"))
+
+
 def test_a_trainer_that_is_killed_is_started_again_where_it_was(client, running, start_worker, undisturbed):
     worker = start_worker()
     job = running()

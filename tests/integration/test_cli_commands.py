@@ -112,6 +112,50 @@ def test_help_alone_imports_not_even_the_settings(cli):
     assert modules_after(cli, "--help").isdisjoint({"pydantic_settings", "redis", "psutil", "yaml"})
 
 
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from srqueue.cli.__main__ import main
+sys.exit(main(["ls"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "srqueue.cli.app", "srqueue.store.store"])
+def test_ctrl_c_while_it_still_starts_is_no_traceback(cli, module):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, module], capture_output=True, text=True, env=cli.env, timeout=60
+    )
+    assert (done.returncode, done.stderr.strip()) == (130, "")
+
+
+def test_a_home_that_cannot_be_made_is_one_error_that_names_the_variable(cli):
+    shown = cli.error("up", code=1, SRQUEUE_HOME="/proc/x")
+    assert "SRQUEUE_HOME" in shown
+    assert "MB are free" not in shown
+
+
+def test_weights_that_are_not_here_are_told_at_submit(cli, tmp_path):
+    submit = ("submit", "photos", "--dry-run", "--set")
+    told = cli(*submit, "path.pretrain_network_g=/nope.safetensors").stderr
+    assert "/nope.safetensors" in told
+    assert "must be on the worker's" in told
+    file = tmp_path / "here.safetensors"
+    file.touch()
+    assert "worker's" not in cli(*submit, f"path.pretrain_network_g={file}").stderr
+
+
+def test_a_worker_that_cannot_start_says_why_first(cli, tmp_path):
+    told = cli("worker", code=2, SRQUEUE_DEVICE="cuda:77").stderr
+    assert "SRQUEUE_DEVICE" in told
+    assert "superuser" not in told
+
+
 def test_a_mistyped_command_is_answered_with_the_right_one(cli):
     assert "did you mean 'submit'?" in cli.error("sumbit", code=2)
 
@@ -207,6 +251,7 @@ def test_a_job_goes_through_every_verb(with_server):
     (row,) = [line for line in cli("ls").stdout.splitlines() if " first " in line]
     assert row.split()[:4] == [job_id[-6:].lower(), "first", "queued", "0/3000"]
     assert "state       queued" in cli("show", "first").stdout
+    assert "waits       no worker is up" in cli("show", "first").stdout
     assert json.loads(cli("show", job_id[-6:].lower(), "--json").stdout)["priority"] == 7
     assert "# preset quick" in cli("show", "first", "--spec").stdout
 

@@ -130,6 +130,50 @@ def test_ctrl_c_saves_and_the_same_call_goes_on(cli, spec, tmp_path):
     assert "another spec" in told
 
 
+def trainers(run):
+    return [
+        p
+        for p in psutil.process_iter(["cmdline"])
+        if str(run) in (p.info["cmdline"] or []) and "workers.trainer" in p.info["cmdline"]
+    ]
+
+
+def alive(processes):
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("how", ["killed", "interrupted twice"])
+def test_no_trainer_outlives_the_command_that_started_it(cli, spec, tmp_path, how):
+    training = cli.start("train", spec(100_000), "--run-dir", str(tmp_path / "run"))
+    read_until(training, r"training   it [1-9]")
+    started = trainers(tmp_path / "run")
+    assert started
+    if how == "killed":
+        training.kill()
+    else:
+        os.kill(started[0].pid, signal.SIGSTOP)  # it cannot heed the first
+        training.send_signal(signal.SIGINT)
+        read_until(training, "stopping")
+        training.send_signal(signal.SIGINT)
+    training.communicate(timeout=60)
+    assert training.returncode == (-signal.SIGKILL if how == "killed" else 130)
+    deadline = time.monotonic() + 20
+    while alive(started):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_run_whose_checkpoints_are_all_set_aside_never_starts_at_0(cli, spec, tmp_path):
+    run = tmp_path / "run"
+    cli("train", spec(20), "--run-dir", str(run))
+    for folder in (run / "checkpoints").iterdir():
+        folder.rename(folder.with_name(f"bad-{folder.name}"))
+    told = cli("train", spec(20), "--run-dir", str(run), code=1).stderr
+    assert str(run / "checkpoints") in told
+    assert "another --run-dir" in told
+    assert [p.name for p in (run / "attempts").iterdir()] == ["1"]
+
+
 def test_a_folder_with_other_things_in_it_is_not_trained_into(cli, spec, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("dear")

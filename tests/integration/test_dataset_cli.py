@@ -100,6 +100,16 @@ def test_check_of_an_untouched_set_is_sound(run, folders) -> None:
     assert "bicubic PSNR-Y of 6 pairs" in result.stdout
 
 
+def test_check_says_how_many_pictures_could_never_be_used(run, folders) -> None:
+    hr, _ = folders
+    (hr / "empty.png").write_bytes(b"")
+    run("add", "mine", "--hr", hr)
+    result = run("check", "mine")
+    assert result.exit_code == 0, result.stdout
+    assert "all is well" not in result.stdout
+    assert "1 quarantined" in result.stdout.splitlines()[-1]
+
+
 def test_check_finds_what_was_changed_removed_broken_or_added(run, folders) -> None:
     hr, _ = folders
     run("add", "mine", "--hr", hr, "--hold-out", "coffee40")

@@ -8,9 +8,11 @@ import pytest
 from srqueue.errors import ServiceUnreachable, SpecError, UsageError
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import bell_of, ring_missing, waiting
-from srqueue.run.reasons import JobState
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import Settings
 from srqueue.spec.expand import Expanded
+from srqueue.store.record import WorkerRecord
 
 
 @pytest.fixture
@@ -105,6 +107,61 @@ def test_pause_resume_cancel_retry_remove(client, spec):
     assert client.remove(ref).id == job.id
     with pytest.raises(UsageError, match="there is no job"):
         client.get(ref)
+
+
+@pytest.fixture
+def saved(client, spec):
+    """A paused job with a checkpoint."""
+    job = client.submit(spec).job
+    token = client.store.claim("w", "far", ["cpu"], 30, {"root": "/runs"}).token
+    client.store.bind(job.id, token, "root", f"/runs/{job.id}")
+    client.store.publish(job.id, token, 1, 30)
+    client.pause(job.id)
+    client.store.finish(job.id, token, Outcome(StopReason.PAUSED, "", 30))
+    return job.id
+
+
+def test_a_worker_is_woken_for_a_cancelled_job_that_has_a_checkpoint(client, saved):
+    client.app.control.purge()
+    asked = client.cancel(saved)
+    assert (asked.state, asked.wish) == (JobState.QUEUED, "cancel") and "exports" in asked.message
+    assert len(bells(client)) == 1
+    assert client.cancel(saved).state is JobState.CANCELLED
+
+
+@pytest.fixture
+def worker_up(client):
+    def worker_up(*classes, root="root"):
+        worker = WorkerRecord(
+            name=f"w-{classes[0]}", host="here", pid=1, classes=classes, device="", version="", since=0,
+            root_id=root,
+        )  # fmt: skip
+        client.store.announce_worker(worker, 60)
+
+    return worker_up
+
+
+def test_a_job_says_what_it_waits_for(client, spec, worker_up):
+    job = client.submit(spec).job
+    assert "no worker is up" in client.why_waiting(job)
+    worker_up("cuda", "any")
+    assert client.why_waiting(job) == "no worker that is up serves cpu (only any, cuda)"
+    worker_up("cpu", "any")
+    assert "it is next" in client.why_waiting(job)
+    client.submit(spec, again=True, priority=9)
+    assert client.why_waiting(job) == "behind 1 job"
+    token = client.store.claim("w", "h", ["cpu"], 30, {"root": "/runs"}).token
+    first = client.store.list(["running"])[0]
+    assert client.why_waiting(first) is None
+    held = client.store.finish(first.id, token, Outcome(StopReason.DATA_MISSING, "no pictures\nhere", 0))
+    assert client.why_waiting(held).startswith("until ") and client.why_waiting(held).endswith("no pictures")
+
+
+def test_a_job_whose_folder_no_worker_reaches_says_where_it_lies(client, saved, worker_up):
+    worker_up("cpu", root="another")
+    assert "lies on far" in client.why_waiting(client.resume(saved))
+    worker_up("cpu", root="root")
+    assert "it is next" in client.why_waiting(client.get(saved))
 
 
 def test_waiting_ends_with_its_time(client, spec):

@@ -118,6 +118,18 @@ def test_a_job_that_fails_is_a_failed_task_without_a_traceback(
     assert "Traceback" not in worker.text()
 
 
+def test_a_worker_without_a_runs_root_claims_nothing_and_says_why(
+    client, spec, start_worker, settings, wait_until
+):
+    settings.runs_root.write_text("a file where the folder should be")
+    worker = start_worker()
+    job = client.submit(spec).job
+    wait_until(lambda: "cannot use its runs root" in worker.text(), "the worker says so")
+    left = client.get(job.id)
+    assert (left.state, left.attempts) == (JobState.QUEUED, 0)
+    assert "Traceback" not in worker.text()
+
+
 def test_an_idle_worker_ends_at_once_and_takes_back_its_announcement(client, start_worker, wait_until):
     worker = start_worker()
     wait_until(client.store.workers, "the worker announces itself")

@@ -110,6 +110,15 @@ def test_a_pid_file_from_before_a_reboot_does_not_stop_a_stranger(stack):
         server.wait(20)
 
 
+def test_a_worker_that_was_killed_is_not_said_to_run(stack, settings):
+    stack.up(["server", "worker"])
+    pid = next(s.pid for s in stack.status() if s.name == "worker")
+    for process in reversed(_family(pid)):
+        process.kill()
+    wait_for(lambda: states(stack)["worker"] == "stale", seconds=5)
+    assert Store.connect(settings).workers(), "it is still announced"
+
+
 def test_a_redis_of_ones_own_takes_the_place_of_the_embedded_one(stack, settings, tmp_path):
     stack.up(["server"])
     url = f"unix://{settings.socket}"

@@ -1,5 +1,6 @@
 """Whole attempts in one process: what is written, and how each end is told."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -401,16 +402,67 @@ def test_a_dead_network_is_flagged_once(new_job):
 SILENT = [(0, "weight", (1, 3, 3, 3)), (0, "bias", 1), (2, "weight", (12, 1, 3, 3)), (2, "bias", 12)]
 
 
-def test_a_missing_picture_is_data_missing_and_a_broken_one_data_corrupt(new_job, own_pictures):
+SPOILT = {
+    "cut": lambda file: os.truncate(file, 500),
+    "empty": lambda file: os.truncate(file, 0),
+    "removed": lambda file: file.unlink(),
+    "another": lambda file: Image.new("RGB", (96, 96)).save(file),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_one_unreadable_picture_is_named_and_left_out(new_job, own_pictures, spoil):
+    job = new_job()
+    SPOILT[spoil](own_pictures / "a.png")
+    assert job.attempt().reason is StopReason.COMPLETED
+    (told,) = [text for text in job.messages() if "a.png" in text]
+    assert "left out from here on (1 of 2 training pictures)" in told
+    assert "add the data set again" in told
+    assert "submit again" in told
+    assert job.tensors()[0].state["bad_pictures"] == ["a.png"]
+
+
+def test_a_run_that_left_a_picture_out_resumes_bit_for_bit_also_when_it_is_back(
+    new_job, own_pictures, monkeypatch
+):
+    straight, broken = new_job(24, "straight", val__val_freq=6), new_job(24, "broken", val__val_freq=6)
+    whole = (own_pictures / "a.png").read_bytes()
+    os.truncate(own_pictures / "a.png", 500)
+    straight.attempt()
+    stop_at(broken, 1, 13, StopReason.PAUSED, monkeypatch)
+    (own_pictures / "a.png").write_bytes(whole)
+    assert broken.resume(2).reason is StopReason.COMPLETED
+    (one, expected), (two, found) = straight.tensors(), broken.tensors()
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+    assert one.state["bad_pictures"] == two.state["bad_pictures"] == ["a.png"]
+
+
+def test_too_many_unreadable_pictures_are_data_corrupt(new_job, own_pictures):
     job = new_job()
     os.truncate(own_pictures / "a.png", 500)
-    outcome = job.attempt(1)
+    os.truncate(own_pictures / "b.png", 500)
+    outcome = job.attempt()
     assert outcome.reason is StopReason.DATA_CORRUPT
-    assert "a.png" in outcome.message
-    (own_pictures / "a.png").unlink()
-    outcome = job.attempt(2)
+    assert "2 of 2 training pictures cannot be read" in outcome.message
+    assert "add the data set again" in outcome.message
+
+
+def test_an_unreadable_validation_picture_is_data_corrupt(new_job, own_pictures):
+    job = new_job()
+    os.truncate(own_pictures / "held_out.png", 500)
+    outcome = job.attempt()
+    assert outcome.reason is StopReason.DATA_CORRUPT
+    assert "held_out.png" in outcome.message
+
+
+def test_a_folder_without_any_picture_is_data_missing(new_job, own_pictures):
+    """What a disk looks like that is not mounted."""
+    job = new_job()
+    for file in own_pictures.iterdir():
+        file.unlink()
+    outcome = job.attempt()
     assert outcome.reason is StopReason.DATA_MISSING
-    assert "a.png" in outcome.message
+    assert str(own_pictures) in outcome.message
 
 
 def test_pictures_smaller_than_the_crop_are_left_out_and_counted(new_job, own_pictures):
@@ -504,6 +556,32 @@ def test_a_disk_that_is_still_full_at_the_end_is_disk_full(new_job, monkeypatch)
     outcome = job.attempt()
     assert (outcome.reason, outcome.iteration) == (StopReason.DISK_FULL, 20)
     assert list(job.run.checkpoints.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")  # noqa: PTH110
+def test_events_and_log_on_a_full_disk_never_end_a_training(new_job, monkeypatch):
+    job = new_job(20)
+    job.run.attempt(1).path.mkdir(parents=True)
+    job.run.attempt(1).events_file.symlink_to("/dev/full")
+    log = open("/dev/full", "w")  # noqa: PTH123, SIM115
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", log)
+        assert job.attempt().reason is StopReason.COMPLETED
+    with contextlib.suppress(OSError):
+        log.close()
+
+
+def test_an_outcome_that_cannot_be_written_is_the_last_line_of_the_log(new_job, monkeypatch, capsys):
+    def write(self, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Outcome, "write", write)
+    job = new_job(2)
+    attempt = job.run.write_attempt(
+        1, None, listings={"train": job.listing_file, "val": job.listing_file}, device="cpu", threads=1
+    )
+    assert run_attempt(job.run, attempt, StopRequest()) == 1
+    assert "No space left on device" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_damaged_newest_checkpoint_is_told_and_the_run_still_ends_the_same(new_job, monkeypatch):

@@ -41,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SrqueueError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # a full disk, or a run folder that went away
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from workers.trainer.archs import build_network
 from workers.trainer.automations import Automations
 from workers.trainer.data.batches import Batches
 from workers.trainer.data.decode import DataMissing
+from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.datasets import Datasets, open_datasets
 from workers.trainer.export import export
 from workers.trainer.fingerprint import changes, fingerprint
@@ -27,7 +29,7 @@ from workers.trainer.losses import WeightedLosses
 from workers.trainer.optim.adamw import AdamW
 from workers.trainer.optim.ema import Ema
 from workers.trainer.pretrained import load_pretrained
-from workers.trainer.reporter import FULL, DiskFull, Reporter
+from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
 from workers.trainer.resolve import prepare_torch, read_spec, resolve, this_machine
 from workers.trainer.restore import Restored, restore
 from workers.trainer.saving import Saver
@@ -47,6 +49,9 @@ REASONS: tuple[tuple[type[BaseException], StopReason], ...] = (
 )
 """What an exception means for the job; the first class that fits counts. All others are crashes."""
 
+RESERVED = 65536
+"""Bytes kept for the outcome and the last lines of events and log."""
+
 EXPORTED = (StopReason.COMPLETED, StopReason.STOPPED_EARLY, StopReason.CANCELLED)
 """Ends that leave a model."""
 
@@ -62,12 +67,25 @@ def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
     """Works on the job until it ends; 0, or 1 after a crash. The outcome lies in the attempt's folder."""
     named = CheckpointName.parse(attempt.read().get("resume") or "")
     standing = Standing(RunState(iteration=named.iteration, seq=named.seq) if named else RunState())
+    _reserve(run)
     try:
         outcome = _work(run, attempt, stop, standing)
+        run.reserve_file.unlink(missing_ok=True)
     except Exception as error:  # every end must leave an outcome
+        run.reserve_file.unlink(missing_ok=True)  # room for what is printed and written now
         outcome = _failure(error, standing.state)
-    outcome.write(attempt.outcome_file)
+    try:
+        outcome.write(attempt.outcome_file)
+    except OSError as error:
+        tell(f"error: {outcome.message.splitlines()[0]}; its outcome is not written: {error.strerror}")
+        return 1
     return 1 if outcome.reason is StopReason.CRASHED else 0
+
+
+def _reserve(run: RunDir) -> None:
+    """Takes a little of the disk, or what there is of it, so that the end can be told where it is full."""
+    with despite_full_disk():
+        run.reserve_file.write_bytes(os.urandom(RESERVED))
 
 
 def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standing) -> Outcome:
@@ -136,6 +154,8 @@ def _build(
         validator = Validator(
             spec.datasets.val.name, datasets.validation, device, lambda: stop.reason is not None
         )
+    pictures = datasets.training
+    quarantine = Quarantine(pictures, state.bad_pictures, lambda text: reporter.message("warning", text))
     trainer = Trainer(
         spec=spec,
         device=device,
@@ -143,7 +163,7 @@ def _build(
         ema=Ema(net, spec.train.ema_decay),
         optimizer=AdamW({n: p for n, p in net.named_parameters() if p.requires_grad}, spec.train.optim_g),
         losses=WeightedLosses(spec.train.losses).to(device),
-        batches=Batches(datasets.training, spec.datasets.train, spec.manual_seed, device, channels_last),
+        batches=Batches(pictures, spec.datasets.train, spec.manual_seed, device, channels_last, quarantine),
         validator=validator,
         automations=Automations(spec.train.training_automations, spec.train.warmup_iter),
         state=state,
@@ -211,12 +231,13 @@ def _outcome(reason: StopReason, message: str, state: RunState, model: str | Non
 def _failure(error: Exception, state: RunState) -> Outcome:
     for kind, reason in REASONS:
         if isinstance(error, kind):
-            print(f"error: {error}", flush=True)
+            tell(f"error: {error}")
             return _outcome(reason, str(error) or CONSEQUENCES[reason].text, state)
     if isinstance(error, OSError) and error.errno in FULL:
-        print(f"error: {error}", flush=True)
+        tell(f"error: {error}")
         return _outcome(StopReason.DISK_FULL, str(error), state)
-    traceback.print_exc()
+    with despite_full_disk():
+        traceback.print_exc()
     if isinstance(error, SrqueueError):
         return _outcome(StopReason.CRASHED, str(error), state)
     return _outcome(StopReason.CRASHED, f"{type(error).__name__}: {error}", state)

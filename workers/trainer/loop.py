@@ -254,7 +254,10 @@ class Trainer:
             return
         self._save()
         if self._saved != (self.state.iteration, self.state.validated):
-            raise DiskFull("the last checkpoint could not be written", where=str(self.saver.run.checkpoints))
+            raise DiskFull(
+                "the last checkpoint could not be written: no space left on device",
+                where=str(self.saver.run.checkpoints),
+            )
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the run by `<part>/<name>`."""

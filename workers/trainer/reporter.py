@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from srqueue.errors import SrqueueError
@@ -16,6 +18,22 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class DiskFull(SrqueueError):
     """What must be kept cannot be written."""
+
+
+@contextmanager
+def despite_full_disk() -> Iterator[None]:
+    """What is written within the block is lost where the disk is full, and nothing else happens."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+
+
+def tell(line: str) -> None:
+    """Prints a line to the attempt's log, which may lie on a full disk."""
+    with despite_full_disk():
+        print(line, flush=True)
 
 
 class Reporter:
@@ -33,14 +51,11 @@ class Reporter:
 
     def emit(self, kind: EventKind, **data: Any) -> None:
         """One event at the current iteration."""
-        try:
+        with despite_full_disk():
             self._events.write(kind, self.iteration, **data)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
         if text := _sentence(kind, data):
             head = f"{time.strftime('%H:%M:%S')} {self.iteration}/{self._total}"
-            print(f"{head}  {text}", flush=True)
+            tell(f"{head}  {text}")
 
     def phase(self, phase: str, **more: Any) -> None:
         """A `phase` event."""
@@ -52,7 +67,8 @@ class Reporter:
 
     def close(self) -> None:
         """Closes the event file."""
-        self._events.close()
+        with despite_full_disk():
+            self._events.close()
 
 
 def _sentence(kind: EventKind, data: dict[str, Any]) -> str:

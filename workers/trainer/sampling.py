@@ -10,6 +10,7 @@ The numbers are frozen by golden vectors in the tests: a change here changes wha
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,20 @@ def draw(seed: int, first: int, iterations: int, batch: int, pictures: int) -> D
         vflip=(flags >> np.uint64(62)) & np.uint64(1) == 1,
         transpose=(flags >> np.uint64(61)) & np.uint64(1) == 1,
     )
+
+
+def instead(seed: int, position: int, pictures: int, bad: Container[int]) -> int | None:
+    """The picture at `position` (iteration * batch + slot) where those in `bad` cannot be read.
+
+    It is the next one in the epoch's permutation, cyclically, that is not in `bad`; None where all are.
+    """
+    epoch, index = divmod(position, pictures)
+    for step in range(pictures):
+        at = np.array([(index + step) % pictures], dtype=np.int64)
+        found = int(permute(at, pictures, seed, np.array([epoch], dtype=np.int64))[0])
+        if found not in bad:
+            return found
+    return None
 
 
 def place(draw32: int, positions: int) -> int:

@@ -13,7 +13,8 @@ class RunState:
     `iteration`: optimizer steps done; `seq`: its newest checkpoint, parent's + 1 (never falls, unlike the
     iteration after a roll-back); `seconds`: training wall time over all attempts; `validated`: iteration of
     the last validation; `best`, `last`, `bicubic`: metrics (dB, or 0..1 for SSIM); `automations`: their
-    state_dicts; `decisions`: what was decided during the run, oldest first, never shortened.
+    state_dicts; `decisions`: what was decided during the run, oldest first, never shortened; `bad_pictures`:
+    training pictures that could not be read, by path, and are not drawn any more.
     """
 
     iteration: int = 0
@@ -28,6 +29,7 @@ class RunState:
     automations: dict[str, Any] = field(default_factory=dict)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     dead_flagged: bool = False
+    bad_pictures: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The state as JSON values."""

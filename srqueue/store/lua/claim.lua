@@ -1,18 +1,33 @@
 -- claim: the best ready job that this worker can run becomes its own, with a token higher by one.
 -- reads   ready:<class>:<root>
 -- writes  job:<id>  state:*  ready:*  bells  leases
--- ARGV: worker, host, lease (s), number of classes, class..., root id, path, root id, path...
--- Jobs whose folder lies under another root are in other ready sets and are not looked at.
+-- ARGV: worker, host, lease (s), id of this claim, number of classes, class..., root id, path, root id, path...
+-- Jobs whose folder lies under another root are in other ready sets and are not looked at. A new job's folder
+-- is to be made under the first root; `bind` says that it was.
+-- The same claim once more (its answer was lost) is given the same job.
 -- Returns the record as {field, value, ...}, or {} where there is none.
-local worker, host, lease, classes = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local worker, host, lease, classes = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5])
 local paths, roots = {}, {'-'}
-for i = 5 + classes, #ARGV, 2 do
+for i = 6 + classes, #ARGV, 2 do
   paths[ARGV[i]] = ARGV[i + 1]
   table.insert(roots, ARGV[i])
 end
 
+local function granted(id)
+  local root, record = get(id, 'root_id'), redis.call('HGETALL', job(id))
+  if root == '' then root = roots[2] end
+  for _, part in ipairs({'root_id', root, 'run_dir', paths[root] .. '/' .. id}) do
+    table.insert(record, part)
+  end
+  return record
+end
+
+for _, id in ipairs(redis.call('ZRANGE', P .. 'leases', 0, -1)) do
+  if get(id, 'claim') == ARGV[4] then return granted(id) end
+end
+
 local best, score
-for i = 5, 4 + classes do
+for i = 6, 5 + classes do
   for _, root in ipairs(roots) do
     local head = redis.call('ZRANGE', P .. 'ready:' .. ARGV[i] .. ':' .. root, 0, 0, 'WITHSCORES')
     local its = tonumber(head[2])
@@ -26,12 +41,12 @@ if not best then return {} end
 local at = now()
 unqueue(best)
 move(best, 'running')
-local root = get(best, 'root_id')
-if root == '' then root = roots[2] end
-set(best, 'owner', worker, 'host', host, 'root_id', root, 'run_dir', paths[root] .. '/' .. best, 'front', '0',
-  'wish', '', 'reason', '', 'message', '', 'reaped', '', 'claim_seq', get(best, 'seq'))
+local root, wish = get(best, 'root_id'), get(best, 'wish')
+if root ~= '' then set(best, 'run_dir', paths[root] .. '/' .. best) end  -- mounted elsewhere, maybe
+set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'front', '0', 'reason', '', 'message', '',
+  'reaped', '', 'export_only', wish == 'cancel' and '1' or '')
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)
 redis.call('ZADD', P .. 'leases', stamp(at + lease), best)
-return redis.call('HGETALL', job(best))
+return granted(best)

@@ -6,7 +6,7 @@ if redis.call('EXISTS', job(id)) == 1 then return {id, 1} end  -- the same call 
 if not again then
   for _, other in ipairs(redis.call('ZREVRANGE', P .. 'spec:' .. spec_id, 0, -1)) do
     local state = get(other, 'state')
-    if state ~= 'failed' and state ~= 'cancelled' then return {other, 0} end
+    if state ~= 'failed' and state ~= 'cancelled' and get(other, 'wish') ~= 'cancel' then return {other, 0} end
   end
 end
 local at = stamp(now())

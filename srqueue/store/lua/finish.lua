@@ -1,18 +1,21 @@
 -- finish: the attempt ended, and its owner says why. Said twice it counts once.
 -- writes  job:<id>  leases  state:*  ready:*  delayed  bells
 -- ARGV: id, token, consequence (JSON, see end_attempt), iteration ('' unknown), seq (''), metrics (JSON, '')
--- Returns {standing}.
+-- Returns {standing, record as {field, value, ...}}.
 local id, token, c = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 local how = standing(id, token)
-if how == 'lost' and get(id, 'ended') == token then return {'ok'} end
+if how == 'lost' and get(id, 'ended') == token then return {'ok', redis.call('HGETALL', job(id))} end
 if how ~= 'ok' and how ~= 'reaped' then return {how} end
 if how == 'reaped' then
   set(id, 'failures', get(id, 'reaped'))
   move(id, 'running')
 end
 if ARGV[4] ~= '' then set(id, 'iteration', ARGV[4]) end
-if ARGV[5] ~= '' and tonumber(ARGV[5]) > (tonumber(get(id, 'seq')) or -1) then set(id, 'seq', ARGV[5]) end
+-- Only a higher seq than any is surely of this attempt: the outcome of one that saved nothing names its parent's.
+if ARGV[5] ~= '' and tonumber(ARGV[5]) > (tonumber(get(id, 'seq')) or -1) then
+  set_published(id, token, ARGV[5], ARGV[4])
+end
 if ARGV[6] ~= '' then set(id, 'metrics', ARGV[6]) end
 end_attempt(id, c)
 set(id, 'ended', token)
-return {'ok'}
+return {'ok', redis.call('HGETALL', job(id))}

@@ -35,9 +35,11 @@ local function ready_key(id)
   return P .. 'ready:' .. get(id, 'device_class') .. ':' .. (root == '' and '-' or root)
 end
 
--- Priority (9 first), then who stands at the front, then age: one whole number below 2^53.
+-- What only waits to be cancelled (it takes seconds), then priority (9 first), then who stands at the front,
+-- then age: one whole number below 2^53.
 local function ready_score(id)
   local rank = (9 - tonumber(get(id, 'priority'))) * 2 + (get(id, 'front') == '1' and 0 or 1)
+  if get(id, 'wish') == 'cancel' then rank = -1 end
   return string.format('%.0f', rank * 2 ^ 42 + math.floor(tonumber(get(id, 'created')) * 1000))
 end
 
@@ -61,6 +63,12 @@ local function make_ready(id, front)
   set(id, 'front', front, 'finished', '')
   redis.call('ZADD', ready_key(id), ready_score(id), id)
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AFTER), id)
+end
+
+-- To the very front, for a worker to export the best weights of its checkpoint and end it.
+local function export_first(id, message)
+  set(id, 'wish', 'cancel', 'message', message)
+  make_ready(id, '1')
 end
 
 -- To a state in which it is looked at again after `seconds`.
@@ -90,30 +98,53 @@ local function standing(id, token)
   return 'lost'
 end
 
+-- Whether `seq` of the attempt `token` stands above what is published: by (token, seq), as on the disk.
+local function is_newer(id, token, seq)
+  local its = tonumber(get(id, 'seq_token')) or 0
+  return tonumber(token) > its or (tonumber(token) == its and seq > (tonumber(get(id, 'seq')) or -1))
+end
+
+local function set_published(id, token, seq, iteration)
+  set(id, 'seq', seq, 'seq_token', token, 'saved_iteration', iteration)
+end
+
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
--- counts, reason, message; wishes and withdrawn; limit and no_progress; backoff, longest, jitter, later.
+-- counts, reason, message; wishes and withdrawn; limit and no_progress; exporting and unexported; backoff,
+-- longest, jitter, later.
 local function end_attempt(id, c)
   local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
   local wish, failures = get(id, 'wish'), tonumber(get(id, 'failures'))
+  local open = state == 'queued' or state == 'held' or state == c.withdrawn.state
+  local well = requeue == 'front' or state == c.withdrawn.state  -- it ended as somebody asked, and was saved
+  local spent, exporting = false, false
   if c.counts then
-    failures = get(id, 'seq') ~= get(id, 'claim_seq') and 0 or failures + 1
-    if failures >= c.limit then
-      state, requeue, reason = 'failed', 'never', 'no_progress'
-      message = c.no_progress .. ': ' .. message
-    end
+    failures = get(id, 'seq_token') == get(id, 'token') and 0 or failures + 1
+    spent = failures >= c.limit
   end
-  if state == 'queued' or state == 'held' or state == c.withdrawn.state then
-    local wished = c.wishes[wish]
-    if wished then
-      state, requeue = wished.state, 'never'
-      if c.counts == false then reason = wished.reason end
-    elseif state == c.withdrawn.state then
-      state, requeue = 'queued', 'front'  -- the pause was taken back before it came about
+  if open and wish == 'cancel' and get(id, 'seq') ~= '' then
+    if get(id, 'export_only') == '1' and (spent or requeue == 'later') then  -- it was tried
+      state, requeue, message = c.wishes.cancel.state, 'never', c.unexported .. ': ' .. message
+    else
+      exporting = true
     end
+  elseif open and (wish == 'cancel' or (wish == 'pause' and not spent)) then
+    local wished = c.wishes[wish]
+    state, requeue = wished.state, 'never'
+    if well then reason, message = wished.reason, wished.text
+    else message = wished.text .. '; ' .. message end
+  elseif spent then
+    state, requeue, reason, message = 'failed', 'never', 'no_progress', c.no_progress .. ': ' .. message
+  elseif state == c.withdrawn.state then
+    state, requeue, message = 'queued', 'front', c.withdrawn.text  -- taken back before it came about
+  end
+  if state ~= 'succeeded' then  -- what no checkpoint holds is trained again
+    local saved = get(id, 'saved_iteration')
+    set(id, 'iteration', saved == '' and 0 or saved)
   end
   redis.call('ZREM', P .. 'leases', id)
   set(id, 'failures', failures, 'reason', reason, 'message', message, 'wish', '', 'owner', '', 'reaped', '')
-  if requeue == 'front' then make_ready(id, '1')
+  if exporting then export_first(id, c.exporting)
+  elseif requeue == 'front' then make_ready(id, '1')
   elseif requeue == 'backoff' then
     local wait = math.min(c.backoff * 2 ^ math.max(failures - 1, 0), c.longest)
     delay(id, state, wait * (0.5 + c.jitter / 2))

@@ -1,18 +1,19 @@
--- requeue: resume or retry. Failures are counted anew.
+-- requeue: resume or retry. Failures are counted anew. A queued job that waits after a failure is ready at
+-- once, and one that waits to be cancelled is not cancelled.
 -- writes  job:<id>  state:*  ready:*  delayed  bells
 -- ARGV: id, state it may come from...   A running job that may come from 'paused' loses its wish to pause.
 -- Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
 if state == '' then return {'gone'} end
+local may = state == 'queued' and (get(id, 'not_before') ~= '' or get(id, 'wish') == 'cancel')
 for i = 2, #ARGV do
-  if state == ARGV[i] then
-    set(id, 'failures', 0, 'reason', '', 'message', '', 'wish', '', 'reaped', '')
-    make_ready(id, '0')
-    return {'ok', state}
-  end
+  may = may or state == ARGV[i]
   if ARGV[i] == 'paused' and state == 'running' and get(id, 'wish') == 'pause' then
     set(id, 'wish', '', 'updated', stamp(now()))
     return {'ok', state}
   end
 end
-return {'refused', state}
+if not may then return {'refused', state} end
+set(id, 'failures', 0, 'reason', '', 'message', '', 'wish', '', 'reaped', '')
+make_ready(id, '0')
+return {'ok', state}

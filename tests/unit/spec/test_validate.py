@@ -22,7 +22,11 @@ SETTINGS = [
         "IntelligentEarlyStopping",
     ),
     ("scale=5", "unknown value 5", None),
-    ("name=../../etc", "name: ", None),
+    ("name=../../etc", "name: '../../etc' cannot be the name of a job", "1 to 64 letters"),
+    ("datasets.val={name: a b}", "datasets.val.name: 'a b' cannot be the name of a data set", "1 to 64"),
+    ("train.losses=[]", "train.losses: needs at least one loss", None),
+    ("train=", "train: must hold `key: value` lines", None),
+    ("logger=3", "logger: must hold `key: value` lines, not 3", None),
     ("train.optim_g.lr=.nan", "finite", None),
 ]
 

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from srqueue.errors import SrqueueError
-from srqueue.stack.processes import PidFile, has_ended, last_lines, spawn, stop
+from srqueue.stack import processes
+from srqueue.stack.processes import PidFile, has_ended, last_lines, lives, spawn, stop
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -55,6 +56,44 @@ def test_a_started_process_is_found_again_by_its_pid_file(start):
     assert pid_file.process() == process
     assert pid_file.read()["address"] == "here"
     assert os.getsid(process.pid) == process.pid, "it must outlive the terminal"
+
+
+def test_ctrl_c_right_after_the_start_leaves_no_orphan(start, tmp_path, monkeypatch):
+    real = processes.write_json
+
+    def write(path, value):
+        os.kill(os.getpid(), signal.SIGINT)
+        real(path, value)
+
+    monkeypatch.setattr(processes, "write_json", write)
+    with pytest.raises(KeyboardInterrupt):
+        start("import time; time.sleep(60)")
+    process = PidFile(tmp_path / "run" / "it.pid").process()
+    assert process is not None
+    assert stop(process, 20) is True, "what is held back here is not held back in the child"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_process_without_a_pid_file_is_ended_again(start, monkeypatch):
+    started = []
+
+    def write(path, value):
+        started.append(psutil.Process(value["pid"]))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(processes, "write_json", write)
+    with pytest.raises(SrqueueError, match="No space left on device"):
+        start("import time; time.sleep(60)")
+    wait_for(lambda: has_ended(started[0]))
+
+
+def test_a_process_lives_where_it_was_there_at_that_time(start):
+    process, _ = start("import time; time.sleep(60)")
+    now = time.time()
+    assert lives(process.pid, now)
+    assert not lives(process.pid, now - 3600), "its pid was another's then"
+    process.kill()
+    wait_for(lambda: not lives(process.pid, now))
 
 
 def test_a_pid_that_went_to_a_stranger_counts_as_gone(start):

@@ -157,6 +157,10 @@ def test_an_end_that_is_told_twice_counts_once(store, job, claim):
     token = claim().token
     first = store.finish(job, token, Outcome(StopReason.CRASHED, "boom", 5))
     assert store.finish(job, token, Outcome(StopReason.CRASHED, "boom", 5)) == first
+    store.resume(job)
+    claim()
+    told = store.finish(job, token, Outcome(StopReason.CRASHED, "boom", 5))
+    assert (told.state, told.token, told.failures) == (JobState.RUNNING, token + 1, 0)
 
 
 @pytest.mark.parametrize(("wish", "state"), [("pause", JobState.PAUSED), ("cancel", JobState.CANCELLED)])
@@ -192,11 +196,87 @@ def test_a_cancel_is_not_softened_to_a_pause(store, job, claim):
     assert store.finish(job, token, Outcome(StopReason.PAUSED, "", 5)).state is JobState.CANCELLED
 
 
-def test_a_published_seq_never_falls(store, job, claim):
+def test_a_published_seq_never_falls_within_an_attempt(store, job, claim):
     token = claim().token
     for seq in (3, 2, 5, 5):
         store.publish(job, token, seq, 10)
     assert store.get(job).seq == 5
+
+
+def test_an_attempt_that_fell_back_to_an_earlier_checkpoint_publishes_its_own(store, job, claim, time_passes):
+    token = claim().token
+    store.publish(job, token, 5, 50)
+    store.finish(job, token, Outcome(StopReason.CRASHED, "", 55))
+    time_passes()
+    token = claim().token
+    for seq, iteration in ((4, 40), (5, 50)):
+        store.publish(job, token, seq, iteration)
+        assert store.get(job).seq == seq
+    # The same seq as at the claim, and progress all the same.
+    assert store.finish(job, token, Outcome(StopReason.CRASHED, "", 50, seq=5)).failures == 0
+
+
+@pytest.mark.parametrize("how", ["crashed", "disk_full", "lost"])
+def test_iterations_that_no_checkpoint_holds_are_not_kept(store, job, claim, run_out, how):
+    token = claim().token
+    store.publish(job, token, 1, 30)
+    store.set_progress(job, token, 47, {"loss": 0.1})
+    if how == "lost":
+        run_out(job)
+    else:
+        store.finish(job, token, Outcome(StopReason(how), "", 47))
+    assert store.get(job).iteration == 30
+
+
+@pytest.mark.parametrize("how", ["drained", "paused", "crashed", "disk_full", "lost"])
+def test_a_cancel_that_was_not_fulfilled_goes_to_another_worker(store, job, claim, run_out, how):
+    token = claim().token
+    store.publish(job, token, 1, 30)
+    store.ask(job, "cancel")
+    if how == "lost":
+        run_out(job)
+    else:
+        store.finish(job, token, Outcome(StopReason(how), "", 30))
+    left = store.get(job)
+    assert (left.state, left.wish, left.reason != "cancelled") == (JobState.QUEUED, "cancel", True)
+    assert left.message == "to be cancelled: a worker exports its best weights"
+    assert claim().record.wish == "cancel"
+
+
+@pytest.mark.parametrize(
+    ("reason", "attempts"), [("data_missing", 1), ("root_missing", 1), ("disk_full", 1), ("crashed", 3)]
+)
+def test_a_cancel_that_cannot_export_ends_all_the_same(store, job, claim, reason, attempts):
+    token = claim().token
+    store.publish(job, token, 1, 30)
+    store.ask(job, "pause")
+    store.finish(job, token, Outcome(StopReason.PAUSED, "", 30))
+    store.ask(job, "cancel")
+    for _ in range(attempts):
+        assert store.get(job).state is JobState.QUEUED
+        record = store.finish(job, claim().token, Outcome(StopReason(reason), "why", 30))
+    assert (record.state, record.reason) == (JobState.CANCELLED, StopReason(reason))
+    assert record.message == "cancelled; its best weights were not exported: why"
+
+
+def test_the_owner_of_a_lease_that_ran_out_still_fulfils_the_cancel(store, job, claim, run_out):
+    held = claim()
+    store.publish(job, held.token, 1, 30)
+    run_out(job)
+    assert store.ask(job, "cancel").wish == "cancel"
+    assert store.renew(job, held.token, 30) == "cancel"
+    assert store.finish(job, held.token, Outcome(StopReason.CANCELLED, "", 31)).state is JobState.CANCELLED
+
+
+def test_a_pause_that_could_not_save_says_so(store, job, claim):
+    token = claim().token
+    store.ask(job, "pause")
+    record = store.finish(job, token, Outcome(StopReason.DISK_FULL, "no room", 30))
+    assert (record.state, record.reason, record.message) == (
+        JobState.PAUSED,
+        StopReason.DISK_FULL,
+        "paused; no room",
+    )
 
 
 def test_a_token_is_raised_above_what_the_disk_has_seen(store, job, claim):
@@ -205,6 +285,7 @@ def test_a_token_is_raised_above_what_the_disk_has_seen(store, job, claim):
     with pytest.raises(LeaseLost):
         store.renew(job, token, 30)
     assert store.renew(job, 17, 30) is None
+    assert store.raise_token(job, token, 17) == 17  # its answer was lost
     store.finish(job, 17, Outcome(StopReason.DRAINED, "", 1))
     assert claim().token == 18
 

@@ -86,9 +86,99 @@ def test_a_job_with_a_run_folder_goes_only_where_its_root_is(create, claim, stor
     job = create()
     held = claim(roots={"a": "/here"})
     assert held.record.run_dir == f"/here/{job.id}"
+    store.bind(job.id, held.token, "a", held.record.run_dir)
     store.finish(job.id, held.token, Outcome(StopReason.DRAINED, "", 1))
     assert claim(roots={"b": "/there"}) is None
     assert claim(roots={"b": "/there", "a": "/mounted"}).record.run_dir == f"/mounted/{job.id}"
+
+
+def test_a_job_whose_run_folder_was_never_made_goes_anywhere(create, claim, store):
+    job = create()
+    held = claim(roots={"a": "/here"})
+    record = store.finish(job.id, held.token, Outcome(StopReason.DATA_MISSING, "", 0))
+    assert record.root_id is record.run_dir is None
+    store.resume(job.id)
+    assert claim(roots={"b": "/there"}).record.run_dir == f"/there/{job.id}"
+
+
+def test_a_claim_whose_answer_was_lost_is_given_the_same_job_again(create, store):
+    first, second = create(), create()
+    how = ("w", "host", ["any"], 30, ROOTS)
+    lost = store.claim(*how, "claim-1")
+    assert store.claim(*how, "claim-1") == lost and lost.record.id == first.id
+    assert (store.get(first.id).attempts, store.get(second.id).state) == (1, JobState.QUEUED)
+    assert store.claim(*how, "claim-2").record.id == second.id
+
+
+@pytest.fixture
+def saved(store, create, claim):
+    """A job with a checkpoint that does not run."""
+
+    def saved(state, **more):
+        job = create(**more)
+        token = claim().token
+        store.publish(job.id, token, 3, 30)
+        reason = {"paused": "paused", "held": "disk_full", "queued": "drained"}[state]
+        if state == "paused":
+            store.ask(job.id, "pause")
+        assert store.finish(job.id, token, Outcome(StopReason(reason), "", 30)).state == state
+        return job.id
+
+    return saved
+
+
+@pytest.mark.parametrize("state", ["paused", "held", "queued"])
+def test_a_job_with_a_checkpoint_is_cancelled_by_a_worker_that_exports(store, create, claim, saved, state):
+    job = saved(state, priority=0)
+    create(priority=9)
+    asked = store.ask(job, "cancel")
+    assert (asked.state, asked.wish, asked.reason) == (JobState.QUEUED, "cancel", None)
+    assert asked.message == "to be cancelled: a worker exports its best weights"
+    held = claim()
+    assert (held.record.id, held.record.wish) == (job, "cancel")
+    assert store.renew(job, held.token, 30) == "cancel"
+    done = store.finish(job, held.token, Outcome(StopReason.CANCELLED, "", 30))
+    assert (done.state, done.wish) == (JobState.CANCELLED, None)
+
+
+def test_cancelled_twice_a_job_ends_at_once(store, saved, claim):
+    job = saved("paused")
+    store.ask(job, "cancel")
+    done = store.ask(job, "cancel")
+    assert (done.state, done.wish, done.message) == (JobState.CANCELLED, None, "cancelled")
+    assert claim() is None
+
+
+def test_a_job_that_waits_to_be_cancelled_can_be_kept_but_not_paused(store, saved, claim):
+    job = saved("paused")
+    store.ask(job, "cancel")
+    with pytest.raises(UsageError, match="being cancelled"):
+        store.ask(job, "pause")
+    assert store.resume(job).wish is None
+    assert claim().record.wish is None
+
+
+def test_a_spec_that_is_being_cancelled_can_be_queued_anew(store, create, saved):
+    job = saved("paused", spec_id="s")
+    store.ask(job, "cancel")
+    assert create(spec_id="s").id != job
+
+
+@pytest.mark.parametrize(("verb", "text"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_the_message_tells_of_the_newest_verb(store, create, claim, verb, text):
+    job = create()
+    store.finish(job.id, claim().token, Outcome(StopReason.DRAINED, "", 0))
+    assert store.ask(job.id, verb).message == text
+
+
+@pytest.mark.parametrize("verb", ["resume", "retry"])
+def test_a_job_that_waits_after_a_failure_can_be_started_now(store, create, claim, verb):
+    job = create()
+    store.finish(job.id, claim().token, Outcome(StopReason.CRASHED, "boom", 0))
+    assert claim() is None
+    record = getattr(store, verb)(job.id)
+    assert (record.not_before, record.failures, record.message) == (None, 0, None)
+    assert claim().record.id == job.id
 
 
 def test_lists_are_newest_first_and_in_pages(store, create):

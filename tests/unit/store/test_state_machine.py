@@ -29,12 +29,16 @@ LEGAL = {
     "expire": {(S.RUNNING, after) for after in (S.QUEUED, S.PAUSED, S.CANCELLED, S.FAILED)},
     "due": {(S.HELD, S.QUEUED)},
     "pause": {(S.QUEUED, S.PAUSED), (S.HELD, S.PAUSED)},
-    "cancel": {(before, S.CANCELLED) for before in (S.QUEUED, S.HELD, S.PAUSED)},
+    # To the queue: a job with a checkpoint, of which a worker exports the best weights.
+    "cancel": {
+        (before, after) for before in (S.QUEUED, S.HELD, S.PAUSED) for after in (S.CANCELLED, S.QUEUED)
+    },
     "resume": {(S.PAUSED, S.QUEUED), (S.HELD, S.QUEUED)},
     "retry": {(S.FAILED, S.QUEUED), (S.CANCELLED, S.QUEUED)},
     "remove": {(state, None) for state in S if state is not S.RUNNING},
     "priority": set(),
     "publish": set(),
+    "bind": set(),
 }
 CLASSES = {"cpu": ("cpu", "any"), "gpu": ("cuda", "any", "cpu")}
 
@@ -90,7 +94,11 @@ class StoreMachine(RuleBasedStateMachine):
         for record in records.values():
             assert (record.finished is not None) == record.state.final
             assert (record.owner is not None) == (record.state is S.RUNNING)
-            assert (record.wish is None) or record.state is S.RUNNING
+            exported_first = record.state is S.QUEUED and record.wish == "cancel" and record.seq is not None
+            assert record.wish is None or record.state is S.RUNNING or exported_first
+            if record.state not in (S.RUNNING, S.SUCCEEDED):
+                saved = redis.hget(keys.job(record.id), "saved_iteration")
+                assert record.iteration == int(saved or 0)
 
     # What users do.
 
@@ -112,7 +120,9 @@ class StoreMachine(RuleBasedStateMachine):
             device_class=kind, total_iter=9,
         )  # fmt: skip
         same = [
-            r for r in before.values() if r.spec_id == str(spec) and r.state not in (S.FAILED, S.CANCELLED)
+            r
+            for r in before.values()
+            if r.spec_id == str(spec) and r.state not in (S.FAILED, S.CANCELLED) and r.wish != "cancel"
         ]
         assert new == (not same)
         return record.id if new else multiple()
@@ -151,14 +161,29 @@ class StoreMachine(RuleBasedStateMachine):
         assert claim.record.run_dir == f"/{root}/{claim.record.id}"
         return (claim.record.id, claim.token)
 
+    @rule(claim=claims, root=st.sampled_from(["r1", "r2"]))
+    def bind(self, claim, root):
+        self.verb = "bind"
+        before = self.records().get(claim[0])
+        if before is None or before.root_id not in (None, root):
+            return
+        try:
+            self.store.bind(*claim, root, f"/{root}/{claim[0]}")
+            assert before.state is S.RUNNING and before.token == claim[1]
+        except LeaseLost:
+            assert self.store.get(claim[0]) == before
+
     def best(self, classes, root):
-        """The order in plain words: priority, front, age; from all records."""
+        """The order in plain words: what is to be cancelled, priority, front, age; from all records."""
         found = []
         for job in self.redis.zrange(self.store.keys.state("queued"), 0, -1):
             raw = self.redis.hgetall(self.store.keys.job(job))
             if raw["not_before"] or raw["device_class"] not in classes or raw.get("root_id", root) != root:
                 continue
-            found.append((-int(raw["priority"]), raw["front"] != "1", int(float(raw["created"]) * 1000), job))
+            place = (-int(raw["priority"]), raw["front"] != "1")
+            if raw.get("wish") == "cancel":
+                place = (-10, False)
+            found.append((place, int(float(raw["created"]) * 1000), job))
         return min(found)[-1] if found else None
 
     def holds(self, claim):
@@ -186,10 +211,12 @@ class StoreMachine(RuleBasedStateMachine):
         before = self.records().get(claim[0])
         if before is None:
             return
+        before_token = int(self.redis.hget(self.store.keys.job(claim[0]), "seq_token") or 0)
         try:
             self.store.publish(*claim, seq, seq * 10)
             assert before.state is S.RUNNING and before.token == claim[1]
-            assert self.store.get(claim[0]).seq == max(seq, before.seq or 0)
+            newer = claim[1] > before_token or seq > (before.seq or 0)
+            assert self.store.get(claim[0]).seq == (seq if newer else before.seq)
         except LeaseLost:
             assert self.store.get(claim[0]) == before
 

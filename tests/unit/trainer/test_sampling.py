@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.trainer.sampling import draw, permute, place
+from workers.trainer.sampling import draw, instead, permute, place
 
 SEEDS = st.integers(0, 2**63 - 1)
 
@@ -67,3 +67,16 @@ def test_two_seeds_train_on_different_samples():
     one, two = draw(1, 0, 4, 8, 100), draw(2, 0, 4, 8, 100)
     assert (one.picture != two.picture).mean() > 0.9
     assert (one.top != two.top).all()
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(2, 60), st.integers(0, 10_000), st.data())
+def test_a_bad_picture_is_replaced_by_the_next_of_its_epochs_permutation(seed, n, position, data):
+    bad = data.draw(st.sets(st.integers(0, n - 1), max_size=n - 1))
+    epoch, index = divmod(position, n)
+    order = permute(np.arange(n), n, seed, np.full(n, epoch)).tolist()
+    behind = order[index:] + order[:index]
+    assert instead(seed, position, n, bad) == next(picture for picture in behind if picture not in bad)
+
+
+def test_where_all_pictures_are_bad_there_is_none_instead():
+    assert instead(1, 5, 3, {0, 1, 2}) is None

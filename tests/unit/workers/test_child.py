@@ -63,7 +63,14 @@ def test_a_trainer_that_does_not_stop_is_ended(process, monkeypatch, wait_until)
     assert trainer.poll() is None
     trainer.request_stop(StopReason.PAUSED)
     wait_until(lambda: trainer.poll() is not None, "the trainer is ended", 20)
-    assert trainer.poll() == -signal.SIGKILL
+    assert trainer.poll() == -signal.SIGKILL and trainer.forced
+
+
+def test_a_worker_that_ends_does_not_take_back_a_cancel(process):
+    trainer = Trainer(process(STUBBORN))
+    for reason in (StopReason.PAUSED, StopReason.CANCELLED, StopReason.DRAINED):
+        trainer.request_stop(reason)
+    assert trainer.stop is StopReason.CANCELLED
 
 
 def test_only_the_trainer_that_was_noted_is_ended(process, tmp_path):

@@ -10,8 +10,9 @@ from torch import Tensor
 from srqueue.errors import DataError
 from srqueue.spec.job import TrainSetSpec
 from workers.trainer.data.pictures import Pictures
+from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.data.resize import Pixels
-from workers.trainer.sampling import Draws, draw, place
+from workers.trainer.sampling import Draws, draw, instead, place
 
 Slot = tuple[int, int, int, bool, bool, bool]
 """picture, top, left, hflip, vflip, transpose, as in Draws."""
@@ -26,13 +27,23 @@ _STAGES = 3
 
 
 class Batches:
-    """`batches[i]` is what iteration i (0-based) trains on, whatever was asked before."""
+    """`batches[i]` is what iteration i (0-based) trains on, whatever was asked before.
+
+    It is a function of the seed, i and the pictures in `quarantine`, whose draws go to others.
+    """
 
     def __init__(
-        self, pictures: Pictures, spec: TrainSetSpec, seed: int, device: torch.device, channels_last: bool
+        self,
+        pictures: Pictures,
+        spec: TrainSetSpec,
+        seed: int,
+        device: torch.device,
+        channels_last: bool,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._pictures, self._spec, self._seed, self._device = pictures, spec, seed, device
         self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._quarantine = quarantine or Quarantine(pictures, [])
         self._check_sizes()
         self._plan: list[list[Slot]] = []
         self._first = -_PLANNED
@@ -49,19 +60,47 @@ class Batches:
         """(LR, HR) on the device: RGB [N, 3, H, W] float32 in 0..1."""
         stage = self._stages[iteration % len(self._stages)]
         stage.wait()
-        for place_in_batch, slot in enumerate(self._drawn(iteration)):
-            self._cut(slot, stage.lr[place_in_batch], stage.hr[place_in_batch])
+        while not self._fill(stage, iteration):
+            self._first = -_PLANNED  # planned again without the picture that could not be read
         # uint8 travels to the device, a quarter of the bytes; it becomes float there.
         pair = [self._to_float(t.to(self._device, non_blocking=True)) for t in stage.tensors]
         stage.sent(self._device)
         return pair[0], pair[1]
 
+    def _fill(self, stage: _Stage, iteration: int) -> bool:
+        """Cuts the crops of an iteration; False where a picture could not be read, which is left out now."""
+        for place_in_batch, slot in enumerate(self._drawn(iteration)):
+            try:
+                self._cut(slot, stage.lr[place_in_batch], stage.hr[place_in_batch])
+            except DataError as error:
+                self._quarantine.add(slot[0], error)
+                return False
+        return True
+
     def _drawn(self, iteration: int) -> list[Slot]:
         first = iteration // _PLANNED * _PLANNED
         if first != self._first:
             drawn = draw(self._seed, first, _PLANNED, self._spec.batch_size, len(self._pictures))
-            self._plan, self._first = _as_slots(drawn), first
+            self._plan, self._first = self._readable(_as_slots(drawn), first), first
         return self._plan[iteration - first]
+
+    def _readable(self, plan: list[list[Slot]], first: int) -> list[list[Slot]]:
+        """`plan` with another picture wherever one was drawn that cannot be read."""
+        bad = self._quarantine.indices
+        if not bad:
+            return plan
+        size, count = self._spec.batch_size, len(self._pictures)
+
+        def readable(slot: Slot, position: int) -> Slot:
+            if slot[0] not in bad:
+                return slot
+            other = instead(self._seed, position, count, bad)
+            return slot if other is None else (other, *slot[1:])
+
+        return [
+            [readable(slot, (first + row) * size + column) for column, slot in enumerate(slots)]
+            for row, slots in enumerate(plan)
+        ]
 
     def _cut(self, slot: Slot, lr_out: Pixels, hr_out: Pixels) -> None:
         """Writes one crop, mirrored and turned as drawn, into its place in the batch."""

@@ -12,6 +12,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from srqueue.errors import DataError
 from workers.trainer.data.resize import Pixels
 
+REPAIR = "restore the file, or add the data set again (srqueue dataset add --replace) and submit again"
+"""What to do about a picture that is not what it was."""
+
 
 class DataMissing(DataError):
     """A picture or data set that is not there: worth another look later, unlike a broken one."""
@@ -27,12 +30,12 @@ def read_picture(path: Path, sha256: str = "") -> Pixels:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataMissing(f"cannot read a picture: {error.strerror}", where=str(path)) from None
+        raise DataMissing(f"cannot read a picture: {error.strerror}", where=str(path), hint=REPAIR) from None
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(
             "a picture is not what it was when the data set was added",
             where=str(path),
-            hint="restore the file, or add the data set again (srqueue dataset add)",
+            hint=REPAIR,
         )
     return decode(data, str(path))
 
@@ -45,7 +48,7 @@ def decode(data: bytes, where: str) -> Pixels:
             return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image)))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         reason = "not a picture" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise DataError(f"cannot decode a picture: {reason}", where=where) from None
+        raise DataError(f"cannot decode a picture: {reason}", where=where, hint=REPAIR) from None
 
 
 def _to_rgb(image: Image.Image) -> Pixels:

@@ -9,7 +9,7 @@ import psutil
 
 from srqueue.errors import DataError
 from srqueue.run.listing import Picture
-from workers.trainer.data.decode import read_picture
+from workers.trainer.data.decode import REPAIR, DataMissing, read_picture
 from workers.trainer.data.resize import Pixels, resize_picture
 
 _CGROUP = (
@@ -62,6 +62,12 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def check_folders(self) -> None:
+        """Raises DataMissing where a folder is gone; a disk that is not mounted leaves an empty one."""
+        for root in (self._hr_root, self._lr_root):
+            if root is not None and not (root.is_dir() and any(root.iterdir())):
+                raise DataMissing("the folder of a data set is not there", where=str(root))
+
     def lr_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the LR picture, from the listing: known before it is decoded."""
         picture = self.pictures[index]
@@ -83,6 +89,7 @@ class Pictures:
             raise DataError(
                 f"a picture is {hr.shape[1]}x{hr.shape[0]}, not {picture.width}x{picture.height} as listed",
                 where=str(path),
+                hint=REPAIR,
             )
         hr = hr[: height * self.scale, : width * self.scale]
         if self._lr_root is None or picture.lr_path is None:
@@ -93,5 +100,6 @@ class Pictures:
             raise DataError(
                 f"an LR picture is {lr.shape[1]}x{lr.shape[0]}; its HR picture needs {width}x{height}",
                 where=str(lr_path),
+                hint=REPAIR,
             )
         return Pair(picture.path, lr, hr)

@@ -1,0 +1,40 @@
+"""Why a job does not run yet, in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from srqueue.run.reasons import JobState
+from srqueue.store.record import JobRecord, WorkerRecord
+
+
+def able(record: JobRecord, workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
+    """The workers that may claim the job: of its device class, and where its run folder is."""
+    serving = [w for w in workers if record.device_class in w.classes]
+    if record.root_id is None:
+        return serving
+    return [w for w in serving if w.root_id == record.root_id]
+
+
+def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, now: float) -> str | None:
+    """What a queued or held job waits for; None for a job in another state.
+
+    `workers`: those that are up; `ahead`: ready jobs that they take first; `now`: UTC s.
+    """
+    if record.state not in (JobState.QUEUED, JobState.HELD):
+        return None
+    if not workers:
+        return "no worker is up; start one: srqueue up"
+    if not any(record.device_class in w.classes for w in workers):
+        served = ", ".join(sorted({c for w in workers for c in w.classes}))
+        return f"no worker that is up serves {record.device_class} (only {served})"
+    if not able(record, workers):
+        return f"its run folder lies on {record.host}, and no worker is up that reaches it"
+    if record.not_before is not None and record.not_before > now:
+        at = time.strftime("%H:%M:%S", time.localtime(record.not_before))
+        why = (record.message or "the last attempt ended badly").splitlines()[0]
+        return f"until {at} (in {record.not_before - now:.0f} s), because: {why}"
+    if ahead:
+        return f"behind {ahead} job{'s' if ahead > 1 else ''}"
+    return "it is next: it starts when a worker is free"

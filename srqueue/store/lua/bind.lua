@@ -1,0 +1,6 @@
+-- bind: the run folder exists, and the job goes on only where it is.
+-- writes  job:<id>
+-- ARGV: id, token, root id, path of the folder   Returns {standing}.
+local how = standing(ARGV[1], ARGV[2])
+if how == 'ok' then set(ARGV[1], 'root_id', ARGV[3], 'run_dir', ARGV[4]) end
+return {how}

@@ -47,7 +47,9 @@ def main() -> None:
     net = build_network(spec.network_g, spec.scale).to(device, memory_format=layout)
     ema = [p.detach().clone() for p in net.parameters()]
     o = spec.train.optim_g
-    optimizer = torch.optim.AdamW(net.parameters(), lr=o.lr, weight_decay=o.weight_decay, betas=o.betas)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=o.lr, weight_decay=o.weight_decay, betas=o.betas, fused=True
+    )
     loss = torch.zeros(())
     for _ in range(spec.train.total_iter):
         lq = np.empty((batch, side, side, 3), np.uint8)

@@ -6,7 +6,7 @@ import sys
 QUICK = (
     ["benchmarks.cli", "--rounds", "5"],
     ["benchmarks.dispatch", "--rounds", "5"],
-    ["benchmarks.trainer", "--rounds", "3"],
+    ["benchmarks.trainer", "--rounds", "2", "--lengths", "100", "300"],
 )
 
 for module, *arguments in QUICK:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srqueue.errors import SrqueueError, UsageError
+from srqueue.errors import DataError, SrqueueError, UsageError
 from srqueue.run.atomic import write_file
 from workers.trainer.data.decode import read_picture
 from workers.trainer.data.resize import Pixels
@@ -87,6 +87,7 @@ def _run(asked: argparse.Namespace) -> int:
             sr = upscale(model, lq, device, asked.tile)
             _write_png(out, sr)
         except SrqueueError as error:
+            error.hint = None if isinstance(error, DataError) else error.hint  # that one is for data sets
             _print_error(error)
             failed = error.exit_code
             continue

@@ -119,7 +119,11 @@ def show_dataset(name: Name, as_json: Json = False) -> None:
 
 @app.command("check")
 def check_dataset(name: Name, as_json: Json = False) -> None:
-    """Read every picture again: changed, missing or broken files, wrong pairs, near-duplicates. 1 if any."""
+    """Read every picture again: changed, missing or broken files, wrong pairs, and pictures
+    that are both trained and validated on.
+
+    Exit code 1 where something changed or is wrong; what was left out when it was added is listed only.
+    """
     from srqueue.datasets import check
     from srqueue.settings import load_settings
 

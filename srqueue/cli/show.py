@@ -70,8 +70,19 @@ def _lines(record: JobRecord, waits: str | None) -> list[tuple[str, str]]:
         ("started", ago(record.started) if record.started else None),
         ("finished", ago(record.finished) if record.finished else None),
         ("run folder", record.run_dir),
+        *_exported(record),
     ]
     return [(label, str(value)) for label, value in lines if value is not None]
+
+
+def _exported(record: JobRecord) -> list[tuple[str, Any]]:
+    """What the run left, where its folder is on this machine."""
+    from pathlib import Path
+
+    folder = Path(record.run_dir or ".") / "export"
+    found = sorted(folder.glob("*")) if record.run_dir and record.state.final else []
+    labels = {".safetensors": "model", ".png": "picture", ".json": "figures"}
+    return [(labels[file.suffix], file) for file in found if file.suffix in labels]
 
 
 def _beside_bicubic(values: dict[str, Any], metric: str, unit: str) -> str | None:

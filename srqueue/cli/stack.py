@@ -35,7 +35,9 @@ def up(
     if warning := low_space(settings):
         say(f"warning: {warning}")
     stack = Stack(settings)
-    started = stack.up(wanted, report=print)
+    told: list[str] = []  # printed afterwards: a reader that closes its end must not stop the services
+    started = stack.up(wanted, report=told.append)
+    print(*told, sep="\n", end="\n" if told else "")
     running = {status.name: status for status in stack.status()}
     if not started:
         print("already running: nothing was started")

@@ -14,7 +14,10 @@ def upscale(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write.")],
 ) -> None:
-    """Enlarge a picture or a folder of pictures with a trained model."""
+    """Enlarge a picture or a folder of pictures with a trained model.
+
+    Also takes --device cpu|cuda, --tile N (pixels) and --overwrite.
+    """
     import os
     import sys
 

@@ -30,7 +30,7 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
 
 
 def cancel(job: JobRef, as_json: AsJson = False) -> None:
-    """End a job for good; a running one exports its best weights first."""
+    """End a job; its best weights are exported first. `retry` takes it up again."""
     from srqueue.queue.client import Client
 
     _tell(Client().cancel(job), as_json, "cancelled", "it exports its best weights and ends")

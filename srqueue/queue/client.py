@@ -93,7 +93,7 @@ class Client:
         return self.store.ask(self.store.resolve(ref), "pause")
 
     def cancel(self, ref: str) -> JobRecord:
-        """Ends for good: a running job at its next iteration; its best weights are exported.
+        """Ends it: a running job at its next iteration; its best weights are exported.
 
         A job with a checkpoint that does not run comes back queued, with the wish `cancel` and a message
         that says so: a worker exports its best weights. Cancelled once more it ends at once, without.

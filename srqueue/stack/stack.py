@@ -66,6 +66,10 @@ class Stack:
         folders.prepare(self.settings)
         with self._locked():
             missing = [name for name in SERVICES if name in services and not self._runs(name)]
+            # Of a Procfile or a unit; where no server answers they are another stack's.
+            for name in [n for n in missing if self._answers() and self._runs_elsewhere(n)]:
+                missing.remove(name)
+                report(f"{name} runs already (not started by srqueue up)")
             if "flower" in missing:
                 ports.require_free(self.settings.flower_address, self.settings.flower_port)
             started: list[str] = []

@@ -152,6 +152,16 @@ def test_two_ups_at_once_do_not_start_two_servers(stack, settings):
     assert stack.up(["server"]) == ("server",)
 
 
+def test_a_reader_that_closes_its_end_does_not_stop_what_was_started(stack, settings):
+    env = os.environ | {"SRQUEUE_HOME": str(settings.home), "PYTHONPATH": str(ROOT)}
+    up = [sys.executable, "-m", "srqueue.cli", "up", "--no-worker", "--no-flower"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    subprocess.run(up, stdout=writer, env=env, timeout=60)
+    os.close(writer)
+    assert states(stack)["server"] == "running"
+
+
 def test_the_procfile_starts_the_whole_system_and_status_sees_it(stack, settings, tmp_path):
     command = tmp_path / "bin" / "srqueue"
     command.parent.mkdir()
@@ -169,6 +179,7 @@ def test_the_procfile_starts_the_whole_system_and_status_sees_it(stack, settings
         )
         try:
             wait_for(lambda: set(states(stack).values()) == {"elsewhere"}, seconds=60)
+            assert stack.up() == (), "what somebody else started is not started twice"
         finally:
             honcho.terminate()
             honcho.wait(60)

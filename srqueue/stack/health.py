@@ -123,7 +123,7 @@ def torch(settings: Settings) -> str:
             raise NotUsed("not installed: this machine submits, others train")
         raise UsageError("torch is not installed", hint="pip install 'srqueue[worker]'")
     found = subprocess.run(
-        [sys.executable, "-c", _ASK_TORCH, settings.device],
+        [sys.executable, "-m", "workers.torch_device", settings.device],
         capture_output=True,
         text=True,
         env=commands.child_environment(settings, OMP_NUM_THREADS="1"),
@@ -133,19 +133,6 @@ def torch(settings: Settings) -> str:
     if found.returncode:
         raise SrqueueError(last, hint="install PyTorch for this machine, or set SRQUEUE_DEVICE=cpu")
     return last
-
-
-_ASK_TORCH = """
-import sys
-import torch
-wanted = sys.argv[1]
-gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-if wanted.startswith("cuda"):
-    number = int(wanted.partition(":")[2] or 0)
-    if number >= len(gpus):
-        sys.exit(f"SRQUEUE_DEVICE is {wanted}, but torch {torch.__version__} sees {len(gpus)} CUDA devices")
-print(f"torch {torch.__version__}, {', '.join(gpus) or 'CPU'}")
-"""
 
 
 def data_sets(settings: Settings) -> str:

@@ -9,6 +9,8 @@ import rfc8785
 from pydantic import Field, model_validator
 
 from srqueue.spec.base import Frozen
+from srqueue.spec.degradations import DegradationsSpec
+from srqueue.spec.losses import SMALLEST_CROP
 from srqueue.spec.networks import NetworkSpec
 from srqueue.spec.training import TrainSpec
 
@@ -24,9 +26,16 @@ class TrainSetSpec(Frozen):
     name: SafeName
     identity: Identity | None = Field(None, description="SHA-256 over the pictures and the held-out list")
     lq_size: int = Field(64, ge=8, le=1024, description="side of a low-resolution crop, pixels")
-    batch_size: int = Field(16, ge=1, le=4096, description="crops an optimizer step")
+    batch_size: int = Field(16, ge=1, le=4096, description="crops an optimizer step, times accum_iter")
+    accum_iter: int = Field(1, ge=1, le=1024, description="batches whose gradients one step adds up")
     use_hflip: bool = True
     use_rot: bool = True
+    degradations: DegradationsSpec = DegradationsSpec()
+
+    @property
+    def effective_batch(self) -> int:
+        """Crops that one optimizer step is made of."""
+        return self.batch_size * self.accum_iter
 
 
 class ValSetSpec(Frozen):
@@ -48,6 +57,10 @@ class PathSpec(Frozen):
 
     pretrain_network_g: str | None = Field(None, description="safetensors file to start from")
     strict_load_g: bool = True
+    pretrain_sha256: Identity | None = Field(None, description="what that file must be, where it is known")
+    resume_from: str | None = Field(
+        None, description="checkpoint folder of another run that this one goes on from, at its iteration"
+    )
 
 
 class ValSpec(Frozen):
@@ -55,6 +68,9 @@ class ValSpec(Frozen):
 
     val_enabled: bool = True
     val_freq: int = Field(1000, ge=1, description="iterations between validations")
+    self_ensemble: bool = Field(
+        False, description="at the end also measure the mean over eight mirrored and turned inputs"
+    )
 
 
 class LoggerSpec(Frozen):
@@ -68,9 +84,13 @@ class ComputeSpec(Frozen):
     """How the arithmetic is done. `auto` is decided once, on the first machine that runs the job."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     channels_last: Literal["auto"] | bool = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    micro_batch: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = Field(
+        "auto", description="crops at once on the device; a step adds up as many as its batch has"
+    )
+    compile: Literal["auto"] | bool = Field("auto", description="torch.compile for the network")
 
 
 class JobSpec(Frozen):
@@ -87,27 +107,29 @@ class JobSpec(Frozen):
     val: ValSpec = ValSpec()
     logger: LoggerSpec = LoggerSpec()
     compute: ComputeSpec = ComputeSpec()
+    preflight: bool = Field(False, description="try everything for a minute before the first iteration")
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if self.train.warmup_iter >= self.train.total_iter:
-            raise ValueError(
-                f"train.warmup_iter ({self.train.warmup_iter}) must be less than "
-                f"train.total_iter ({self.train.total_iter})"
-            )
         hr = self.datasets.train.lq_size * self.scale
-        if hr < 11 and any(loss.type == "ssim" for loss in self.train.losses):
-            raise ValueError(f"an SSIM loss needs crops of 11 pixels or more, here {hr}")
+        for loss in self.train.losses:
+            if hr < SMALLEST_CROP.get(loss.type, 0):
+                least = SMALLEST_CROP[loss.type]
+                raise ValueError(f"the loss {loss.type} needs crops of {least} pixels or more, here {hr}")
+        if self.path.resume_from and self.path.pretrain_network_g:
+            raise ValueError("path.resume_from and path.pretrain_network_g exclude each other")
         return self
 
 
 def spec_id(spec: JobSpec) -> str:
     """SHA-256 (hex) of the canonical JSON (RFC 8785) of what influences training.
 
-    Left out: name, logger, and every field at its default, so that a later version's new field with a
-    default changes no id. A data set counts by its content where that is known, else by its name.
+    Left out: name, logger, preflight, and every field at its default, so that a later version's new field
+    with a default changes no id. A data set counts by its content where that is known, else by its name.
     """
-    body: dict[str, Any] = spec.model_dump(mode="json", exclude_defaults=True, exclude={"name", "logger"})
+    body: dict[str, Any] = spec.model_dump(
+        mode="json", exclude_defaults=True, exclude={"name", "logger", "preflight"}
+    )
     body["spec_version"] = spec.spec_version
     body["network_g"] = {"type": spec.network_g.type, **body.get("network_g", {})}
     for part in body["datasets"].values():
@@ -117,5 +139,9 @@ def spec_id(spec: JobSpec) -> str:
         body["datasets"].setdefault("val", {})["own"] = spec.datasets.val.name == spec.datasets.train.name
     train = body["train"]
     train["losses"] = [loss.model_dump(mode="json") for loss in spec.train.losses]
+    if spec.train.optim_g.type != "AdamW":  # the one that is meant where none is named
+        train["optim_g"] = spec.train.optim_g.model_dump(mode="json")
+    if "degradations" in body["datasets"]["train"]:
+        body["datasets"]["train"]["degradations"] = spec.datasets.train.degradations.model_dump(mode="json")
     train["scheduler"] = spec.train.scheduler.model_dump(mode="json")
     return hashlib.sha256(rfc8785.dumps(body)).hexdigest()

@@ -17,14 +17,13 @@ class CompactSpec(Frozen):
     num_conv: int = Field(4, ge=0, le=64, description="3x3 convolutions between the first and the last")
 
 
-class ParagonSR2NanoSpec(Frozen):
-    """ParagonSR2 nano with the tensor names and shapes of 2025-12-01.
+class ParagonSR2Spec(Frozen):
+    """What all ParagonSR2 networks have.
 
     The defaults mend what that version's initialisation and pre-filter did to the signal;
-    `alpha: -0.4, detail_gain: 0.05, layer_scale: 1e-5` is what it did.
+    `alpha: -0.4, detail_gain: 0.05, layer_scale: 1e-5` is what nano did.
     """
 
-    type: Literal["paragonsr2_nano"] = "paragonsr2_nano"
     alpha: float = Field(
         0.4, ge=-1, le=1, description="sharpening before the fixed upsampler; below 0 it blurs"
     )
@@ -32,6 +31,13 @@ class ParagonSR2NanoSpec(Frozen):
         1.0, gt=0, le=10, description="factor on the last convolution's initial weights"
     )
     layer_scale: float = Field(1.0, gt=0, le=1, description="initial value of the LayerScale vectors")
+
+
+class ParagonSR2NanoSpec(ParagonSR2Spec):
+    """ParagonSR2 nano with the tensor names and shapes of 2025-12-01."""
+
+    type: Literal["paragonsr2_nano"] = "paragonsr2_nano"
+    act: bool = Field(False, description="LeakyReLU after conv_in and after PixelShuffle; same tensors")
 
 
 NetworkSpec = Annotated[CompactSpec | ParagonSR2NanoSpec, Field(discriminator="type")]

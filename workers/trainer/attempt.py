@@ -26,8 +26,8 @@ from workers.trainer.export import export
 from workers.trainer.fingerprint import changes, fingerprint
 from workers.trainer.loop import Diverged, Trainer
 from workers.trainer.losses import WeightedLosses
-from workers.trainer.optim.adamw import AdamW
 from workers.trainer.optim.ema import Ema
+from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.pretrained import load_pretrained
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
 from workers.trainer.resolve import prepare_torch, read_spec, resolve, this_machine
@@ -161,7 +161,7 @@ def _build(
         device=device,
         net=net,
         ema=Ema(net, spec.train.ema_decay),
-        optimizer=AdamW({n: p for n, p in net.named_parameters() if p.requires_grad}, spec.train.optim_g),
+        optimizer=Optimizer({n: p for n, p in net.named_parameters() if p.requires_grad}, spec.train.optim_g),
         losses=WeightedLosses(spec.train.losses).to(device),
         batches=Batches(pictures, spec.datasets.train, spec.manual_seed, device, channels_last, quarantine),
         validator=validator,

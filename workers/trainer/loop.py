@@ -14,8 +14,8 @@ from srqueue.spec.job import JobSpec
 from workers.trainer.automations import Automations
 from workers.trainer.data.batches import Batches
 from workers.trainer.losses import WeightedLosses
-from workers.trainer.optim.adamw import AdamW
 from workers.trainer.optim.ema import Ema
+from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.optim.schedule import learning_rate
 from workers.trainer.pace import Pace
 from workers.trainer.reporter import FULL, DiskFull, Reporter
@@ -47,7 +47,7 @@ class Trainer:
     device: torch.device
     net: nn.Module
     ema: Ema
-    optimizer: AdamW
+    optimizer: Optimizer
     losses: WeightedLosses
     batches: Batches
     validator: Validator | None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srqueue.spec.training import AutomationsSpec, EarlyStoppingSpec, LearningRateAutomationSpec
+from srqueue.spec.automations import AutomationsSpec, EarlyStoppingSpec, LearningRateAutomationSpec
 from workers.trainer.automations import Automations
 from workers.trainer.automations.early_stopping import IntelligentEarlyStopping
 from workers.trainer.automations.learning_rate import IntelligentLearningRateScheduler

@@ -8,7 +8,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from srqueue.spec.training import CharbonnierSpec, L1Spec, LossSpec, SsimSpec
+from srqueue.spec.losses import CharbonnierSpec, L1Spec, LossSpec, SsimSpec
 from workers.trainer.losses import LOSSES, WeightedLosses
 from workers.trainer.losses.ssim import ssim_map
 

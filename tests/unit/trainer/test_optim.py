@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from srqueue.spec.training import AdamWSpec, CosineSpec, SchedulerSpec, TrainSpec
-from workers.trainer.optim.adamw import AdamW
+from srqueue.spec.optimizers import AdamWSpec
+from srqueue.spec.schedules import CosineSpec, SchedulerSpec
+from srqueue.spec.training import TrainSpec
 from workers.trainer.optim.ema import Ema
+from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.optim.schedule import SCHEDULES, learning_rate
 
 COSINE = TrainSpec(
@@ -60,7 +62,7 @@ def gradients(net, iteration):
 def test_adamw_does_the_step_of_its_paper():
     """One step from zero moments moves each weight by lr * sign(gradient), after the decay."""
     weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimizer = AdamW({"w": weight}, AdamWSpec(lr=0.1, weight_decay=0.5))
+    optimizer = Optimizer({"w": weight}, AdamWSpec(lr=0.1, weight_decay=0.5))
     weight.grad = torch.tensor([3.0, -0.01])
     optimizer.step(0.1)
     expected = torch.tensor([1.0, -2.0]) * (1 - 0.1 * 0.5) - 0.1 * torch.tensor([1.0, -1.0])
@@ -70,13 +72,13 @@ def test_adamw_does_the_step_of_its_paper():
 
 def test_adamw_goes_on_bit_for_bit_from_its_state():
     net = network()
-    optimizer = AdamW(dict(net.named_parameters()), AdamWSpec())
+    optimizer = Optimizer(dict(net.named_parameters()), AdamWSpec())
     for i in range(5):
         gradients(net, i)
         optimizer.step(1e-2)
     other = network()
     other.load_state_dict(net.state_dict())
-    resumed = AdamW(dict(other.named_parameters()), AdamWSpec())
+    resumed = Optimizer(dict(other.named_parameters()), AdamWSpec())
     resumed.load_state_dict({k: v.clone().contiguous() for k, v in optimizer.state_dict().items()})
     for i in range(5, 9):
         for n, o in ((net, optimizer), (other, resumed)):
@@ -86,7 +88,7 @@ def test_adamw_goes_on_bit_for_bit_from_its_state():
 
 
 def test_the_state_is_empty_before_the_first_step():
-    optimizer = AdamW(dict(network().named_parameters()), AdamWSpec())
+    optimizer = Optimizer(dict(network().named_parameters()), AdamWSpec())
     assert optimizer.state_dict() == {}
     optimizer.load_state_dict({})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srqueue.spec.training import AutomationsSpec
+from srqueue.spec.automations import AutomationsSpec
 from workers.trainer.automations.action import Action
 from workers.trainer.automations.early_stopping import IntelligentEarlyStopping
 from workers.trainer.automations.learning_rate import IntelligentLearningRateScheduler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srqueue.spec.training import EarlyStoppingSpec
+from srqueue.spec.automations import EarlyStoppingSpec
 from workers.trainer.automations.action import Action
 from workers.trainer.automations.plateau import Plateau
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srqueue.spec.training import LossSpec
+from srqueue.spec.losses import LossSpec
 from workers.trainer.losses.charbonnier import CharbonnierLoss
 from workers.trainer.losses.l1 import L1Loss
 from workers.trainer.losses.ssim import SsimLoss

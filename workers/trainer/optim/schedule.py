@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from srqueue.spec.training import ConstantSpec, CosineSpec, TrainSpec
+from srqueue.spec.schedules import ConstantSpec, CosineSpec
+from srqueue.spec.training import TrainSpec
 
 
 def constant(spec: ConstantSpec, progress: float) -> float:

@@ -1,0 +1,60 @@
+"""Specs of the optimizers, told apart by `type`, as `train.optim_g` names them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from srqueue.spec.base import Frozen
+
+Rate = Annotated[float, Field(gt=0, le=10, description="rate after warm-up, before schedule and automations")]
+Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
+Decay = Annotated[float, Field(ge=0, le=1)]
+
+
+class AdamWSpec(Frozen):
+    """AdamW (Loshchilov and Hutter, 2019)."""
+
+    type: Literal["AdamW"] = "AdamW"
+    lr: Rate = 2e-4
+    weight_decay: Decay = 1e-4
+    betas: Betas = (0.9, 0.99)
+
+
+class AdamSpec(Frozen):
+    """Adam (Kingma and Ba, 2015); weight decay is added to the gradient."""
+
+    type: Literal["Adam"] = "Adam"
+    lr: Rate = 2e-4
+    weight_decay: Decay = 0.0
+    betas: Betas = (0.9, 0.99)
+
+
+class MuonSpec(Frozen):
+    """Muon (Jordan et al., 2024) for the inner convolutions, AdamW for everything else.
+
+    A filter bank is seen as the matrix [out, in * kh * kw]; its update is scaled to AdamW's size
+    (Liu et al., 2025), so that one rate serves both.
+    """
+
+    type: Literal["Muon"] = "Muon"
+    lr: Rate = 2e-3
+    weight_decay: Decay = 0.0
+    momentum: float = Field(0.95, ge=0, lt=1)
+    betas: Betas = Field((0.9, 0.99), description="of AdamW, for what is no inner convolution")
+
+
+class ScheduleFreeSpec(Frozen):
+    """Schedule-free AdamW (Defazio et al., 2024): averages instead of lowering the rate.
+
+    It wants `scheduler: {type: constant}` and `ema_decay: 0`, since it keeps an average of its own.
+    """
+
+    type: Literal["ScheduleFreeAdamW"] = "ScheduleFreeAdamW"
+    lr: Rate = 2.5e-3
+    weight_decay: Decay = 0.0
+    betas: Betas = (0.9, 0.99)
+
+
+OptimizerSpec = Annotated[AdamWSpec | AdamSpec | MuonSpec | ScheduleFreeSpec, Field(discriminator="type")]

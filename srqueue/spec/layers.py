@@ -48,10 +48,13 @@ class Layers:
     origins: dict[str, str] = field(default_factory=dict)
 
     def lay(self, layer: Mapping[str, Any], origin: str) -> None:
-        """Lays one partial spec over what is there."""
-        for path, value in leaves(normalised(layer, origin)):
-            if value == {}:
-                continue
+        """Lays one partial spec over what is there; another `type` begins its section anew."""
+        found = [(path, value) for path, value in leaves(normalised(layer, origin)) if value != {}]
+        for path, value in found:
+            section, _, key = path.rpartition(".")
+            if key == "type" and self.get(path) not in (None, value):
+                self._clear(section)
+        for path, value in found:
             self.put(path, value, origin)
 
     def put(self, path: str, value: Any, origin: str) -> None:
@@ -60,6 +63,11 @@ class Layers:
             del self.origins[old]
         set_path(self.tree, path, value)
         self.origins[path] = origin
+
+    def _clear(self, section: str) -> None:
+        for old in [p for p in self.origins if p.startswith(section + ".")]:
+            del self.origins[old]
+        set_path(self.tree, section, {})
 
     def get(self, path: str) -> Any:
         """The value at a dotted path so far, or None."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from srqueue.spec.base import Frozen
 
@@ -57,4 +58,13 @@ class ScheduleFreeSpec(Frozen):
     betas: Betas = (0.9, 0.99)
 
 
-OptimizerSpec = Annotated[AdamWSpec | AdamSpec | MuonSpec | ScheduleFreeSpec, Field(discriminator="type")]
+def _default_type(value: Any) -> Any:
+    """The paper names no type: it means AdamW."""
+    return {"type": "AdamW", **value} if isinstance(value, Mapping) and "type" not in value else value
+
+
+OptimizerSpec = Annotated[
+    AdamWSpec | AdamSpec | MuonSpec | ScheduleFreeSpec,
+    Field(discriminator="type"),
+    BeforeValidator(_default_type),
+]

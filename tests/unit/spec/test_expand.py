@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.job import JobSpec, spec_id
+from srqueue.spec.optimizers import MuonSpec
 from srqueue.spec.presets import architecture_names, load_preset, preset_names
+from srqueue.spec.schedules import WsdSpec
 
 CC0 = DatasetRef("cc0", identity="a" * 64, scale=2, val_name="cc0", val_identity="a" * 64)
 STOP = "train.training_automations.IntelligentEarlyStopping"
@@ -186,3 +188,11 @@ def test_a_spec_survives_the_round_trip_with_its_id(lr, total, seed):
     again = JobSpec.model_validate_json(spec.model_dump_json())
     assert again == spec
     assert spec_id(again) == spec_id(spec)
+
+
+def test_another_type_begins_its_section_anew():
+    """The rate of AdamW and the floor of a cosine mean nothing to what takes their place."""
+    changes = {"train": {"optim_g": {"type": "Muon"}, "scheduler": {"decay_share": 0.3, "type": "wsd"}}}
+    spec = expand(DatasetRef("cc0"), preset="quick", overrides=[("mine.yaml", changes)]).spec
+    assert spec.train.optim_g == MuonSpec()
+    assert spec.train.scheduler == WsdSpec(decay_share=0.3)

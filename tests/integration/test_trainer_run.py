@@ -347,7 +347,7 @@ def test_a_diverging_run_keeps_its_last_good_checkpoint(new_job):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(new_job, monkeypatch):
-    from workers.trainer.losses import WeightedLosses
+    from workers.trainer.losses.weighted import WeightedLosses
 
     real = WeightedLosses.forward
 
@@ -363,6 +363,8 @@ def test_a_loss_that_is_no_number_ends_the_run(new_job, monkeypatch):
 
 def test_weights_that_are_not_finite_are_never_saved(new_job, monkeypatch):
     """The loss was still finite: only the last step broke a weight."""
+
+    from workers.trainer.optim.optimizer import Optimizer
 
     real = Optimizer.step
 
@@ -507,7 +509,7 @@ def test_a_resume_that_is_gone_is_root_missing(new_job):
 
 
 def test_too_little_memory_is_out_of_memory(new_job, monkeypatch):
-    from workers.trainer.losses import WeightedLosses
+    from workers.trainer.losses.weighted import WeightedLosses
 
     def forward(self, sr, hr):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -517,7 +519,7 @@ def test_too_little_memory_is_out_of_memory(new_job, monkeypatch):
 
 
 def test_an_unexpected_error_is_a_crash_with_a_traceback_in_the_log(new_job, monkeypatch, capfd):
-    from workers.trainer.losses import WeightedLosses
+    from workers.trainer.losses.weighted import WeightedLosses
 
     monkeypatch.setattr(WeightedLosses, "forward", lambda self, sr, hr: 1 / 0)
     outcome = new_job().attempt()

@@ -25,7 +25,7 @@ from workers.trainer.datasets import Datasets, open_datasets
 from workers.trainer.export import export
 from workers.trainer.fingerprint import changes, fingerprint
 from workers.trainer.loop import Diverged, Trainer
-from workers.trainer.losses import WeightedLosses
+from workers.trainer.losses.weighted import WeightedLosses
 from workers.trainer.optim.ema import Ema
 from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.pretrained import load_pretrained

@@ -13,7 +13,7 @@ from srqueue.run.reasons import StopReason
 from srqueue.spec.job import JobSpec
 from workers.trainer.automations import Automations
 from workers.trainer.data.batches import Batches
-from workers.trainer.losses import WeightedLosses
+from workers.trainer.losses.weighted import WeightedLosses
 from workers.trainer.optim.ema import Ema
 from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.optim.schedule import learning_rate

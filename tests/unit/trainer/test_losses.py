@@ -9,7 +9,8 @@ import torch
 from skimage.metrics import structural_similarity
 
 from srqueue.spec.losses import CharbonnierSpec, L1Spec, LossSpec, SsimSpec
-from workers.trainer.losses import LOSSES, WeightedLosses
+from workers.trainer.losses import LOSSES
+from workers.trainer.losses.weighted import WeightedLosses
 from workers.trainer.losses.ssim import ssim_map
 
 ALL = (L1Spec(), CharbonnierSpec(), SsimSpec())

@@ -21,6 +21,12 @@ class L1Spec(WeightedSpec):
     type: Literal["l1"] = "l1"
 
 
+class LumaSpec(WeightedSpec):
+    """Mean absolute error of the luma (BT.601), which is what PSNR-Y and SSIM-Y look at."""
+
+    type: Literal["luma"] = "luma"
+
+
 class L2Spec(WeightedSpec):
     """Mean squared error."""
 
@@ -59,7 +65,7 @@ class GradientSpec(WeightedSpec):
 
 
 LossSpec = Annotated[
-    L1Spec | L2Spec | CharbonnierSpec | SsimSpec | MsSsimSpec | FftSpec | GradientSpec,
+    L1Spec | LumaSpec | L2Spec | CharbonnierSpec | SsimSpec | MsSsimSpec | FftSpec | GradientSpec,
     Field(discriminator="type"),
 ]
 SMALLEST_CROP = {"ssim": 11, "ms_ssim": 11}

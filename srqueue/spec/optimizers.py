@@ -46,6 +46,21 @@ class MuonSpec(Frozen):
     betas: Betas = Field((0.9, 0.99), description="of AdamW, for what is no inner convolution")
 
 
+class SoapSpec(Frozen):
+    """SOAP (Vyas et al., 2024) for the convolutions, AdamW for everything else.
+
+    Adam in the eigenbasis of the gradients' covariances, a filter bank seen as [out, in * kh * kw].
+    """
+
+    type: Literal["SOAP"] = "SOAP"
+    lr: Rate = 8e-3
+    weight_decay: Decay = 0.0
+    betas: Betas = (0.95, 0.99)
+    covariance_beta: float = Field(0.95, ge=0, lt=1, description="of the covariances' moving average")
+    refresh: int = Field(20, ge=1, description="steps between two refreshes of the basis")
+    adamw_factor: float = Field(0.25, gt=0, le=10, description="AdamW's share of the rate")
+
+
 class ScheduleFreeSpec(Frozen):
     """Schedule-free AdamW (Defazio et al., 2024): averages instead of lowering the rate.
 
@@ -55,7 +70,7 @@ class ScheduleFreeSpec(Frozen):
     type: Literal["ScheduleFreeAdamW"] = "ScheduleFreeAdamW"
     lr: Rate = 2.5e-3
     weight_decay: Decay = 0.0
-    betas: Betas = (0.9, 0.99)
+    betas: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
 
 
 def _default_type(value: Any) -> Any:
@@ -64,7 +79,7 @@ def _default_type(value: Any) -> Any:
 
 
 OptimizerSpec = Annotated[
-    AdamWSpec | AdamSpec | MuonSpec | ScheduleFreeSpec,
+    AdamWSpec | AdamSpec | MuonSpec | SoapSpec | ScheduleFreeSpec,
     Field(discriminator="type"),
     BeforeValidator(_default_type),
 ]

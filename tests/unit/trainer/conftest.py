@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 
@@ -15,6 +16,14 @@ from workers.trainer.data.resize import resize_picture
 def photo():
     """uint8 [96, 80, 3]."""
     return np.ascontiguousarray(data.astronaut()[60:156, 90:170])
+
+
+@pytest.fixture
+def pair(photo):
+    """The photograph with noise, and without: float32 [1, 3, 96, 80] in about 0..1."""
+    hr = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
+    noise = torch.randn(hr.shape, generator=torch.Generator().manual_seed(3))
+    return (hr + 0.05 * noise), hr
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from workers.trainer.losses.precision import at_least_float32
+
 
 class CharbonnierLoss(nn.Module):
     """mean sqrt(d^2 + eps^2). (kornia's has scale 1: for small errors that is half of L2.)"""
@@ -14,5 +16,5 @@ class CharbonnierLoss(nn.Module):
         self.eps = eps
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """[N, 3, H, W] twice -> scalar, float32."""
-        return torch.sqrt((sr.float() - hr).square() + self.eps**2).mean()
+        """[N, 3, H, W] twice -> scalar, float32 (float64 of float64)."""
+        return torch.sqrt((at_least_float32(sr) - hr).square() + self.eps**2).mean()

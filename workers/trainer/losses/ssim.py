@@ -12,6 +12,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from workers.trainer.losses.precision import at_least_float32
+
 WINDOW = 11
 SIGMA = 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -22,13 +24,25 @@ class SsimLoss(nn.Module):
     """1 - mean SSIM over all valid windows, channels and pictures; 0 for equal pictures, at most 2."""
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """[N, 3, H, W] twice, sides of 11 or more -> scalar, computed in float32."""
+        """[N, 3, H, W] twice, sides of 11 or more -> scalar, computed in float32 (float64 of float64)."""
         with torch.autocast(sr.device.type, enabled=False):
-            return 1 - ssim_map(sr.float(), hr.float()).mean()
+            return 1 - ssim_map(at_least_float32(sr), at_least_float32(hr)).mean()
 
 
 def ssim_map(x: Tensor, y: Tensor) -> Tensor:
     """[..., H, W] floats in 0..1 -> [..., H - 10, W - 10]."""
+    product, squares, covariance, variances = _moments(x, y)
+    return ((2 * product + C1) * (2 * covariance + C2)) / ((squares + C1) * (variances + C2))
+
+
+def contrast_structure_map(x: Tensor, y: Tensor) -> Tensor:
+    """SSIM without its luminance term, for MS-SSIM: [..., H, W] floats in 0..1 -> [..., H - 10, W - 10]."""
+    _, _, covariance, variances = _moments(x, y)
+    return (2 * covariance + C2) / (variances + C2)
+
+
+def _moments(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of each window: product of the means, sum of their squares, covariance, sum of the variances."""
     down, right = (_band(side, x.dtype, x.device) for side in x.shape[-2:])
 
     def blur(z: Tensor) -> Tensor:
@@ -38,7 +52,7 @@ def ssim_map(x: Tensor, y: Tensor) -> Tensor:
     product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
     covariance = blur(x * y) - product
     variances = blur(x.square() + y.square()) - squares
-    return ((2 * product + C1) * (2 * covariance + C2)) / ((squares + C1) * (variances + C2))
+    return product, squares, covariance, variances
 
 
 @lru_cache(maxsize=16)

@@ -12,12 +12,13 @@ from workers.trainer.losses import LOSSES
 
 
 class WeightedLosses(nn.Module):
-    """The losses of a spec, each with its weight."""
+    """The losses of a spec, each with its weight. `weights` may be changed between steps."""
 
     def __init__(self, specs: Sequence[LossSpec]) -> None:
         super().__init__()
         self.losses = nn.ModuleList(LOSSES[spec.type](spec) for spec in specs)
-        self.weights = [spec.loss_weight for spec in specs]
+        self.given = tuple(spec.loss_weight for spec in specs)
+        self.weights = list(self.given)
         kinds = [spec.type for spec in specs]
         self.names = [k if kinds.count(k) == 1 else f"{k}_{i}" for i, k in enumerate(kinds)]
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 
 from srqueue.errors import UsageError
+from srqueue.gpus import gpu_names
 from srqueue.settings import Settings
 
 _ASKED = re.compile(r"(auto|cpu|cuda)(?::(\d+))?\Z")
@@ -57,35 +55,3 @@ def find_device(settings: Settings) -> Device:
         return Device("cpu", "cpu", ("cpu", "any"))
     classes = ("cuda", "any") if kind == "cuda" else ("cuda", "any", "cpu")
     return Device(f"cuda:{number}", gpus[number], classes)
-
-
-def gpu_names() -> list[str]:
-    """Names of the NVIDIA GPUs that CUDA would show, by CUDA's index; empty where there is no driver."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        answer = subprocess.run(
-            [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    if answer.returncode != 0:
-        return []
-    names = [line.strip() for line in answer.stdout.splitlines() if line.strip()]
-    return _visible(names, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
-def _visible(names: list[str], listed: str | None) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES leaves: it lists indices or UUIDs, and ends at the first that is no GPU."""
-    if listed is None:
-        return names
-    found = []
-    for word in (w.strip() for w in listed.split(",")):
-        if word.isdigit() and int(word) < len(names):
-            found.append(names[int(word)])
-        elif word.startswith(("GPU-", "MIG-")):
-            found.append(word)
-        else:
-            break
-    return found

@@ -15,16 +15,21 @@ from srqueue.errors import DataError, SrqueueError, UsageError
 from srqueue.run.atomic import write_file
 from workers.trainer.data.decode import read_picture
 from workers.trainer.data.resize import Pixels
-from workers.trainer.inference import OVERLAP, TILE, super_resolve
+from workers.trainer.inference import LEAST_TILE, TILE, super_resolve
 from workers.trainer.model_file import Model, read_model
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
-def upscale(model: Model, lq: Pixels, device: str = "cpu", tile: int = TILE) -> Pixels:
-    """uint8 RGB [H, W, 3] -> [scale * H, scale * W, 3]. Pictures larger than `tile` are done in tiles."""
+def upscale(
+    model: Model, lq: Pixels, device: str = "cpu", tile: int = TILE, ensemble: bool = False
+) -> Pixels:
+    """uint8 RGB [H, W, 3] -> [scale * H, scale * W, 3]. Pictures larger than `tile` are done in tiles.
+
+    `ensemble`: the mean over eight flipped and transposed inputs.
+    """
     x = torch.from_numpy(np.ascontiguousarray(lq)).to(device).permute(2, 0, 1)
-    y = super_resolve(model.net.to(device), x, model.scale, tile)
+    y = super_resolve(model.net.to(device), x, model.scale, tile, ensemble)
     return np.ascontiguousarray(y.permute(1, 2, 0).cpu().numpy())
 
 
@@ -63,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("target", type=Path, metavar="OUT", help="a .png file or a folder")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda[:N]")
     parser.add_argument("--tile", type=int, default=TILE, help="largest side done at once, LR pixels")
+    parser.add_argument(
+        "--self-ensemble", action="store_true", help="the mean over eight flips and turns: better, 8 x slower"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that are there")
     asked = parser.parse_args(arguments)
     try:
@@ -75,8 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    if asked.tile < OVERLAP:
-        raise UsageError(f"a tile needs {OVERLAP} pixels or more", where="--tile")
+    if asked.tile < LEAST_TILE:
+        raise UsageError(f"a tile needs {LEAST_TILE} pixels or more", where="--tile")
     device = _device(asked.device)
     pairs = jobs(asked.source, asked.target, asked.overwrite)
     model = read_model(asked.model)
@@ -84,7 +92,7 @@ def _run(asked: argparse.Namespace) -> int:
     for number, (given, out) in enumerate(pairs, 1):
         try:
             lq = read_picture(given)
-            sr = upscale(model, lq, device, asked.tile)
+            sr = upscale(model, lq, device, asked.tile, asked.self_ensemble)
             _write_png(out, sr)
         except SrqueueError as error:
             error.hint = None if isinstance(error, DataError) else error.hint  # that one is for data sets

@@ -11,21 +11,27 @@ from srqueue.cli import (
     dataset,
     demo,
     doctor,
+    export,
+    extend,
     flower,
+    import_,
     logs,
     ls,
     presets,
+    recommend,
     rm,
     server,
     show,
     stack,
     submit,
     train,
+    upgrade,
     upscale,
     verbs,
     version,
     watch,
     worker,
+    zero_config,
 )
 
 app = typer.Typer(
@@ -42,6 +48,8 @@ _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app.command("demo", rich_help_panel=START)(demo.demo)
 app.command("submit", rich_help_panel=START)(submit.submit)
+app.command("recommend", rich_help_panel=START)(recommend.recommend)
+app.command("zero-config", rich_help_panel=START)(zero_config.zero_config)
 app.command("doctor", rich_help_panel=START)(doctor.doctor)
 app.command("ls", rich_help_panel=JOBS)(ls.ls)
 app.command("show", rich_help_panel=JOBS)(show.show)
@@ -51,11 +59,15 @@ app.command("pause", rich_help_panel=JOBS)(verbs.pause)
 app.command("resume", rich_help_panel=JOBS)(verbs.resume)
 app.command("cancel", rich_help_panel=JOBS)(verbs.cancel)
 app.command("retry", rich_help_panel=JOBS)(verbs.retry)
+app.command("upgrade", rich_help_panel=JOBS)(upgrade.upgrade)
+app.command("extend", rich_help_panel=JOBS)(extend.extend)
 app.command("rm", rich_help_panel=JOBS)(rm.rm)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)
+app.command("import", rich_help_panel=LOOK)(import_.import_redux)
 app.command("train", rich_help_panel=LOOK)(train.train)
 app.command("upscale", rich_help_panel=LOOK, context_settings=_PASS_ON)(upscale.upscale)
+app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("up", rich_help_panel=MACHINE)(stack.up)
 app.command("down", rich_help_panel=MACHINE)(stack.down)
 app.command("status", rich_help_panel=MACHINE)(stack.status)

@@ -17,6 +17,9 @@ app = typer.Typer(
     help="Register folders of pictures under a name, look at them, check them.", no_args_is_help=True
 )
 
+_ALIKE = 10
+"""Pairs of pictures that are nearly the same, shown to a person."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of a data set.", autocompletion=complete.datasets)]
 
@@ -25,10 +28,12 @@ Name = Annotated[str, typer.Argument(help="Name of a data set.", autocompletion=
 def add_dataset(
     name: Annotated[str, typer.Argument(help="The name jobs use: letters, digits, '.', '_', '-'.")],
     hr: Annotated[
-        Path, typer.Option(help="Folder of the originals: PNG, JPEG or WebP, subfolders included.")
+        list[Path],
+        typer.Option(help="Folder of the originals: PNG, JPEG or WebP, subfolders included. Repeatable."),
     ],
     lr: Annotated[
-        Path | None, typer.Option(help="Folder of the small pictures; without it they are made.")
+        list[Path] | None,
+        typer.Option(help="Folder of the small pictures, one for each --hr; without it they are made."),
     ] = None,
     scale: Annotated[
         int | None, typer.Option(help="2, 3 or 4; found out from HR and LR where left out.")
@@ -98,11 +103,13 @@ def show_dataset(name: Name, as_json: Json = False) -> None:
         return
     rows = {
         "name": entry.name,
-        "HR folder": shown(entry.hr) + ("" if Path(entry.hr).is_dir() else "  (is not there)"),
-        "LR folder": shown(entry.lr) if entry.lr else "none: made from HR",
+        **_folder_rows("HR folder", entry.hr_roots),
+        **(_folder_rows("LR folder", entry.lr_roots) or {"LR folder": "none: made from HR"}),
         "scale": str(entry.scale or "any"),
         "pictures": f"{entry.pictures} ({', '.join(f'{n} {kind}' for kind, n in entry.kinds.items())})",
         "smallest": f"{entry.min_width} wide, {entry.min_height} high",
+        "median": f"{entry.median_width} wide, {entry.median_height} high" if entry.median_width else "-",
+        "sharpness": f"{entry.sharpness:.3f}" if entry.sharpness else "-",
         "validated on": entry.val
         or (f"{len(held_out)} held out: {first_five(held_out)}" if held_out else "nothing"),
         "cannot be used": str(entry.quarantined),
@@ -122,7 +129,8 @@ def check_dataset(name: Name, as_json: Json = False) -> None:
     """Read every picture again: changed, missing or broken files, wrong pairs, and pictures
     that are both trained and validated on.
 
-    Exit code 1 where something changed or is wrong; what was left out when it was added is listed only.
+    Exit code 1 where something changed or is wrong; what was left out when it was added, and
+    pictures that are nearly trained on twice, are listed only.
     """
     from srqueue.datasets import check
     from srqueue.settings import load_settings
@@ -147,7 +155,7 @@ def remove_dataset(name: Name, as_json: Json = False) -> None:
     if as_json:
         print_json({**_as_dict(entry), "change": "removed"})
     else:
-        print(f"{name}: forgotten; its pictures are still in {shown(entry.hr)}")
+        print(f"{name}: forgotten; its pictures are still in {shown(', '.join(entry.hr_roots))}")
 
 
 def _as_dict(value: DatasetEntry | CheckReport) -> dict[str, object]:
@@ -166,6 +174,15 @@ def _summary(entry: DatasetEntry) -> str:
     return ", ".join(parts)
 
 
+def _folder_rows(key: str, roots: tuple[str, ...]) -> dict[str, str]:
+    """One row a folder; several carry the number that the names of their pictures begin with."""
+    several = len(roots) > 1
+    return {
+        f"{key} {number}" if several else key: root + ("" if Path(root).is_dir() else "  (is not there)")
+        for number, root in enumerate(roots, 1)
+    }
+
+
 def _validated_on(entry: DatasetEntry) -> str:
     return entry.val or (f"{entry.held_out} held out" if entry.held_out else "nothing")
 
@@ -173,14 +190,15 @@ def _validated_on(entry: DatasetEntry) -> str:
 def _row(entry: DatasetEntry) -> list[str]:
     from srqueue.datasets.names import shown
 
-    there = "" if Path(entry.hr).is_dir() else "  (is not there)"
+    there = "" if all(Path(root).is_dir() for root in entry.hr_roots) else "  (is not there)"
+    more = f" and {len(entry.hr_roots) - 1} more" if len(entry.hr_roots) > 1 else ""
     return [
         entry.name,
         str(entry.pictures),
         str(entry.scale or "any"),
         _validated_on(entry),
         entry.added[:10],
-        shown(entry.hr) + there,
+        shown(entry.hr_roots[0]) + more + there,
     ]
 
 
@@ -200,6 +218,12 @@ def _print_report(report: CheckReport) -> None:
         ]
         for hit in report.duplicates
     ]
+    rows += [
+        ["(alike)", hit["one"], f"nearly {hit['other']} ({hit['correlation']})"]
+        for hit in report.alike[:_ALIKE]
+    ]
+    if len(report.alike) > _ALIKE:
+        rows.append(["(alike)", f"and {len(report.alike) - _ALIKE} more pairs", ""])
     rows += [["(new)", path, "not used until the data set is added again"] for path in report.new]
     rows += [["(not used)", path, reason] for path, reason in report.quarantined.items()]
     if rows:

@@ -35,8 +35,8 @@ def list_presets(as_json: AsJson = False) -> None:
 def show_preset(name: Name, as_json: AsJson = False) -> None:
     """Show a preset, with everything it extends."""
     from srqueue.cli.output import print_json
-    from srqueue.cli.spec_text import annotated_yaml
     from srqueue.spec.presets import load_preset
+    from srqueue.spec.text import annotated_yaml
 
     preset = load_preset(name)
     if as_json:
@@ -54,9 +54,9 @@ def diff_presets(
 ) -> None:
     """Show which values differ between two presets."""
     from srqueue.cli.output import print_json, print_table
-    from srqueue.cli.spec_text import scalar
     from srqueue.spec.layers import leaves
     from srqueue.spec.presets import load_preset
+    from srqueue.spec.text import scalar
 
     first, second = (dict(leaves(load_preset(name).tree)) for name in (a, b))
     keys = [key for key in {**first, **second} if first.get(key, _MISSING) != second.get(key, _MISSING)]

@@ -2,194 +2,139 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srqueue.cli import complete
+from srqueue.cli import complete, options
 
 if TYPE_CHECKING:
     from srqueue.settings import Settings
     from srqueue.spec.expand import Expanded
 
-_LEVELS = "How good, how long (one of)"
-_CHANGES = "Changes to the preset"
+Changes = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 def submit(
     dataset: Annotated[
-        str,
-        typer.Argument(metavar="DATASET", help="A registered data set.", autocompletion=complete.datasets),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="DATASET",
+            help="A registered data set; with --spec it takes the place of the spec's.",
+            autocompletion=complete.datasets,
+        ),
+    ] = None,
     convenience: Annotated[
-        bool, typer.Option("--convenience", help="The default.", rich_help_panel=_LEVELS)
+        bool, typer.Option("--convenience", help="The default.", rich_help_panel=options.LEVELS)
     ] = False,
-    fidelity: Annotated[
-        bool, typer.Option("--fidelity", help="Longer and better.", rich_help_panel=_LEVELS)
-    ] = False,
-    max_fidelity: Annotated[
-        bool, typer.Option("--max-fidelity", help="The best there is.", rich_help_panel=_LEVELS)
-    ] = False,
-    preset: Annotated[
-        str | None,
+    fidelity: options.Fidelity = False,
+    max_fidelity: options.MaxFidelity = False,
+    preset: options.Preset = None,
+    spec: Annotated[
+        Path | None,
         typer.Option(
-            "--preset", help="Any preset.", rich_help_panel=_LEVELS, autocompletion=complete.presets
+            "--spec",
+            metavar="FILE",
+            help="A complete spec, as --dry-run and zero-config print it.",
+            rich_help_panel=options.LEVELS,
         ),
     ] = None,
-    arch: Annotated[
-        str | None,
-        typer.Option(
-            "--arch",
-            help="Another architecture than the preset's.",
-            rich_help_panel=_CHANGES,
-            autocompletion=complete.architectures,
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="One value, such as train.optim_g.lr=5e-5 (repeatable).",
-            rich_help_panel=_CHANGES,
-        ),
-    ] = None,
-    config: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--config", metavar="FILE", help="YAML with values (repeatable).", rich_help_panel=_CHANGES
-        ),
-    ] = None,
+    arch: options.Arch = None,
+    changes: options.Set = None,
+    config: options.Config = None,
     iterations: Annotated[
         int | None,
-        typer.Option("--iterations", help="Short for --set train.total_iter=N.", rich_help_panel=_CHANGES),
+        typer.Option(
+            "--iterations", help="Short for --set train.total_iter=N.", rich_help_panel=options.CHANGES
+        ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Short for --set manual_seed=N.", rich_help_panel=_CHANGES),
+        typer.Option("--seed", help="Short for --set manual_seed=N.", rich_help_panel=options.CHANGES),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the job.")] = None,
-    priority: Annotated[int, typer.Option("--priority", min=0, max=9, help="0 to 9, 9 first.")] = 5,
-    again: Annotated[
-        bool, typer.Option("--again", help="Also where the same spec was queued before.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the full spec and where every value comes from.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    preflight: Annotated[
+        bool | None,
+        typer.Option(
+            "--preflight/--no-preflight",
+            help="Try everything for a minute first; fidelity and longer do.",
+            rich_help_panel=options.CHANGES,
+        ),
+    ] = None,
+    name: options.Name = None,
+    priority: options.Priority = 5,
+    again: options.Again = False,
+    wait: options.Wait = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Queue a training on a data set."""
-    from srqueue.cli.output import job_summary, print_json, say
+    from srqueue.cli.queueing import queue, with_findings
+    from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
 
-    flags = {"convenience": convenience, "fidelity": fidelity, "max-fidelity": max_fidelity}
-    chosen = _one_preset([level for level, given in flags.items() if given], preset)
+    levels = {"convenience": convenience, "fidelity": fidelity, "max-fidelity": max_fidelity}
+    chosen = options.one_preset(levels, preset, "")
     settings = load_settings()
-    expanded = _expand(
-        settings, dataset, chosen, arch, config or [], _as_sets(changes, iterations, seed), name
-    )
-    _warn(settings, expanded)
-    if dry_run:
-        _print_spec(expanded, as_json)
-        return
-
-    from srqueue.queue.client import Client
-
-    client = Client(settings)
-    submitted = client.submit(expanded, priority=priority, again=again)
-    job = submitted.job
-    if as_json and not wait:
-        print_json({"new": submitted.new, "job": job_summary(job)})
-    elif submitted.new:
-        say(f"queued {job.name}")
-        print(job.id)
-    else:
-        say(f"the same spec is {job.state} already as {job.name}; queue it once more with --again")
-        print(job.id)
-    if wait:
-        from srqueue.cli.live import watch_to_end
-
-        watch_to_end(client, job.id, as_json)
-    elif submitted.new and not as_json:
-        say(f"watch it: srqueue watch {job.short_id}")
-
-
-def _one_preset(levels: list[str], preset: str | None) -> str:
-    from srqueue.errors import UsageError
-
-    given = [*levels, *([preset] if preset else [])]
-    if len(given) > 1:
-        raise UsageError("more than one preset is asked for", where=", ".join(given), hint="give one of them")
-    return given[0] if given else "convenience"
-
-
-def _as_sets(changes: list[str] | None, iterations: int | None, seed: int | None) -> list[tuple[str, str]]:
-    """(origin, assignment) of every flag that sets a value."""
-    short = [("--iterations", "train.total_iter", iterations), ("--seed", "manual_seed", seed)]
-    return [
-        *((f"flag {flag}", f"{key}={value}") for flag, key, value in short if value is not None),
-        *(("flag --set", text) for text in changes or ()),
-    ]
-
-
-def _expand(
-    settings: Settings,
-    dataset: str,
-    preset: str,
-    arch: str | None,
-    config: list[Path],
-    sets: list[tuple[str, str]],
-    name: str | None,
-) -> Expanded:
-    """The complete spec, its crops checked against the pictures. Every error of a spec appears here."""
-    from dataclasses import replace
-
-    from srqueue.datasets import Registry, check_crop, dataset_ref
-    from srqueue.run.folder import check_name
-    from srqueue.spec.expand import expand, set_value
-    from srqueue.spec.reading import read_mapping
-
-    registry = Registry(settings)
     if name is not None:
         check_name(name, "a job")
-    ref = dataset_ref(registry, dataset)
-    overrides = [(f"file {path}", read_mapping(path)) for path in config]
-    overrides += [(origin, set_value(text)) for origin, text in sets]
-    expanded = expand(ref, preset=preset, architecture=arch, overrides=overrides, name=name)
-    train = expanded.spec.datasets.train
-    small = check_crop(registry, registry.get(train.name), train.lq_size, expanded.spec.scale)
-    notices = [*expanded.notices, *([small] if small else [])]
-    start = expanded.spec.path.pretrain_network_g
-    if start and not Path(start).expanduser().is_file():
-        notices.append(
-            f"{start} (path.pretrain_network_g) is not on this machine: it must be on the worker's"
-        )
-    return replace(expanded, notices=tuple(notices))
-
-
-def _warn(settings: Settings, expanded: Expanded) -> None:
-    from srqueue.cli.output import say
-    from srqueue.stack.folders import low_space
-
-    for notice in expanded.notices:
-        say(f"note: {notice}")
-    # With a server of somebody else's the training most likely runs on another machine's disk.
-    if settings.redis_url is None and (warning := low_space(settings)):
-        say(f"warning: {warning}")
-
-
-def _print_spec(expanded: Expanded, as_json: bool) -> None:
-    from srqueue.cli.output import print_json
-    from srqueue.cli.spec_text import annotated_yaml
-    from srqueue.spec.job import spec_id
-
-    spec = expanded.spec.model_dump(mode="json")
-    if as_json:
-        identity = spec_id(expanded.spec)
-        print_json(
-            {"spec_id": identity, "spec": spec, "origins": expanded.origins, "notices": expanded.notices}
-        )
+    layers = options.overrides(
+        config,
+        changes,
+        iterations=("train.total_iter", iterations),
+        seed=("manual_seed", seed),
+        preflight=("preflight", preflight),
+    )
+    if spec is not None:
+        _only_a_spec(chosen, arch)
+        expanded = _from_file(settings, spec, dataset, layers, name)
     else:
-        print(annotated_yaml(spec, expanded.origins), end="")
+        expanded = _from_preset(settings, dataset, chosen or "convenience", arch, layers, name)
+    expanded = with_findings(settings, expanded)
+    queue(
+        settings,
+        expanded,
+        priority=priority,
+        again=again,
+        wait=wait,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+def _from_preset(
+    settings: Settings, dataset: str | None, preset: str, arch: str | None, layers: Changes, name: str | None
+) -> Expanded:
+    from srqueue.datasets import Registry, dataset_ref
+    from srqueue.errors import UsageError
+    from srqueue.spec.expand import expand
+
+    if dataset is None:
+        raise UsageError(
+            "no data set is named", hint="srqueue submit DATASET, or --spec FILE; see: srqueue dataset ls"
+        )
+    ref = dataset_ref(Registry(settings), dataset)
+    return expand(ref, preset=preset, architecture=arch, overrides=layers, name=name)
+
+
+def _from_file(
+    settings: Settings, file: Path, dataset: str | None, layers: Changes, name: str | None
+) -> Expanded:
+    from srqueue.datasets import Registry, dataset_ref
+    from srqueue.spec.complete import complete as completed
+    from srqueue.spec.reading import read_mapping
+
+    ref = dataset_ref(Registry(settings), dataset) if dataset else None
+    return completed(read_mapping(file), f"file {file}", dataset=ref, overrides=layers, name=name)
+
+
+def _only_a_spec(preset: str, arch: str | None) -> None:
+    from srqueue.errors import UsageError
+
+    if preset or arch:
+        raise UsageError(
+            "--spec is complete: no preset and no architecture goes with it",
+            where=preset or f"--arch {arch}",
+            hint="change single values with --set or --config",
+        )

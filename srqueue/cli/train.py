@@ -28,7 +28,7 @@ def train(
 
     Ctrl-C saves a checkpoint; the same call with the same --run-dir goes on from it.
     """
-    from srqueue.datasets import Registry, locate
+    from srqueue.datasets import Registry, check_validation, locate
     from srqueue.settings import load_settings
     from srqueue.spec.reading import read_mapping
     from srqueue.spec.validate import validate
@@ -37,7 +37,9 @@ def train(
     require("torch", "worker")
     settings = load_settings()
     job = validate(read_mapping(spec), str(spec))
-    listings = locate(Registry(settings), job)
+    registry = Registry(settings)
+    listings = locate(registry, job)
+    check_validation(registry, job)
     run = _run_folder(settings, job, run_dir)
     attempt = _prepare(settings, run, job, listings)
     raise typer.Exit(_run(settings, run, attempt, job))

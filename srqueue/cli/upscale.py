@@ -16,7 +16,8 @@ def upscale(
 ) -> None:
     """Enlarge a picture or a folder of pictures with a trained model.
 
-    Also takes --device cpu|cuda, --tile N (pixels) and --overwrite.
+    Also takes --device cpu|cuda, --tile N (pixels), --self-ensemble (better, eight times slower) and
+    --overwrite.
     """
     import os
     import sys

@@ -4,7 +4,8 @@ from srqueue.datasets.adding import add, add_sample
 from srqueue.datasets.checking import CheckReport, check
 from srqueue.datasets.crop import check_crop
 from srqueue.datasets.entry import DatasetEntry
-from srqueue.datasets.registry import Registry, dataset_ref, locate
+from srqueue.datasets.leaks import check_validation
+from srqueue.datasets.registry import Registry, dataset_ref, locate, stats_of
 
 __all__ = [
     "CheckReport",
@@ -14,6 +15,8 @@ __all__ = [
     "add_sample",
     "check",
     "check_crop",
+    "check_validation",
     "dataset_ref",
     "locate",
+    "stats_of",
 ]

@@ -10,22 +10,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from srqueue.datasets.entry import DatasetEntry, read_entry
-from srqueue.datasets.names import shown
+from srqueue.datasets.leaks import check_leak
+from srqueue.datasets.names import first_five
 from srqueue.datasets.registry import Registry
 from srqueue.datasets.tools import run_tool, say_on_stderr
 from srqueue.errors import ConflictError, UsageError
 from srqueue.run.atomic import fsync_dir
 from srqueue.run.folder import check_name
+from srqueue.run.listing import Listing
 from srqueue.settings import Settings
 
 SAMPLE = "sample"
+Folder = Path | str
 
 
 def add(
     settings: Settings,
     name: str,
-    hr: Path | str,
-    lr: Path | str | None = None,
+    hr: Folder | Sequence[Folder],
+    lr: Folder | Sequence[Folder] | None = None,
     scale: int | None = None,
     val: str | None = None,
     hold_out: Sequence[str] | None = None,
@@ -36,16 +39,18 @@ def add(
 ) -> DatasetEntry:
     """Looks at every picture under `hr` (and `lr`), writes the listing and registers it as `name`.
 
-    Returns the stored entry; the old one, `added` included, where nothing changed. `val` names another data
-    set to validate on; else exactly the pictures `hold_out` are held out, else 1 % (1 to 100) by a hash of
-    the path. Pictures are never moved or changed. Raises UsageError, DataError or ConflictError.
+    Each may be several folders: then the first of `lr` belongs to the first of `hr`, and so on. Returns the
+    stored entry; the old one, `added` included, where nothing changed. `val` names another data set to
+    validate on; else exactly the pictures `hold_out` are held out, else 1 % (1 to 100) by a hash of the path.
+    Pictures are never moved or changed. Raises UsageError, DataError (also where pictures of `val` would be
+    trained on) or ConflictError.
     """
     registry = Registry(settings)
     before = registry.find(check_name(name, "a data set"))
-    hr_root = _absolute(hr)
-    lr_root = _absolute(lr) if lr is not None else None
+    hr_roots, lr_roots = _folders(hr), _folders(lr)
+    _check_folders(hr_roots, lr_roots)
     _check_arguments(registry, name, scale, val, hold_out)
-    if before and not replace and (before.hr, before.lr) != (hr_root, lr_root):
+    if before and not replace and (before.hr_roots, before.lr_roots) != (hr_roots, lr_roots):
         raise _taken(before)
 
     listing_file = registry.listing_file(name)
@@ -53,8 +58,8 @@ def add(
     staged = listing_file.with_name(f".{name}.{secrets.token_hex(6)}.json")
     request = {
         "name": name,
-        "hr": hr_root,
-        "lr": lr_root,
+        "hr": hr_roots,
+        "lr": lr_roots,
         "scale": scale,
         "hold_share": val is None,
         "hold_out": list(hold_out) if hold_out else None,
@@ -64,10 +69,12 @@ def add(
     try:
         found = run_tool("add", request, tell)
         _check_scales(registry, val, found["scale"])
+        if val is not None:
+            check_leak(Listing.read(staged), Listing.read(registry.listing_file(val)))
         same = before is not None and before.identity == found["identity"]
         raw = {
-            "hr": hr_root,
-            "lr": lr_root,
+            "hr": hr_roots[0] if len(hr_roots) == 1 else hr_roots,
+            "lr": (lr_roots[0] if len(lr_roots) == 1 else lr_roots) or None,
             "val": val,
             # Not said again about the same pictures: stays as it was said.
             "licence": before.licence if before and same and licence is None else licence,
@@ -78,6 +85,8 @@ def add(
         entry = read_entry(name, raw, "workers.data_tools")
         if before and changed(entry, added=before.added) == before:
             entry = before
+        elif before and _as_unmeasured(entry, before) == before:
+            entry = changed(entry, added=before.added)  # the same, measured by an older version
         elif before and not replace:
             raise _taken(before)
         with registry.changing() as entries:
@@ -104,7 +113,7 @@ def add_sample(settings: Settings, tell: Callable[[str], None] = say_on_stderr) 
     if before and before.hr != str(folder):
         raise UsageError(
             f"{SAMPLE!r} already names other pictures",
-            where=shown(before.hr),
+            where=first_five(before.hr_roots),
             hint=f"srqueue dataset rm {SAMPLE}, and add them under another name",
         )
     made = run_tool("sample", {"folder": str(folder)}, tell)
@@ -118,6 +127,38 @@ def add_sample(settings: Settings, tell: Callable[[str], None] = say_on_stderr) 
         replace=True,
         tell=tell,
     )
+
+
+def _as_unmeasured(entry: DatasetEntry, before: DatasetEntry) -> DatasetEntry:
+    """`entry` as older versions wrote it, which did not measure so much."""
+    return changed(entry, added=before.added, median_width=0, median_height=0, p5_side=0, sharpness=0.0)
+
+
+def _folders(given: Folder | Sequence[Folder] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return tuple(map(_absolute, [given] if isinstance(given, Path | str) else given))
+
+
+def _check_folders(hr: tuple[str, ...], lr: tuple[str, ...]) -> None:
+    """Raises UsageError where they do not fit together, or a picture would be found in two of them."""
+    if not hr:
+        raise UsageError("a data set needs a folder of originals", hint="give --hr FOLDER")
+    if lr and len(lr) != len(hr):
+        raise UsageError(
+            f"there are {len(hr)} HR and {len(lr)} LR folders",
+            hint="give as many --lr as --hr, in the same order, or none",
+        )
+    every = [Path(folder) for folder in (*hr, *lr)]
+    for number, one in enumerate(every):
+        for other in every[:number]:
+            if one.is_relative_to(other) or other.is_relative_to(one):
+                which = "the HR and the LR folder" if (number >= len(hr)) else "two folders"
+                raise UsageError(
+                    f"{which} are the same, or one lies inside the other",
+                    where=first_five([str(other), str(one)]),
+                    hint="put HR and LR pictures into two folders beside each other",
+                )
 
 
 def _absolute(folder: Path | str) -> str:
@@ -157,6 +198,6 @@ def _check_scales(registry: Registry, val: str | None, scale: int | None) -> Non
 def _taken(entry: DatasetEntry) -> UsageError:
     return UsageError(
         f"there is a data set {entry.name!r} already, with other pictures or settings",
-        where=shown(entry.hr),
+        where=first_five(entry.hr_roots),
         hint="take another name, or replace it with --replace",
     )

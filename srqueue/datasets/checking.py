@@ -13,11 +13,12 @@ from srqueue.settings import Settings
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What is not as it was when the data set was added. Paths are relative to the HR folder.
+    """What is not as it was when the data set was added. Paths are as in the listing.
 
     `pairs`: `{path, psnr, remark}` of sets with an LR folder: PSNR-Y of the bicubically enlarged LR, dB.
     `duplicates`: `{train, val, correlation}` of pictures that are trained on and validated on.
-    `new` and `quarantined` tell, but are nothing wrong.
+    `new`, `quarantined` and `alike` tell, but are nothing wrong; the last holds `{one, other,
+    correlation}` of pictures that are both trained on and nearly the same.
     """
 
     name: str
@@ -29,6 +30,7 @@ class CheckReport:
     quarantined: dict[str, str]
     pairs: tuple[dict[str, Any], ...]
     duplicates: tuple[dict[str, Any], ...]
+    alike: tuple[dict[str, Any], ...] = ()
 
     @property
     def sound(self) -> bool:

@@ -27,7 +27,7 @@ def check_crop(registry: Registry, entry: DatasetEntry, lq_size: int, scale: int
         largest = max((min(p.width, p.height) for p in small), default=0)
         raise DataError(
             f"no picture of {entry.name!r} is as large as the crop of {side} pixels ({lq_size} x {scale})",
-            where=listing.hr_root,
+            where=first_five(listing.hr_roots),
             hint=f"train on smaller crops: --set datasets.train.lq_size={max(largest // scale, 8)}",
         )
     named = first_five([f"{p.path} ({p.width}x{p.height})" for p in small])

@@ -15,6 +15,7 @@ from srqueue.run.atomic import write_file
 from srqueue.run.folder import check_name
 from srqueue.run.listing import Listing
 from srqueue.settings import Settings
+from srqueue.spec.derive import PictureStats
 from srqueue.spec.expand import DatasetRef
 from srqueue.spec.job import JobSpec
 from srqueue.spec.reading import read_mapping
@@ -110,9 +111,22 @@ def dataset_ref(registry: Registry, name: str) -> DatasetRef:
     entry = registry.get(name)
     if entry.val is not None:
         val = registry.get(entry.val)
-        return DatasetRef(name, entry.identity, entry.scale or val.scale, val.name, val.identity)
+        scale = entry.scale or val.scale
+        return DatasetRef(name, entry.identity, scale, val.name, val.identity, stats_of(entry))
     own = name if entry.held_out else None
-    return DatasetRef(name, entry.identity, entry.scale, own, entry.identity if own else None)
+    own_identity = entry.identity if own else None
+    return DatasetRef(name, entry.identity, entry.scale, own, own_identity, stats_of(entry))
+
+
+def stats_of(entry: DatasetEntry) -> PictureStats:
+    """What is known of the pictures that are trained on."""
+    return PictureStats(
+        pictures=max(entry.pictures - entry.held_out, 0),
+        p5_side=entry.p5_side,
+        median_width=entry.median_width,
+        median_height=entry.median_height,
+        sharpness=entry.sharpness,
+    )
 
 
 def locate(registry: Registry, spec: JobSpec) -> dict[str, str | None]:
@@ -144,13 +158,17 @@ def _listing_of(registry: Registry, name: str, identity: str | None) -> str:
             where=str(registry.file),
             hint="bring the same pictures here and add them again, or submit the job again",
         )
-    for folder in (entry.hr, entry.lr):
-        if folder is not None and not Path(folder).is_dir():
+    for folder in entry.folders:
+        if not Path(folder).is_dir():
             raise DataError(
                 f"a folder of the data set {name!r} is not there", where=folder, hint="is its disk mounted?"
             )
     listing = Listing.read(file)
-    if (listing.identity, listing.hr_root, listing.lr_root) != (entry.identity, entry.hr, entry.lr):
+    if (listing.identity, listing.hr_roots, listing.lr_roots) != (
+        entry.identity,
+        entry.hr_roots,
+        entry.lr_roots,
+    ):
         raise DataError(
             f"registry and listing of the data set {name!r} do not agree", where=str(file), hint=again
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from celery import Celery
 from ulid import ULID
 
+from srqueue.datasets import Registry
 from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring
+from srqueue.queue.successors import extended, upgraded
 from srqueue.queue.waiting import able, why_waiting
 from srqueue.run.events import Event
 from srqueue.run.reasons import JobState
@@ -77,6 +79,25 @@ class Client:
         if new:
             ring(self.app, bell_of(job))
         return Submitted(job, new)
+
+    def upgrade(
+        self,
+        ref: str,
+        preset: str = "fidelity",
+        *,
+        overrides: Sequence[tuple[str, Mapping[str, Any]]] = (),
+        name: str | None = None,
+    ) -> Expanded:
+        """A spec for `submit`: `preset` on a finished job's data set and network, from its exported weights.
+
+        `overrides`: (origin, partial spec), later ones win.
+        """
+        registry = Registry(self.settings)
+        return upgraded(self.get(ref), registry, preset=preset, overrides=overrides, name=name)
+
+    def extend(self, ref: str, iterations: int, *, name: str | None = None) -> Expanded:
+        """A spec for `submit`: an ended job's training goes on for `iterations` more."""
+        return extended(self.get(ref), iterations, name=name)
 
     def get(self, ref: str) -> JobRecord:
         """The record as it stands."""

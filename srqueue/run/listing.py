@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,19 @@ from typing import Any
 from srqueue.errors import DataError
 from srqueue.run.atomic import write_json
 
-LISTING_VERSION = 1
+LISTING_VERSION = 2
+"""Version 1 knew one root only, and no sharpness; it is still read."""
 LR_CONVERSION = "torch-bicubic-antialias-uint8-1"
 """How LR is made from HR where there is no LR folder. A change of the pixels it makes changes this word."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture. `path` is relative to the HR root, `lr_path` to the LR root (None: made from HR)."""
+    """One picture. `path` is its name in the data set, `lr_path` that of its LR picture (None: made from HR).
+
+    With one root both are relative to it. With several they begin with the number of their root, from 1:
+    `2/a.png` is `a.png` of the second. `sharpness`: see workers.data_tools.sharpness; None where unknown.
+    """
 
     path: str
     width: int
@@ -35,11 +41,16 @@ class Picture:
     lr_mtime_ns: int = 0
     lr_sha256: str = ""
     held_out: bool = False
+    sharpness: float | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All pictures of a data set that can be used, sorted by path."""
+    """All pictures of a data set that can be used, sorted by path.
+
+    `hr_root` and `lr_root` are the first roots; where there are more, they follow in `further_hr` and
+    `further_lr`, as many of LR as of HR, or none where LR is made.
+    """
 
     name: str
     identity: str
@@ -48,6 +59,18 @@ class Listing:
     scale: int | None
     pictures: tuple[Picture, ...]
     quarantined: dict[str, str]
+    further_hr: tuple[str, ...] = ()
+    further_lr: tuple[str, ...] = ()
+
+    @property
+    def hr_roots(self) -> tuple[str, ...]:
+        """Absolute folders of the originals, one or more."""
+        return (self.hr_root, *self.further_hr)
+
+    @property
+    def lr_roots(self) -> tuple[str, ...]:
+        """Absolute folders of the small pictures; none where they are made from HR."""
+        return () if self.lr_root is None else (self.lr_root, *self.further_lr)
 
     def training(self, smallest: int = 0) -> tuple[Picture, ...]:
         """Pictures that are trained on: not held out, both sides of `smallest` pixels or more."""
@@ -67,13 +90,23 @@ class Listing:
         """Reads a listing. Raises DataError where it is missing or not whole."""
         try:
             raw: dict[str, Any] = json.loads(path.read_text())
+            if (version := raw.pop("v")) not in (1, LISTING_VERSION):
+                raise ValueError(f"it is of version {version}, this srqueue reads up to {LISTING_VERSION}")
             pictures = tuple(Picture(**p) for p in raw.pop("pictures"))
-            raw.pop("v")
+            raw |= {key: tuple(raw.get(key, ())) for key in ("further_hr", "further_lr")}
             return cls(pictures=pictures, **raw)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"cannot read the list of pictures: {error}", where=str(path), hint="add the data set again"
             ) from None
+
+
+def file_of(roots: Sequence[str | Path], path: str) -> Path:
+    """Where the picture named `path` lies (see Picture)."""
+    if len(roots) == 1:
+        return Path(roots[0], path)
+    number, _, inside = path.partition("/")
+    return Path(roots[int(number) - 1], inside)
 
 
 def identity_of(pictures: tuple[Picture, ...], lr_root: str | None) -> str:

@@ -41,7 +41,7 @@ class EarlyStoppingSpec(Frozen):
 
 
 class AdaptiveClippingSpec(Frozen):
-    """Clips the gradient at `factor` times its usual norm; what is clipped does not raise the usual norm.
+    """Clips the gradient at `factor` times its usual norm; what is clipped counts as no more than that.
 
     It takes the place of `grad_clip` once it has seen `warmup` steps.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from srqueue.errors import SpecError
+from srqueue.spec.networks import network_keys
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -75,8 +76,14 @@ class Layers:
 
 
 def normalised(layer: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """`layer` with `train.val`, as the paper prints it, moved to the top-level `val`."""
+    """`layer` with `train.val`, as the paper prints it, moved to the top-level `val`.
+
+    `network_g.type: spandrel:NAME` becomes the type and the name it is short for.
+    """
     plain = dict(layer)
+    network = plain.get("network_g")
+    if isinstance(network, Mapping) and isinstance(network.get("type"), str):
+        plain["network_g"] = {**network, **network_keys(network["type"])}
     train = plain.get("train")
     if not isinstance(train, Mapping) or "val" not in train:
         return plain

@@ -1,19 +1,20 @@
 """Presets: partial specs that people maintain as YAML files.
 
-presets/fidelity/NAME.yaml       {description, extends?, architecture?, spec}
-presets/architectures/NAME.yaml  {description, spec}
+presets/fidelity/NAME.yaml       {description, extends?, architecture?, spec, for_architecture?}
+presets/architectures/NAME.yaml  {description, measured?, spec}
 presets/datasets/NAME.yaml       {description, spec}
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from srqueue.errors import SpecError, did_you_mean
 from srqueue.spec.layers import Layers
+from srqueue.spec.networks import SPANDREL, network_keys
 from srqueue.spec.reading import read_mapping
 
 Kind = Literal["fidelity", "architectures", "datasets"]
@@ -22,18 +23,24 @@ _NOUNS: dict[str, str] = {
     "architectures": "architecture",
     "datasets": "data set preset",
 }
-_KEYS = {"description", "extends", "architecture", "spec"}
+_KEYS = {"description", "extends", "architecture", "measured", "spec", "for_architecture"}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One preset file, with what it extends laid underneath."""
+    """One preset file, with what it extends laid underneath.
+
+    `for_architecture`: what else it says for one architecture. `measured`: of an architecture, the rate that
+    was measured best for it, by optimizer.
+    """
 
     name: str
     description: str
     architecture: str | None
     tree: dict[str, Any]
     origins: dict[str, str]
+    measured: dict[str, float] = field(default_factory=dict)
+    for_architecture: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def presets_folder() -> Path:
@@ -78,4 +85,17 @@ def load_preset(name: str, kind: Kind = "fidelity", _above: tuple[str, ...] = ()
     if not isinstance(body, Mapping):
         raise SpecError("`spec` must hold `key: value` lines", where=str(file))
     layers.lay(body, f"{noun} {name}")
-    return Preset(name, str(raw.get("description", "")), architecture, layers.tree, layers.origins)
+    measured = {str(optimizer): float(rate) for optimizer, rate in (raw.get("measured") or {}).items()}
+    description = str(raw.get("description", ""))
+    special = {str(arch): dict(changes) for arch, changes in (raw.get("for_architecture") or {}).items()}
+    return Preset(name, description, architecture, layers.tree, layers.origins, measured, special)
+
+
+def load_architecture(name: str) -> Preset:
+    """An architecture's preset. `spandrel` and `spandrel:NAME` have no file and stand for themselves.
+
+    Raises SpecError with did-you-mean for an unknown name.
+    """
+    if name.partition(":")[0] == SPANDREL:
+        return Preset(name, "a network of the spandrel library", None, {"network_g": network_keys(name)}, {})
+    return load_preset(name, "architectures")

@@ -139,8 +139,8 @@ def data_sets(settings: Settings) -> str:
     """The registered data sets lie where they were."""
     entries = Registry(settings).entries()
     for entry in entries:
-        for folder in (entry.hr, entry.lr):
-            if folder is not None and not Path(folder).is_dir():
+        for folder in entry.folders:
+            if not Path(folder).is_dir():
                 raise DataError(
                     f"a folder of data set {entry.name!r} is not there",
                     where=folder,

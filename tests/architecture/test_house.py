@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
-from srqueue.spec.networks import NETWORK_TYPES
-from srqueue.spec.presets import architecture_names
+from srqueue.spec.networks import NETWORK_TYPES, SPANDREL
+from srqueue.spec.presets import architecture_names, load_preset
 
 ROOT = Path(__file__).parents[2]
 CODE = sorted([*ROOT.glob("srqueue/**/*.py"), *ROOT.glob("workers/**/*.py")])
@@ -75,7 +75,8 @@ def test_nothing_in_training_draws_from_a_global_generator():
 def test_each_network_of_the_specs_has_an_architecture_file_and_a_class():
     from workers.trainer.archs import ARCHITECTURES
 
-    assert set(NETWORK_TYPES) == set(architecture_names()) == set(ARCHITECTURES)
+    types = {load_preset(name, "architectures").tree["network_g"]["type"] for name in architecture_names()}
+    assert set(NETWORK_TYPES) == set(ARCHITECTURES) == types | {SPANDREL}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*/*.yaml")), ids=lambda p: p.stem)

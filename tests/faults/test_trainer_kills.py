@@ -64,6 +64,43 @@ pathlib.Path.rename = patched(pathlib.Path.rename)
 sys.exit(main())
 """
 
+# Trains with a sample that is not a number, so that the run goes back once; kills itself in that roll-back:
+# 1 before it is saved, 2 within that save, 3 right after it, 0 never.
+GOING_BACK = """
+import os, signal, sys
+from workers.trainer import checkpoint, saving
+from workers.trainer.__main__ import main
+from workers.trainer.data.batches import Batches
+
+point = int(sys.argv.pop(1))
+real_batch, real_commit, real_write = Batches.__getitem__, saving.commit, checkpoint._write_synced
+
+def getitem(self, sample):
+    lr, hr = real_batch(self, sample)
+    return lr, hr * (float("nan") if sample == 170 else 1)
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def half(path, data):
+    path.write_bytes(data[: len(data) // 2])
+    die()
+
+def commit(folder, tensors, manifest):
+    first = manifest.state["rollbacks"] == 1 and manifest.state["iteration"] < 160
+    if first and point == 1:
+        die()
+    if first and point == 2:
+        checkpoint._write_synced = half
+    written = real_commit(folder, tensors, manifest)
+    if first and point == 3:
+        die()
+    return written
+
+Batches.__getitem__, saving.commit = getitem, commit
+sys.exit(main())
+"""
+
 
 @dataclass
 class Job:
@@ -87,8 +124,8 @@ class Job:
         self.processes.append(process)
         return process
 
-    def finish(self, token, resume=None) -> Outcome:
-        process = self.start(token, resume)
+    def finish(self, token, resume=None, code=None) -> Outcome:
+        process = self.start(token, resume, code=code)
         assert process.wait(120) == 0, self.run.attempt(token).log_file.read_text()
         return self.outcome(token)
 
@@ -120,7 +157,7 @@ def make_job(folder, pictures, tiny_spec) -> Job:
     automations = {
         "enabled": True,
         "IntelligentLearningRateScheduler": {"plateau_patience": 60, "improvement_threshold": 1.0},
-        "IntelligentEarlyStopping": {"patience": 10_000},
+        "IntelligentEarlyStopping": {"patience": TOTAL},
     }
     optim = {"lr": 1e-3}
     train = {"total_iter": TOTAL, "warmup_iter": 20, "optim_g": optim, "training_automations": automations}
@@ -180,6 +217,26 @@ def test_sigkill_inside_a_save(job, undisturbed, point):
     assert job.finish(2, job.newest()).reason is StopReason.COMPLETED
     assert list(job.run.checkpoints.glob("tmp-*")) == []
     assert_same(job, undisturbed)
+
+
+@pytest.fixture(scope="module")
+def gone_back(tmp_path_factory, pictures, tiny_spec):
+    """State and tensors at the end of a run that went back once."""
+    job = make_job(tmp_path_factory.mktemp("gone_back"), pictures, tiny_spec)
+    assert job.finish(1, code=(GOING_BACK, 0)).reason is StopReason.COMPLETED
+    return job.final_state()
+
+
+@pytest.mark.parametrize("point", [1, 2, 3])
+def test_sigkill_inside_a_roll_back(job, gone_back, point):
+    process = job.start(1, code=(GOING_BACK, point))
+    assert process.wait(60) == -signal.SIGKILL
+    assert job.newest().iteration == (120 if point == 3 else 160)
+    assert job.finish(2, job.newest(), code=(GOING_BACK, 0)).reason is StopReason.COMPLETED
+    (state, tensors), (expected_state, expected) = job.final_state(), gone_back
+    assert [name for name in expected if not torch.equal(tensors[name], expected[name])] == []
+    assert state == expected_state
+    assert (state["rollbacks"], state["guard_factor"], state["sample_offset"]) == (1, 0.5, 80)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -109,6 +109,10 @@ def test_a_spec_trains_without_a_queue_to_a_model_that_enlarges_pictures(cli, sp
     cli("upscale", str(model), str(tmp_path / "in.png"), str(tmp_path / "out.png"))
     with Image.open(tmp_path / "out.png") as enlarged:
         assert enlarged.size == (40, 20)
+    told = cli("export", str(model), str(tmp_path / "m.onnx")).stdout
+    assert "onnxruntime and torch differ by at most" in told
+    assert (tmp_path / "m.onnx").stat().st_size > 1000
+    assert "already there" in cli("export", str(model), str(tmp_path / "m.onnx"), code=2).stderr
 
 
 def test_ctrl_c_saves_and_the_same_call_goes_on(cli, spec, tmp_path):

@@ -162,10 +162,16 @@ def test_folders_that_do_not_pair_are_refused_with_the_names(settings, pictures)
 
 
 def test_another_data_set_can_be_the_validation_set(settings, pictures) -> None:
-    root, val = pictures("hr", ["a.png", "b.png"]), pictures("val", ["v.png"])
+    root, val = pictures("hr", ["a.png", "b.png"]), pictures("val", ["x.png", "y.png", "v.png"])
     with pytest.raises(UsageError, match="no data set 'val'"):
         add(settings, "mine", root, val="val")
+    (val / "x.png").unlink()
     add(settings, "val", val)
+    with pytest.raises(DataError, match=r"1 of 2 pictures of 'val' are trained on as well: b\.png \(there y"):
+        add(settings, "mine", root, val="val")
+    assert Registry(settings).names() == ("val",)
+    (val / "y.png").unlink()
+    add(settings, "val", val, replace=True)
     entry = add(settings, "mine", root, val="val")
     assert (entry.held_out, entry.val) == (0, "val")
     with pytest.raises(UsageError, match="not both"):

@@ -167,6 +167,18 @@ def test_check_finds_a_photograph_that_is_trained_and_validated_on(run, folders,
     assert (hit["train"], hit["val"]) == ("coffee300.png", "renamed.jpg")
 
 
+def test_check_lists_what_is_nearly_trained_on_twice_and_is_content(run, folders) -> None:
+    hr, _ = folders
+    for number in range(5):  # with the original every two of six are alike: 15 pairs
+        with Image.open(hr / "coffee300.png") as picture:
+            picture.save(hr / f"again{number}.jpg", quality=70 + number)
+    run("add", "mine", "--hr", hr, "--hold-out", "coffee40")
+    result = run("check", "mine")
+    assert result.exit_code == 0, result.stdout
+    assert result.stdout.count("(alike)") == 11
+    assert "and 5 more pairs" in result.stdout
+
+
 def test_looking_at_the_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from srqueue.cli.dataset import app; "

@@ -9,24 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from srqueue.datasets.names import first_five, shown
-from srqueue.errors import DataError, UsageError
+from srqueue.errors import DataError
 from srqueue.run.listing import Listing, Picture, identity_of
 from workers.data_tools import held_out
+from workers.data_tools.copies import copies_of, first_of_each
 from workers.data_tools.pairing import fit_scale, pair
 from workers.data_tools.picture import Facts, Known
-from workers.data_tools.scan import Scan, say_broken, scan
+from workers.data_tools.scan import Scan, say_broken, scan_roots
+from workers.data_tools.statistics import statistics
 
 DEFAULT_LQ_SIZE = 64
 """Side of the low-resolution crops of the presets; smaller pictures get a warning."""
 
+SMALLEST_SIDE = 20
+"""Pixels of HR. Below it a validation at scale 4 has no whole SSIM window (11 pixels) inside its border."""
+
 
 @dataclass(frozen=True)
 class AddRequest:
-    """What to look at, and where to write the listing. `previous` is the listing whose hashes may be kept."""
+    """What to look at, and where to write the listing. `previous` is the listing whose hashes may be kept.
+
+    `lr` is empty where LR is made; else it has as many folders as `hr`.
+    """
 
     name: str
-    hr: str
-    lr: str | None
+    hr: list[str]
+    lr: list[str]
     scale: int | None
     hold_share: bool
     hold_out: list[str] | None
@@ -41,56 +49,58 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def add(request: AddRequest) -> dict[str, Any]:
     """Scans, pairs, hashes, writes the listing. Returns what the registry keeps of it. Raises DataError."""
-    hr_root, lr_root = Path(request.hr), Path(request.lr) if request.lr else None
-    if lr_root and (lr_root.is_relative_to(hr_root) or hr_root.is_relative_to(lr_root)):
-        raise UsageError(
-            "the HR and the LR folder are the same, or one lies inside the other",
-            where=shown(lr_root),
-            hint="put HR and LR pictures into two folders beside each other",
-        )
     known_hr, known_lr = _known(request)
-    hr = scan(hr_root, "HR", known_hr)
-    lr = scan(lr_root, "LR", known_lr) if lr_root else None
+    hr = scan_roots(request.hr, "HR", known_hr)
+    lr = scan_roots(request.lr, "LR", known_lr) if request.lr else None
     partners = pair(hr.paths, lr.paths) if lr else {}
     broken = _broken(hr, lr, partners)
     usable = [path for path in sorted(hr.whole) if path not in broken]
-    say_broken(broken)
     if not usable:
         raise DataError(
             f"none of the {len(broken)} pictures can be used: "
             + first_five([f"{path} ({reason})" for path, reason in sorted(broken.items())]),
-            where=shown(hr_root),
+            where=first_five(request.hr),
         )
     scale = request.scale
     if lr:
         scale = fit_scale({p: (_size(hr.whole[p]), _size(lr.whole[partners[p]])) for p in usable}, scale)
-    if request.hold_out:
-        held = held_out.named(usable, broken, request.hold_out)
-    else:
-        held = held_out.share(usable) if request.hold_share else frozenset()
+    hashes = {path: hr.whole[path].sha256 for path in usable}
+    held = _hold_out(request, hashes, broken)
+    broken |= copies_of(held, hashes)
+    usable = [path for path in usable if path not in broken]
+    say_broken(broken)
     pictures = tuple(_picture(path, hr.whole[path], partners.get(path), lr, path in held) for path in usable)
+    if held and len(held) == len(pictures):
+        raise DataError("all pictures are held out", hint="leave some to train on")
     listing = Listing(
         name=request.name,
-        identity=identity_of(pictures, request.lr),
-        hr_root=request.hr,
-        lr_root=request.lr,
+        identity=identity_of(pictures, request.lr[0] if request.lr else None),
+        hr_root=request.hr[0],
+        lr_root=request.lr[0] if request.lr else None,
         scale=scale,
         pictures=pictures,
         quarantined=dict(sorted(broken.items())),
+        further_hr=tuple(request.hr[1:]),
+        further_lr=tuple(request.lr[1:]),
     )
     listing.write(Path(request.out))
     _warn_of_small(listing, scale or 2)
-    trained = listing.training()
+    _warn_of_copies(listing)
     return {
         "identity": listing.identity,
         "scale": scale,
         "pictures": len(pictures),
         "held_out": len(held),
         "quarantined": len(broken),
-        "min_width": min(p.width for p in trained),
-        "min_height": min(p.height for p in trained),
+        **statistics(listing.training()),
         "kinds": dict(sorted(Counter(hr.whole[p].kind for p in usable).items())),
     }
+
+
+def _hold_out(request: AddRequest, hashes: dict[str, str], broken: dict[str, str]) -> frozenset[str]:
+    if request.hold_out:
+        return held_out.named(hashes, broken, request.hold_out)
+    return held_out.share(first_of_each(hashes)) if request.hold_share else frozenset()
 
 
 def _known(request: AddRequest) -> tuple[dict[str, Known], dict[str, Known]]:
@@ -99,12 +109,16 @@ def _known(request: AddRequest) -> tuple[dict[str, Known], dict[str, Known]]:
         listing = Listing.read(Path(request.previous)) if request.previous else None
     except DataError:
         listing = None
-    if listing is None or (listing.hr_root, listing.lr_root) != (request.hr, request.lr):
+    if listing is None or ([*listing.hr_roots], [*listing.lr_roots]) != (request.hr, request.lr):
         return {}, {}
     scale = listing.scale or 1
-    hr = {p.path: Known(p.width, p.height, p.size, p.mtime_ns, p.sha256) for p in listing.pictures}
+    hr = {
+        p.path: Known(p.width, p.height, p.size, p.mtime_ns, p.sha256, p.sharpness) for p in listing.pictures
+    }
     lr = {
-        p.lr_path: Known(p.width // scale, p.height // scale, p.lr_size, p.lr_mtime_ns, p.lr_sha256)
+        p.lr_path: Known(
+            p.width // scale, p.height // scale, p.lr_size, p.lr_mtime_ns, p.lr_sha256, p.sharpness
+        )
         for p in listing.pictures
         if p.lr_path
     }
@@ -114,6 +128,9 @@ def _known(request: AddRequest) -> tuple[dict[str, Known], dict[str, Known]]:
 def _broken(hr: Scan, lr: Scan | None, partners: dict[str, str]) -> dict[str, str]:
     """What cannot be used, by HR path: a broken LR picture takes its pair along."""
     broken = dict(hr.broken)
+    for path, facts in hr.whole.items():
+        if facts.smaller_side < SMALLEST_SIDE:
+            broken[path] = f"{facts.width}x{facts.height}: smaller than {SMALLEST_SIDE} pixels"
     if lr:
         for path, partner in partners.items():
             if partner in lr.broken and path not in broken:
@@ -139,6 +156,7 @@ def _picture(path: str, facts: Facts, partner: str | None, lr: Scan | None, held
         lr_mtime_ns=small.mtime_ns if small else 0,
         lr_sha256=small.sha256 if small else "",
         held_out=held,
+        sharpness=facts.sharpness,
     )
 
 
@@ -149,5 +167,16 @@ def _warn_of_small(listing: Listing, scale: int) -> None:
         print(
             f"warning: {len(small)} of {len(listing.training())} pictures are smaller than {side} pixels, "
             f"the usual crop at scale {scale}: {first_five(small)}",
+            file=sys.stderr,
+        )
+
+
+def _warn_of_copies(listing: Listing) -> None:
+    hashes = {p.path: p.sha256 for p in listing.pictures}
+    twice = sorted(hashes.keys() - first_of_each(hashes))
+    if twice:
+        print(
+            f"warning: {len(twice)} pictures are in the data set more than once, byte for byte, and are "
+            f"trained on as often: {first_five(twice)}",
             file=sys.stderr,
         )

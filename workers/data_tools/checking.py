@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srqueue.datasets.names import shown
-from srqueue.run.listing import Listing, Picture
-from workers.data_tools.duplicates import near_duplicates
+from srqueue.run.listing import Listing, Picture, file_of
+from workers.data_tools.duplicates import near_duplicates, near_duplicates_within
 from workers.data_tools.pair_quality import PairQuality, flag_outliers, pair_quality
 from workers.data_tools.picture import BrokenPicture
-from workers.data_tools.scan import Scan, scan
+from workers.data_tools.scan import Scan, scan_roots
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def check(request: CheckRequest) -> dict[str, Any]:
     """Reads every file again and returns what differs (see srqueue.datasets.checking). Raises DataError."""
     listing = Listing.read(Path(request.listing))
-    hr = scan(Path(listing.hr_root), "HR", thumbnails=True)
-    lr = scan(Path(listing.lr_root), "LR") if listing.lr_root else None
+    hr = scan_roots(listing.hr_roots, "HR", thumbnails=True)
+    lr = scan_roots(listing.lr_roots, "LR") if listing.lr_roots else None
     missing, changed, corrupt = _differences(listing, hr, lr)
     known = {p.path for p in listing.pictures} | listing.quarantined.keys()
     return {
@@ -46,6 +46,7 @@ def check(request: CheckRequest) -> dict[str, Any]:
         "quarantined": listing.quarantined,
         "pairs": [asdict(quality) for quality in _pairs(listing, hr, lr)],
         "duplicates": _duplicates(listing, hr, request.val_listing),
+        "alike": _alike(listing, hr),
     }
 
 
@@ -68,7 +69,7 @@ def _differences(listing: Listing, hr: Scan, lr: Scan | None) -> tuple[list[str]
 
 def _pairs(listing: Listing, hr: Scan, lr: Scan | None) -> list[PairQuality]:
     """Quality of every pair that is whole; one that no longer fits the scale says so."""
-    if not (lr and listing.lr_root and listing.scale):
+    if not (lr and listing.scale):
         return []
     return flag_outliers(
         [_pair(p, listing, hr, lr, listing.scale) for p in listing.pictures if _whole(p, hr, lr)]
@@ -87,8 +88,8 @@ def _pair(picture: Picture, listing: Listing, hr: Scan, lr: Scan, scale: int) ->
     try:
         return pair_quality(
             picture.path,
-            Path(listing.hr_root) / picture.path,
-            Path(listing.lr_root or "") / (picture.lr_path or ""),
+            file_of(listing.hr_roots, picture.path),
+            file_of(listing.lr_roots, picture.lr_path or ""),
             scale,
         )
     except BrokenPicture as error:
@@ -99,12 +100,18 @@ def _duplicates(listing: Listing, hr: Scan, val_listing: str | None) -> list[dic
     """Pictures that are both trained on and validated on."""
     if val_listing:
         val = Listing.read(Path(val_listing))
-        found = scan(Path(val.hr_root), f"{val.name} HR", thumbnails=True)
+        found = scan_roots(val.hr_roots, f"{val.name} HR", thumbnails=True)
         validated = _thumbnails(val.pictures, found)
     else:
         validated = _thumbnails(listing.held_out(), hr)
     hits = near_duplicates(_thumbnails(listing.training(), hr), validated)
     return [{"train": train, "val": val, "correlation": round(value, 4)} for train, val, value in hits]
+
+
+def _alike(listing: Listing, hr: Scan) -> list[dict[str, Any]]:
+    """Pictures that are trained on twice or nearly so."""
+    hits = near_duplicates_within(_thumbnails(listing.training(), hr))
+    return [{"one": one, "other": other, "correlation": round(value, 4)} for one, other, value in hits]
 
 
 def _thumbnails(pictures: tuple[Picture, ...], found: Scan) -> dict[str, NDArray[np.float32]]:

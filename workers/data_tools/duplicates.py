@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 SAME = 0.97
 """Correlation of the 16x16 grey thumbnails above which two pictures are taken for one."""
-_ROWS = 8192
+_ROWS = 2048
+
+Thumbnails = Mapping[str, NDArray[np.float32]]
+"""Path -> [256] float32 of mean 0 and length 1 (0 for a flat picture)."""
 
 
-def near_duplicates(
-    trained: Mapping[str, NDArray[np.float32]], validated: Mapping[str, NDArray[np.float32]]
-) -> list[tuple[str, str, float]]:
-    """(trained path, validated path, correlation) of all pairs above SAME, most alike first.
-
-    Thumbnails are [256] float32 of mean 0 and length 1.
-    """
+def near_duplicates(trained: Thumbnails, validated: Thumbnails) -> list[tuple[str, str, float]]:
+    """(trained path, validated path, correlation) of all pairs above SAME, most alike first."""
     if not trained or not validated:
         return []
     names, against = list(trained), list(validated)
-    right = np.stack([validated[name] for name in against]).T
-    found: list[tuple[str, str, float]] = []
-    for start in range(0, len(names), _ROWS):
-        some = names[start : start + _ROWS]
-        correlation = np.stack([trained[name] for name in some]) @ right
-        for row, column in np.argwhere(correlation > SAME):
-            found.append((some[row], against[column], float(min(correlation[row, column], 1.0))))
-    return sorted(found, key=lambda hit: (-hit[2], hit[0], hit[1]))
+    left = np.stack([trained[name] for name in names])
+    right = np.stack([validated[name] for name in against])
+    return _sorted((names[i], against[j], value) for i, j, value in _above(left, right))
+
+
+def near_duplicates_within(thumbnails: Thumbnails) -> list[tuple[str, str, float]]:
+    """(path, another path, correlation) of all pairs of one set above SAME, each pair once."""
+    if not thumbnails:
+        return []
+    names = sorted(thumbnails)
+    every = np.stack([thumbnails[name] for name in names])
+    return _sorted((names[i], names[j], value) for i, j, value in _above(every, every) if i < j)
+
+
+def _above(left: NDArray[np.float32], right: NDArray[np.float32]) -> Iterator[tuple[int, int, float]]:
+    """(row of left, row of right, correlation) above SAME, block by block: all at once takes much memory."""
+    for top in range(0, len(left), _ROWS):
+        for start in range(0, len(right), _ROWS):
+            correlation = left[top : top + _ROWS] @ right[start : start + _ROWS].T
+            for row, column in np.argwhere(correlation > SAME):
+                yield top + int(row), start + int(column), float(min(correlation[row, column], 1.0))
+
+
+def _sorted(hits: Iterable[tuple[str, str, float]]) -> list[tuple[str, str, float]]:
+    return sorted(hits, key=lambda hit: (-hit[2], hit[0], hit[1]))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.data_tools.picture import read_oriented
+from workers.data_tools.picture import read_rgb
 
 _PEAK = 255.0
 _ALIKE = 0.7  # correlation of a pair's lumas; right pairs lie near 1, other pictures near 0
@@ -32,8 +32,8 @@ class PairQuality:
 
 def pair_quality(path: str, hr: Path, lr: Path, scale: int) -> PairQuality:
     """Compares one pair; the remark says what is probably wrong. Raises BrokenPicture."""
-    original = _luma(np.asarray(read_oriented(hr).convert("RGB"), np.float32))
-    small = torch.from_numpy(np.array(read_oriented(lr).convert("RGB"), np.float32)).permute(2, 0, 1)[None]
+    original = _luma(read_rgb(hr).astype(np.float32))
+    small = torch.from_numpy(read_rgb(lr).astype(np.float32)).permute(2, 0, 1)[None]
     # antialias=True picks a = -0.5, as MATLAB and Pillow do, also upwards; without it torch takes -0.75.
     large = torch.nn.functional.interpolate(
         small, scale_factor=scale, mode="bicubic", antialias=True, align_corners=False

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-LARGEST_PICTURE = 16384 * 16384
-"""Pixels. A file of some kilobytes can claim any size; more than this is taken for an attack or a mistake."""
+from workers.data_tools.sharpness import middle_luma, sharpness
+from workers.pixels import LARGEST_PICTURE, Pixels, is_deep_colour, orientation, to_rgb, upright
+
 LARGEST_FILE = 1 << 30
 """Bytes."""
 THUMBNAIL = 16
 """Side of the thumbnails that near-duplicates are found with."""
-
-Image.MAX_IMAGE_PIXELS = LARGEST_PICTURE
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _KINDS = {
@@ -34,16 +33,6 @@ _KINDS = {
     "RGBA": "rgb+alpha",
     "CMYK": "cmyk",
 }
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112  # EXIF tag
 
 
 class BrokenPicture(Exception):
@@ -52,13 +41,14 @@ class BrokenPicture(Exception):
 
 @dataclass(frozen=True)
 class Known:
-    """What an earlier listing says of a file."""
+    """What an earlier listing says of a file. `sharpness` None: not measured then."""
 
     width: int
     height: int
     size: int
     mtime_ns: int
     sha256: str
+    sharpness: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +61,7 @@ class Facts:
     mtime_ns: int
     sha256: str
     kind: str
+    sharpness: float
     thumbnail: NDArray[np.float32] | None = None
 
     @property
@@ -82,7 +73,8 @@ class Facts:
 def inspect(path: Path, known: Known | None = None, thumbnail: bool = False) -> Facts:
     """Reads, hashes and decodes a file; only its header where size and mtime are as `known`.
 
-    Raises BrokenPicture where the file is no whole PNG, JPEG or WebP.
+    Raises BrokenPicture where the file is no whole PNG, JPEG or WebP, or all its pixels are equal: such a
+    picture teaches nothing.
     """
     try:
         status = path.stat()
@@ -93,28 +85,33 @@ def inspect(path: Path, known: Known | None = None, thumbnail: bool = False) -> 
         if status.st_size > LARGEST_FILE:
             raise BrokenPicture(f"larger than {LARGEST_FILE >> 20} MiB")
         size, mtime_ns = status.st_size, status.st_mtime_ns
-        if known and (known.size, known.mtime_ns) == (size, mtime_ns):
+        measured = known.sharpness if known else None
+        if known and measured is not None and (known.size, known.mtime_ns) == (size, mtime_ns):
             with path.open("rb") as file:
                 kind = _kind(_open(file), file)
-            return Facts(known.width, known.height, size, mtime_ns, known.sha256, kind)
+            return Facts(known.width, known.height, size, mtime_ns, known.sha256, kind, measured)
         data = path.read_bytes()
     except OSError as error:
         raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
     if len(data) != size:
         raise BrokenPicture("is being written to")
     image = _decode(data)
+    if _is_flat(image):
+        raise BrokenPicture(f"all its {image.width}x{image.height} pixels are equal")
     width, height = _oriented_size(image)
+    sharp = sharpness(middle_luma(image))
     small = _thumbnail(image) if thumbnail else None
     digest = hashlib.sha256(data).hexdigest()
-    return Facts(width, height, size, mtime_ns, digest, _kind(image, BytesIO(data)), small)
+    return Facts(width, height, size, mtime_ns, digest, _kind(image, BytesIO(data)), sharp, small)
 
 
-def read_oriented(path: Path) -> Image.Image:
-    """The decoded picture, turned as its EXIF orientation says. Raises BrokenPicture."""
+def read_rgb(path: Path) -> Pixels:
+    """The picture as a training reads it. Raises BrokenPicture."""
     try:
-        return _oriented(_decode(path.read_bytes()))
+        data = path.read_bytes()
     except OSError as error:
         raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
+    return to_rgb(_decode(data), data)
 
 
 def _open(file: IO[bytes]) -> Image.Image:
@@ -148,37 +145,33 @@ def _decode(data: bytes) -> Image.Image:
     return image
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 where there is none or the EXIF is broken."""
-    try:
-        value = int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:
-        return 1
-    return value if value in _TRANSPOSE else 1
-
-
 def _oriented_size(image: Image.Image) -> tuple[int, int]:
-    turned = _orientation(image) >= 5
+    turned = orientation(image) >= 5
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
-def _oriented(image: Image.Image) -> Image.Image:
-    orientation = _orientation(image)
-    return image.transpose(_TRANSPOSE[orientation]) if orientation != 1 else image
+def _is_flat(image: Image.Image) -> bool:
+    """Whether all pixels are equal, alpha aside."""
+    if image.mode.startswith("I"):
+        image = image.convert("I")
+    elif image.mode not in ("1", "L"):
+        image = image.convert("RGB")
+    bands = image.getextrema()
+    return all(low == high for low, high in (bands if isinstance(bands[0], tuple) else (bands,)))
 
 
 def _kind(image: Image.Image, file: IO[bytes]) -> str:
     """What the pixels are, in words; counted in the registry."""
-    if image.format == "PNG" and image.mode in ("RGB", "RGBA"):
-        file.seek(24)  # bit depth in the IHDR chunk, which always stands first
-        if file.read(1) == b"\x10":
-            return _KINDS[image.mode] + " 16-bit"  # of which Pillow gives the upper 8 bits
+    if image.format == "PNG":
+        file.seek(0)
+        if is_deep_colour(head := file.read(26)):
+            return ("grey+alpha" if head[25] == 4 else _KINDS[image.mode]) + " 16-bit"
     return _KINDS.get(image.mode.partition(";")[0], image.mode)
 
 
 def _thumbnail(image: Image.Image) -> NDArray[np.float32]:
     """[256] float32 of mean 0 and length 1 (0 for a flat picture): a dot product is the correlation."""
-    grey = _oriented(image).convert("I" if image.mode.startswith("I") else "L").convert("F")
+    grey = upright(image).convert("I" if image.mode.startswith("I") else "L").convert("F")
     small = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32).ravel()
     small = small - small.mean()
     length = float(np.linalg.norm(small))

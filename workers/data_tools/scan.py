@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,23 @@ class Scan:
     def paths(self) -> list[str]:
         """All picture files that were found, sorted; a refused folder (`name/`) is none."""
         return sorted(path for path in (*self.whole, *self.broken) if not path.endswith("/"))
+
+
+def scan_roots(
+    roots: Sequence[str], what: str, known: Mapping[str, Known] | None = None, thumbnails: bool = False
+) -> Scan:
+    """`scan` of one root, or of several together: then every path begins with the number of its root."""
+    if len(roots) == 1:
+        return scan(Path(roots[0]), what, known, thumbnails)
+    whole: dict[str, Facts] = {}
+    broken: dict[str, str] = {}
+    for number, root in enumerate(roots, 1):
+        mark = f"{number}/"
+        own = {p.removeprefix(mark): k for p, k in (known or {}).items() if p.startswith(mark)}
+        found = scan(Path(root), what, own, thumbnails)
+        whole |= {mark + path: facts for path, facts in found.whole.items()}
+        broken |= {mark + path: reason for path, reason in found.broken.items()}
+    return Scan(whole, broken)
 
 
 def scan(root: Path, what: str, known: Mapping[str, Known] | None = None, thumbnails: bool = False) -> Scan:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import traceback
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import torch
-from torch import nn
 
 from srqueue.errors import CheckpointError, DataError, SrqueueError, UsageError
 from srqueue.run.events import finite
@@ -16,26 +16,21 @@ from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
 from srqueue.spec.job import JobSpec, spec_id
-from workers.trainer.archs import build_network
-from workers.trainer.automations import Automations
-from workers.trainer.data.batches import Batches
+from workers.trainer.beginning import begin, trained
+from workers.trainer.build import build_trainer
 from workers.trainer.data.decode import DataMissing
-from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.datasets import Datasets, open_datasets
-from workers.trainer.export import export
+from workers.trainer.export import Exported, export
 from workers.trainer.fingerprint import changes, fingerprint
-from workers.trainer.loop import Diverged, Trainer
-from workers.trainer.losses.weighted import WeightedLosses
-from workers.trainer.optim.ema import Ema
-from workers.trainer.optim.optimizer import Optimizer
-from workers.trainer.pretrained import load_pretrained
+from workers.trainer.loop import Trainer
+from workers.trainer.preflight import preflight
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
 from workers.trainer.resolve import prepare_torch, read_spec, resolve, this_machine
 from workers.trainer.restore import Restored, restore
+from workers.trainer.rollback import Diverged, anchor_interval
 from workers.trainer.saving import Saver
-from workers.trainer.state import RunState
+from workers.trainer.state import Contents, RunState
 from workers.trainer.stopping import StopRequest
-from workers.trainer.validation import Validator
 
 REASONS: tuple[tuple[type[BaseException], StopReason], ...] = (
     (Diverged, StopReason.DIVERGED),
@@ -60,7 +55,13 @@ EXPORTED = (StopReason.COMPLETED, StopReason.STOPPED_EARLY, StopReason.CANCELLED
 class Standing:
     """How far the attempt has come, for the outcome of a failure."""
 
-    state: RunState
+    begun: RunState
+    trainer: Trainer | None = None
+
+    @property
+    def state(self) -> RunState:
+        """The newest that is known."""
+        return self.trainer.state if self.trainer else self.begun
 
 
 def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
@@ -101,93 +102,77 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     told: list[str] = []
     restored = restore(run, attempt, identity, datasets.identities, told.append)
     if restored:
-        standing.state = RunState.from_json(restored.manifest.state)
-    reporter.iteration = standing.state.iteration
+        standing.begun = RunState.from_json(restored.manifest.state)
+    reporter.iteration = standing.begun.iteration
     _open_log(reporter, restored)
     for text in told:
         reporter.message("warning", text)
     if decided_now and submitted.compute.precision == "auto" and not machine.has_bf16:
         reporter.message("info", "this device does not compute in bf16: training in fp32")
-
-    if datasets.left_out and not restored:
-        reporter.message("warning", f"{datasets.left_out} pictures smaller than the crop are left out")
+    if not restored:
+        _tell_once(reporter, spec, datasets)
 
     reporter.phase("loading")
     marks = fingerprint(spec.compute, machine.device)
     _compare_fingerprints(reporter, restored, marks)
-    saver = Saver(run, attempt.token, identity, datasets.identities, marks, spec.train.total_iter)
-    trainer = _build(spec, machine.device, datasets, saver, reporter, stop, standing.state, restored)
-    standing.state = trainer.state
+    saver = Saver(
+        run,
+        attempt.token,
+        identity,
+        datasets.identities,
+        marks,
+        trained(spec),
+        spec.train.total_iter,
+        anchor_interval(spec.train.total_iter, spec.val.val_freq),
+        restored.name if restored else None,
+    )
+    contents = (
+        (restored.tensors, standing.begun)
+        if restored
+        else begin(spec, datasets.identities, lambda text: reporter.message("warning", text))
+    )
+
+    def build(contents: Contents) -> Trainer:
+        return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents)
+
+    if spec.preflight and not restored:
+        _try(build, contents, run, reporter)
+    trainer = build(contents)
+    standing.trainer = trainer
 
     end = trainer.fit()
 
-    model = None
+    exported = None
     if end in EXPORTED:
         reporter.phase("exporting")
-        weights = trainer.best_weights or trainer.ema.net.state_dict()
-        model = export(run, spec, identity, weights, trainer.state, datasets.validation, machine.device)
+        with trainer.step.optimizer.evaluating():
+            weights = trainer.best_weights or trainer.ema.net.state_dict()
+            exported = export(run, spec, identity, weights, trainer.state, trainer.validator, machine.device)
     reporter.phase("finished")
     reporter.close()
-    return _outcome(end, CONSEQUENCES[end].text, trainer.state, model)
+    return _outcome(end, _text(end, trainer.state), trainer.state, exported)
 
 
-def _build(
-    spec: JobSpec,
-    device: torch.device,
-    datasets: Datasets,
-    saver: Saver,
-    reporter: Reporter,
-    stop: StopRequest,
-    state: RunState,
-    restored: Restored | None,
-) -> Trainer:
-    """The trainer as it stood at the checkpoint, or fresh."""
-    torch.manual_seed(spec.manual_seed)  # initial weights; nothing else draws from it
-    net = build_network(spec.network_g, spec.scale)
-    if not restored:
-        _start_afresh(spec, net, reporter, validated=datasets.validation is not None)
-    channels_last = bool(spec.compute.channels_last)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    net = net.to(device, memory_format=layout)  # type: ignore[call-overload]
-    validator = None
-    if datasets.validation is not None and spec.datasets.val is not None:
-        validator = Validator(
-            spec.datasets.val.name, datasets.validation, device, lambda: stop.reason is not None
-        )
-    pictures = datasets.training
-    quarantine = Quarantine(pictures, state.bad_pictures, lambda text: reporter.message("warning", text))
-    trainer = Trainer(
-        spec=spec,
-        device=device,
-        net=net,
-        ema=Ema(net, spec.train.ema_decay),
-        optimizer=Optimizer({n: p for n, p in net.named_parameters() if p.requires_grad}, spec.train.optim_g),
-        losses=WeightedLosses(spec.train.losses).to(device),
-        batches=Batches(pictures, spec.datasets.train, spec.manual_seed, device, channels_last, quarantine),
-        validator=validator,
-        automations=Automations(spec.train.training_automations, spec.train.warmup_iter),
-        state=state,
-        saver=saver,
-        reporter=reporter,
-        stop=stop,
-    )
-    if restored:
-        trainer.load(restored.tensors, state)
-        saver.parent = restored.name
-    return trainer
+def _try(build: Callable[[Contents], Trainer], contents: Contents, run: RunDir, reporter: Reporter) -> None:
+    """The preflight, on a trainer of its own; the run takes over how many crops fit at once."""
+    reporter.phase("preflight")
+    tensors, state = contents
+    trainer = build((tensors, copy.deepcopy(state)))
+    findings = preflight(trainer, run)
+    state.micro_batch = findings.micro_batch
+    figures = asdict(findings)
+    remarks = figures.pop("remarks")
+    reporter.emit("resource", **figures)
+    reporter.message("info", findings.text(trainer.spec))
+    for remark in remarks:
+        reporter.message("warning", remark)
 
 
-def _start_afresh(spec: JobSpec, net: nn.Module, reporter: Reporter, validated: bool) -> None:
-    """What happens at the beginning of a run only."""
-    if spec.path.pretrain_network_g:
-        path = Path(spec.path.pretrain_network_g).expanduser()
-        if told := load_pretrained(net, path, spec.path.strict_load_g):
-            reporter.message("warning", told)
-    if spec.train.dynamic_loss_scheduling.enabled:
-        reporter.message(
-            "warning", "dynamic_loss_scheduling is not acted on in this version: the loss weights stay"
-        )
-    if spec.train.training_automations.enabled and not validated:
+def _tell_once(reporter: Reporter, spec: JobSpec, datasets: Datasets) -> None:
+    """What a user should know at the beginning of a run."""
+    if datasets.left_out:
+        reporter.message("warning", f"{datasets.left_out} pictures smaller than the crop are left out")
+    if spec.train.training_automations.enabled and datasets.validation is None:
         reporter.message("warning", "the training automations watch the validation, and there is none")
 
 
@@ -216,15 +201,23 @@ def _compare_fingerprints(reporter: Reporter, restored: Restored | None, marks: 
         )
 
 
-def _outcome(reason: StopReason, message: str, state: RunState, model: str | None = None) -> Outcome:
-    metrics = {key: value for key, value in finite(state.metrics()).items() if isinstance(value, float)}
+def _text(end: StopReason, state: RunState) -> str:
+    text = CONSEQUENCES[end].text
+    if end is StopReason.STOPPED_EARLY and state.decay_from is not None:
+        return f"{text} at iteration {state.decay_from}, from where the rate was lowered to its end"
+    return text
+
+
+def _outcome(reason: StopReason, message: str, state: RunState, exported: Exported | None = None) -> Outcome:
+    found = finite(state.metrics() | (exported.metrics if exported else {}))
+    metrics = {key: value for key, value in found.items() if isinstance(value, float)}
     return Outcome(
         reason=reason,
         message=message,
         iteration=state.iteration,
         seq=state.seq or None,
         metrics=metrics,
-        export=model,
+        export=exported.model if exported else None,
     )
 
 

@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class Manifest:
 
     `parent`: the checkpoint before it; `data`: content identities of the data sets; `events_offset`: bytes
     of the attempt's events.jsonl that belong to it; `state`: RunState as JSON; `bytes`, `sha256`: of
-    the payload.
+    the payload; `trained`: network, scale and type of the optimizer, for a run that goes on from another's
+    (empty in checkpoints of early versions).
     """
 
     name: str
@@ -47,6 +49,25 @@ class Manifest:
     sha256: str = ""
     saved: float = 0.0
     v: int = MANIFEST_VERSION
+    trained: dict[str, Any] = field(default_factory=dict)
+
+
+def join(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensors by part and name as tensors by `<part>/<name>`; scalars as vectors of one."""
+    return {
+        f"{part}/{name}": t.reshape(-1) if t.dim() == 0 else t
+        for part in parts
+        for name, t in parts[part].items()
+    }
+
+
+def split(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The inverse of `join`, but for the scalars."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        part, _, name = key.partition("/")
+        parts.setdefault(part, {})[name] = tensor
+    return parts
 
 
 def commit(checkpoints: Path, tensors: dict[str, Tensor], manifest: Manifest) -> int:
@@ -123,13 +144,17 @@ def remove(folder: Path) -> None:
 
 
 def expendable(
-    names: list[CheckpointName], total_iter: int, best_iteration: int, keep_last: int = 3
+    names: list[CheckpointName],
+    total_iter: int,
+    best_iteration: int,
+    needed: Iterable[CheckpointName] = (),
+    keep_last: int = 3,
 ) -> list[CheckpointName]:
     """Which of a run's checkpoints may go. `names` are in order, oldest first.
 
-    Kept are the last three, the best one, and the first at or after each tenth of the run.
+    Kept are the last three, the best one, the first at or after each tenth of the run, and those `needed`.
     """
-    kept = {*names[-keep_last:], *[n for n in names if n.iteration == best_iteration]}
+    kept = {*names[-keep_last:], *needed, *[n for n in names if n.iteration == best_iteration]}
     seen = {0}
     for name in names:
         tenth = name.iteration * 10 // total_iter

@@ -67,15 +67,16 @@ def _pictures(listing: Listing, chosen: tuple[Picture, ...], scale: int) -> Pict
     if not chosen:
         raise DataError(
             f"data set {listing.name!r} has no picture of that use that is large enough for the crop",
-            where=listing.hr_root,
+            where=", ".join(listing.hr_roots),
             hint="lower datasets.train.lq_size",
         )
-    if listing.lr_root is not None and listing.scale != scale:
+    if listing.lr_roots and listing.scale != scale:
         raise SpecError(
             f"the LR pictures of {listing.name!r} are for scale {listing.scale}, the spec's is {scale}",
             where="scale",
         )
-    root = Path(listing.hr_root)
-    if not root.is_dir():
-        raise DataMissing(f"the folder of data set {listing.name!r} is not there", where=str(root))
-    return Pictures(chosen, root, Path(listing.lr_root) if listing.lr_root else None, scale)
+    hr, lr = (tuple(map(Path, roots)) for roots in (listing.hr_roots, listing.lr_roots))
+    for root in (*hr, *lr):
+        if not root.is_dir():
+            raise DataMissing(f"a folder of data set {listing.name!r} is not there", where=str(root))
+    return Pictures(chosen, hr, lr, scale)

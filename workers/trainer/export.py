@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srqueue.run.atomic import write_file, write_json
 from srqueue.run.events import finite
@@ -13,9 +14,17 @@ from srqueue.run.folder import RunDir
 from srqueue.spec.job import JobSpec
 from workers.trainer.archs import build_network
 from workers.trainer.comparison import comparison
-from workers.trainer.data.pictures import Pictures
 from workers.trainer.model_file import write_model
 from workers.trainer.state import RunState
+from workers.trainer.validation import Metrics, Validator
+
+
+@dataclass(frozen=True)
+class Exported:
+    """`model`: its path relative to the run folder; `metrics`: what was measured for the export alone."""
+
+    model: str
+    metrics: Metrics = field(default_factory=dict)
 
 
 def export(
@@ -24,31 +33,38 @@ def export(
     spec_id: str,
     weights: dict[str, Tensor],
     state: RunState,
-    validation: Pictures | None,
+    validator: Validator | None,
     device: torch.device,
-) -> str:
-    """Writes the export folder; the model's path relative to the run folder.
+) -> Exported:
+    """Writes the export folder.
 
-    `weights`: the moving average at the best `val/psnr`, or the last one where nothing was validated.
+    `weights`: the moving average at the best `val/psnr`, or the last one where nothing was validated. Where
+    `val.self_ensemble` is set they are measured once more, as `ensemble/...`; a request to stop leaves that
+    out.
     """
     run.export.mkdir(exist_ok=True)
-    metrics = finite(state.metrics())
-    iteration = state.best_iteration or state.iteration
-    model = run.export / f"{spec.name}_x{spec.scale}.safetensors"
-    write_model(model, weights, spec.network_g, spec.scale, spec_id, metrics)
-    if validation is not None and len(validation):
+    ensemble: Metrics = {}
+    if validator is not None and len(validator.pictures):
         net = build_network(spec.network_g, spec.scale).to(device)
         net.load_state_dict(weights)
-        write_file(run.export / "comparison.png", comparison(net.eval(), validation, device))
+        write_file(run.export / "comparison.png", comparison(net.eval(), validator.pictures, device))
+        ensemble = _ensemble(spec, net, validator)
+    metrics = finite({**state.metrics(), **ensemble})
+    model = run.export / f"{spec.name}_x{spec.scale}.safetensors"
+    write_model(model, weights, spec.network_g, spec.scale, spec_id, metrics)
     write_json(
         run.export / "metrics.json",
         {
             "name": spec.name,
             "spec_id": spec_id,
             "model": model.name,
-            "iteration": iteration,
+            "iteration": state.best_iteration or state.iteration,
             "trained_iterations": state.iteration,
             "metrics": metrics,
         },
     )
-    return str(Path(run.export.name) / model.name)
+    return Exported(str(Path(run.export.name) / model.name), ensemble)
+
+
+def _ensemble(spec: JobSpec, net: nn.Module, validator: Validator) -> Metrics:
+    return (validator.ensemble(net) or {}) if spec.val.self_ensemble else {}

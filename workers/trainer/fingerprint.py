@@ -25,14 +25,16 @@ def fingerprint(compute: ComputeSpec, device: torch.device) -> Fingerprint:
         "precision": compute.precision,
         "channels_last": compute.channels_last,
         "threads": compute.threads,
+        "micro_batch": compute.micro_batch,
+        "compile": compute.compile,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
 
 def changes(before: Fingerprint, now: Fingerprint) -> dict[str, list[Any]]:
-    """What differs: key -> [before, now]."""
-    keys = sorted(before.keys() | now.keys())
-    return {key: [before.get(key), now.get(key)] for key in keys if before.get(key) != now.get(key)}
+    """What differs: key -> [before, now]. A mark that an earlier version did not take says nothing."""
+    keys = sorted(before.keys() & now.keys())
+    return {key: [before[key], now[key]] for key in keys if before[key] != now[key]}
 
 
 def _cpu_name() -> str:

@@ -3,60 +3,56 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from srqueue.errors import SrqueueError
 from srqueue.run.reasons import StopReason
 from srqueue.spec.job import JobSpec
-from workers.trainer.automations import Automations
+from workers.trainer.automations import Action, Automations
+from workers.trainer.automations.dead_network import dead
+from workers.trainer.automations.divergence import WINDOW
+from workers.trainer.checkpoint import join, split
 from workers.trainer.data.batches import Batches
-from workers.trainer.losses.weighted import WeightedLosses
+from workers.trainer.loss_book import LossBook
 from workers.trainer.optim.ema import Ema
-from workers.trainer.optim.optimizer import Optimizer
-from workers.trainer.optim.schedule import learning_rate
+from workers.trainer.optim.schedule import last_iteration, learning_rate
 from workers.trainer.pace import Pace
 from workers.trainer.reporter import FULL, DiskFull, Reporter
+from workers.trainer.rollback import broken_weight, go_back
 from workers.trainer.saving import Saver
-from workers.trainer.state import RunState
+from workers.trainer.state import Contents, RunState
+from workers.trainer.step import Step
 from workers.trainer.stopping import StopRequest
 from workers.trainer.validation import Validator
 
 REPORT_SECONDS = 10.0
 """A report comes at the latest after so long, however slow the machine."""
 
-DEAD = 0.001
-"""dB: a network this near to bicubic has learnt nothing."""
-
-
-HOPELESS = 1e3
-"""A mean loss beyond this, of pictures in 0..1, never comes back."""
-
-
-class Diverged(SrqueueError):
-    """A loss or a weight has left all bounds."""
-
 
 @dataclass
 class Trainer:
-    """Everything a training works with; `state` and the tensors are what a checkpoint holds."""
+    """Everything a training works with; `state` and the tensors are what a checkpoint holds.
+
+    `initial`: what the run began with, for a roll-back to its start.
+    """
 
     spec: JobSpec
     device: torch.device
     net: nn.Module
     ema: Ema
-    optimizer: Optimizer
-    losses: WeightedLosses
+    step: Step
     batches: Batches
     validator: Validator | None
-    automations: Automations
     state: RunState
     saver: Saver
     reporter: Reporter
     stop: StopRequest
+    initial: Callable[[], Contents]
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    automations: Automations = field(init=False)
 
     def fit(self) -> StopReason:
         """Trains to the end, or to a request to stop; what was reached is saved (but for a lost lease).
@@ -65,7 +61,9 @@ class Trainer:
         """
         self._start()
         while True:
-            # once in a while: validate, save, stop
+            # once in a while: judge the losses, validate, save, stop
+            if self._judgement_due() and (wrong := self._judge()):
+                self._roll_back(wrong)
             if self._validation_due():
                 self._validate()
             end = self._end()
@@ -76,44 +74,46 @@ class Trainer:
                 return end
 
             # sample: a pure function of the seed and the iteration
-            lr, hr = self.batches[self.state.iteration]
+            lr, hr = self.batches[self.state.iteration + self.state.sample_offset]
 
-            # forward and backward
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-                sr = self.net(lr)
-            loss, parts = self.losses(sr, hr)
-            loss.backward()
-
-            # step
-            if self._clip:
-                nn.utils.clip_grad_norm_(self._parameters, self._clip)
-            self.optimizer.step(self._rate())
+            # forward, backward, step
+            losses = self.step(lr, hr, self.rate(self.state.iteration))
             self.state.iteration += 1
 
             # moving average
             self.ema.update(self.state.iteration)
 
-            # report: until then nothing is read back from the device
-            self._sums += parts
-            self._steps += 1
+            # the losses stay on the device until somebody asks for them
+            self._book.add(losses)
+            if (dynamic := self.automations.losses) and self.state.iteration % dynamic.interval == 0:
+                self.act(dynamic.observe(self.step.loss_gradients(lr, hr)))
             if self._report_due():
                 self._report()
 
     def _start(self) -> None:
         self.net.train()
-        self._bf16 = self.spec.compute.precision == "bf16"
-        self._clip = float(self.spec.train.grad_clip)
-        self._parameters = [p for p in self.net.parameters() if p.requires_grad]
-        self._weights = torch.tensor(self.losses.weights, device=self.device)
-        self._sums = torch.zeros(len(self.losses.names), device=self.device)
-        self._steps = 0
         self._saved = (self.state.iteration, self.state.validated)
-        self._pace = Pace(self.spec.train.total_iter, self.spec.val.val_freq if self.validator else 0)
+        self._pace = Pace(self.spec.val.val_freq if self.validator else 0)
+        self.saver.saved_at = time.monotonic()
         self.reporter.iteration = self.state.iteration
         self.reporter.phase("training")
 
-    def _rate(self) -> float:
-        return learning_rate(self.spec.train, self.state.iteration, self.automations.lr_factor)
+    @property
+    def _last(self) -> int:
+        """Iterations after which the run ends."""
+        return last_iteration(self.spec.train, self.state.decay_from)
+
+    def rate(self, iteration: int) -> float:
+        factor = self.automations.lr_factor * self.state.guard_factor
+        return learning_rate(self.spec.train, iteration, factor, self.state.decay_from)
+
+    def act(self, action: Action | None) -> None:
+        """Tells what an automation did, and keeps it in the run's log of decisions."""
+        if action is None:
+            return
+        self.reporter.iteration = self.state.iteration
+        self.reporter.emit("action", **asdict(action))
+        self.state.decisions.append({"iteration": self.state.iteration, **asdict(action)})
 
     # reports
 
@@ -123,42 +123,55 @@ class Trainer:
         return self._pace.seconds >= REPORT_SECONDS
 
     def _report(self) -> None:
-        """Reads the losses back, checks them, and tells them."""
-        means = self._check_losses()
-        iteration, steps = self.state.iteration, self._steps
-        self._sums.zero_()
-        self._steps = 0
+        """Reads the losses back, and tells them."""
+        iteration = self.reporter.iteration = self.state.iteration
+        means, steps = self._book.report()
         it_s = self._pace.lap(steps)
-        self.reporter.iteration = iteration
         self.reporter.emit(
             "train",
-            loss=float((means * self._weights).sum()),
-            lr=learning_rate(self.spec.train, iteration - 1, self.automations.lr_factor),
+            lr=self.rate(iteration - 1),
             it_s=round(it_s, 3),
-            eta_s=round(self._pace.eta(iteration), 1),
+            eta_s=round(self._pace.eta(iteration, self._last), 1),
             total_iter=self.spec.train.total_iter,
-            losses=dict(zip(self.losses.names, means.tolist(), strict=True)),
+            **self.step.figures(means),
         )
 
-    def _check_losses(self) -> Tensor:
-        """Mean losses since the last report. Raises Diverged where one is not finite, or hopeless."""
-        means = self._sums / max(1, self._steps)
-        if not bool((means <= HOPELESS).all()):  # False for NaN too
-            raise self._diverged(f"the loss is {means.sum().item():g}")
-        return means
+    # divergence: judged where only the iteration says so, and before anything is built on it
 
-    def _check_weights(self) -> None:
-        norms = torch._foreach_norm([*self._parameters, *self.ema.net.parameters()])
-        if not bool(torch.isfinite(torch.stack(norms)).all()):
-            raise self._diverged("a weight is not a finite number")
+    def _judgement_due(self) -> bool:
+        iteration = self.state.iteration
+        if self.stop.reason is StopReason.LEASE_LOST:
+            return False
+        return iteration % WINDOW == 0 or iteration >= self._last or self._anchor or self._validation_due()
 
-    def _diverged(self, what: str) -> Diverged:
-        saved = self.saver.parent
-        return Diverged(
-            f"{what} at iteration {self.state.iteration}",
-            where=f"last good checkpoint: {saved}" if saved else None,
-            hint="lower train.optim_g.lr, lengthen train.warmup_iter or set train.grad_clip",
+    def _judge(self) -> str | None:
+        """What is wrong, in words."""
+        self._book.read()
+        return self.automations.guard.judge(self.state.iteration) or broken_weight(self.net, self.ema.net)
+
+    def _sound(self) -> bool:
+        """Whether it may be saved."""
+        self._book.read()
+        return self.automations.guard.sound and not broken_weight(self.net, self.ema.net)
+
+    def _roll_back(self, wrong: str) -> None:
+        """Goes back to before it went wrong, and saves at once: whatever happens then, it is not done twice.
+
+        Raises Diverged where that is not wanted, was done too often, or is not possible.
+        """
+        if self._book.unreported:
+            self._report()
+        self.step.write(self.state)
+        (tensors, state), action = go_back(
+            self.spec.train.divergence_guard,
+            self.state,
+            wrong,
+            lambda: self.saver.refuge(self.state.iteration, self.reporter) or self.initial(),
+            self.saver.parent,
         )
+        self.act(action)
+        self.load(tensors, state)
+        self._save()
 
     # validation
 
@@ -166,28 +179,30 @@ class Trainer:
         iteration = self.state.iteration
         if self.validator is None or iteration == 0 or self.state.validated == iteration:
             return False
-        return iteration % self.spec.val.val_freq == 0 or iteration == self.spec.train.total_iter
+        return iteration % self.spec.val.val_freq == 0 or iteration >= self._last
 
     def _validate(self) -> None:
         """Validates the moving average; a request to stop interrupts it, and it is done after the restart."""
         if self.validator is None:
             return
-        if self._steps:
+        if self._book.unreported:
             self._report()
         begun, state = time.monotonic(), self.state
         self.reporter.phase("validating")
-        with self._pace.pause("validation"):
+        with self._pace.pause("validation"), self.step.optimizer.evaluating():
             bicubic = state.bicubic or self.validator.bicubic()
             metrics = self.validator.network(self.ema.net) if bicubic else None
-        if not bicubic or not metrics:
-            return
+            if not bicubic or not metrics:
+                return
+            metrics["train/loss"] = self._book.train_loss()
+            best = metrics["val/psnr"] > state.best.get("val/psnr", float("-inf"))
+            if best:
+                state.best, state.best_iteration = metrics, state.iteration
+                self.best_weights = {k: v.detach().clone() for k, v in self.ema.net.state_dict().items()}
+        self._book.validated()
         state.bicubic, state.last = bicubic, metrics
         state.validated = state.iteration
         state.validations += 1
-        best = metrics["val/psnr"] > state.best.get("val/psnr", float("-inf"))
-        if best:
-            state.best, state.best_iteration = metrics, state.iteration
-            self.best_weights = {k: v.detach().clone() for k, v in self.ema.net.state_dict().items()}
         self.reporter.emit(
             "val",
             **metrics,
@@ -197,60 +212,75 @@ class Trainer:
             best_iteration=state.best_iteration,
             seconds=round(time.monotonic() - begun, 3),
         )
-        self._flag_dead(metrics["val/psnr"] - bicubic["bicubic/psnr"])
-        for action in self.automations.observe(state.iteration, metrics):
-            self.reporter.emit("action", **asdict(action))
-            state.decisions.append({"iteration": state.iteration, **asdict(action)})
+        if not state.dead_flagged and (told := dead(metrics["val/psnr"], bicubic["bicubic/psnr"])):
+            state.dead_flagged = True
+            self.reporter.message("warning", told)
+        self._automate(metrics)
         self.reporter.phase("training")
 
-    def _flag_dead(self, gain: float) -> None:
-        if abs(gain) >= DEAD or self.state.dead_flagged:
+    def _automate(self, metrics: dict[str, float]) -> None:
+        """Asks the automations; once the rate decays to its end they are done."""
+        state, train = self.state, self.spec.train
+        decaying = state.decay_from is not None or last_iteration(train, state.iteration) == train.total_iter
+        if self.automations.decays and decaying:
             return
-        self.state.dead_flagged = True
-        self.reporter.message(
-            "warning",
-            f"the network is within {DEAD} dB of bicubic interpolation: it seems dead. A lower "
-            "train.optim_g.lr, a longer train.warmup_iter or another manual_seed may help",
-        )
+        for action in self.automations.observe(state.iteration, metrics):
+            self.act(action)
+        if self.automations.decays and self.automations.stopped:
+            state.decay_from = state.iteration
 
     # checkpoints
+
+    @property
+    def _anchor(self) -> bool:
+        """Whether the run may one day go back to where it is."""
+        return self.state.iteration % self.saver.anchor_interval == 0
 
     def _save_due(self) -> bool:
         if self._saved == (self.state.iteration, self.state.validated):
             return False
-        if self.state.validated == self.state.iteration:
+        if self._anchor or self.state.validated == self.state.iteration:
             return True
         return time.monotonic() - self.saver.saved_at >= self.spec.logger.save_checkpoint_seconds
 
     def _save(self) -> None:
-        """Saves; a full disk is told, and tried again later."""
-        self._check_losses()
-        self._check_weights()
-        self.state.seconds += self._pace.wall()
-        self.state.automations = self.automations.state_dict()
-        self.reporter.iteration = self.state.iteration
+        """Saves what is sound; else it is left to the next judgement. A full disk is tried again later."""
+        state = self.state
+        if not self._sound():
+            self.saver.saved_at = time.monotonic()
+            return
+        state.seconds += self._pace.wall()
+        state.automations, state.train_loss = self.automations.state_dict(), self._book.since_validation
+        self.step.write(state)
+        self.reporter.iteration = state.iteration
         try:
             with self._pace.pause("save"):
-                self.saver.save(self.state, self.tensors(), self.reporter)
+                self.saver.save(state, self.tensors(), self.reporter)
         except OSError as error:
             if error.errno not in FULL:
                 raise
             self.reporter.message("warning", f"could not save a checkpoint: {error.strerror}")
             return
-        self._saved = (self.state.iteration, self.state.validated)
+        self._saved = (state.iteration, state.validated)
 
     def _end(self) -> StopReason | None:
         """Why to stop here, or None."""
         if self.stop.reason is not None:
             return self.stop.reason
-        if self.automations.stopped:
+        decayed = self.state.decay_from is not None
+        if self.automations.stopped and not decayed:
             return StopReason.STOPPED_EARLY
-        return StopReason.COMPLETED if self.state.iteration >= self.spec.train.total_iter else None
+        if self.state.iteration < self._last:
+            return None
+        return StopReason.STOPPED_EARLY if decayed else StopReason.COMPLETED
 
     def _finish(self, end: StopReason) -> None:
-        if self._steps:
+        if self._book.unreported:
             self._report()
         if end is StopReason.LEASE_LOST or self._saved == (self.state.iteration, self.state.validated):
+            return
+        if not self._sound():
+            self.reporter.message("warning", "not saved, since the loss or a weight is not a finite number")
             return
         self._save()
         if self._saved != (self.state.iteration, self.state.validated):
@@ -261,26 +291,22 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the run by `<part>/<name>`."""
-        parts = {"model": self.net.state_dict(), "optim": self.optimizer.state_dict()}
+        parts = {"model": self.net.state_dict(), **self.step.tensors()}
         if self.spec.train.ema_decay > 0:
             parts["ema"] = self.ema.net.state_dict()
         parts["best"] = self.best_weights
-        return {
-            f"{part}/{name}": t.reshape(-1) if t.dim() == 0 else t
-            for part in parts
-            for name, t in parts[part].items()
-        }
+        return join(parts)
 
     def load(self, tensors: dict[str, Tensor], state: RunState) -> None:
-        """The inverse of `tensors`, and the state beside it."""
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optim": {}, "ema": {}, "best": {}}
-        for key, tensor in tensors.items():
-            part, _, name = key.partition("/")
-            parts[part][name] = tensor
+        """The inverse of `tensors`, and the state beside it; what they lack is as at the start of a run."""
+        parts, train = split(tensors), self.spec.train
         self.net.load_state_dict(parts["model"])
-        if parts["ema"]:
-            self.ema.net.load_state_dict(parts["ema"])
-        self.optimizer.load_state_dict(parts["optim"])
-        self.best_weights = {name: t.to(self.device) for name, t in parts["best"].items()}
+        if train.ema_decay > 0:
+            self.ema.net.load_state_dict(parts.get("ema") or parts["model"])
+        self.best_weights = {name: t.to(self.device) for name, t in parts.get("best", {}).items()}
+        self.automations = Automations(train, self.step.losses.names)
         self.automations.load_state_dict(state.automations)
+        self.step.load(parts, state)
+        self.step.losses.weights = self.automations.loss_weights
+        self._book = LossBook(self.step.losses.given, self.automations.guard.observe, state.train_loss)
         self.state = state

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from srqueue.errors import UsageError
 from srqueue.run.atomic import write_file
 from srqueue.spec.networks import NetworkSpec
-from workers.trainer.archs import build_network
+from workers.trainer.archs import ARCHITECTURES, build_network
 
 FORMAT = "srqueue-model"
 FORMAT_VERSION = 1
@@ -43,7 +43,13 @@ def write_model(
     metrics: dict[str, float],
 ) -> None:
     """Writes a model file, whole or not at all."""
-    metadata = {
+    tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
+    write_file(path, safetensors.torch.save(tensors, describe(network, scale, spec_id, metrics)))
+
+
+def describe(network: NetworkSpec, scale: int, spec_id: str, metrics: dict[str, float]) -> dict[str, str]:
+    """The metadata of a model file; arguments and metrics are JSON."""
+    return {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
         "architecture": network.type,
@@ -52,13 +58,12 @@ def write_model(
         "spec_id": spec_id,
         "metrics": json.dumps(metrics),
     }
-    tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
-    write_file(path, safetensors.torch.save(tensors, metadata))
 
 
 def read_model(path: Path) -> Model:
     """Reads a model file. Raises UsageError where it is none, or of a later version."""
     metadata = _metadata(path)
+    _check_known(path, metadata.get("architecture"))
     try:
         arguments: dict[str, Any] = json.loads(metadata["arguments"])
         network = _SPEC.validate_python({**arguments, "type": metadata["architecture"]})
@@ -72,6 +77,15 @@ def read_model(path: Path) -> Model:
         first = str(error).strip().splitlines()[0]
         raise UsageError(f"the model file does not hold together: {first}", where=str(path)) from None
     return Model(net.eval().requires_grad_(False), scale, network, spec_id, metrics)
+
+
+def _check_known(path: Path, architecture: str | None) -> None:
+    if architecture is not None and architecture not in ARCHITECTURES:
+        raise UsageError(
+            f"the model is a network {architecture!r}, which this srqueue does not know",
+            where=str(path),
+            hint=f"upgrade srqueue; it knows {', '.join(sorted(ARCHITECTURES))}",
+        )
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -16,8 +16,8 @@ class Pace:
     `val_freq`: iterations between validations, 0 for none.
     """
 
-    def __init__(self, total_iter: int, val_freq: int) -> None:
-        self._total, self._val_freq = total_iter, val_freq
+    def __init__(self, val_freq: int) -> None:
+        self._val_freq = val_freq
         self._windows: deque[tuple[int, float]] = deque(maxlen=_WINDOWS)
         self._paused: dict[str, list[float]] = {"validation": [], "save": []}
         self._begun = self._marked = time.monotonic()
@@ -45,16 +45,16 @@ class Pace:
             self._paused[what].append(spent)
             self._begun += spent
 
-    def eta(self, iteration: int) -> float:
-        """Seconds to the end by what was measured: steps and the validations still due."""
+    def eta(self, iteration: int, last: int) -> float:
+        """Seconds to the end at `last` by what was measured: steps and the validations still due."""
         steps = sum(n for n, _ in self._windows)
         if not steps:
             return 0.0
         training = sum(s for _, s in self._windows)
-        eta = (self._total - iteration) * training / steps
+        eta = (last - iteration) * training / steps
         validations = self._paused["validation"]
         if self._val_freq and validations:
-            due = -(-self._total // self._val_freq) - iteration // self._val_freq
+            due = -(-last // self._val_freq) - iteration // self._val_freq
             eta += due * sum(validations) / len(validations)
         return eta
 

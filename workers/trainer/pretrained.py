@@ -2,47 +2,93 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from srqueue.errors import SpecError
+from srqueue.spec.job import PathSpec
+from srqueue.spec.networks import NetworkSpec
+from workers.trainer.kinship import check_kin
 
+PREFIXES = ("params_ema.", "params.", "module.")
+"""What other trainers put before every name; the first that is there counts."""
+
+_PICKLES = {".pth", ".pt", ".ckpt", ".bin"}
 _NAMED = 5
 
 
-def load_pretrained(net: nn.Module, path: Path, strict: bool) -> str:
-    """Loads a safetensors file into `net`; a sentence about what did not fit, or "".
+def load_pretrained(net: nn.Module, path: PathSpec, network: NetworkSpec, scale: int) -> str:
+    """Loads `path.pretrain_network_g`, a safetensors file, into `net`; what is worth knowing, or "".
 
-    With `strict` anything that does not fit is a SpecError that names the tensors; without it those stay as
-    they were initialised.
+    `network`, `scale`: what `net` was built of. A file that srqueue exported says of what its weights are,
+    and must agree; any other file is taken by the names and shapes of its tensors. With `path.strict_load_g`
+    whatever does not fit is a SpecError that names the tensors; without it that stays as it was initialised.
     """
-    where = f"path.pretrain_network_g: {path}"
-    try:
-        tensors = safetensors.torch.load(path.read_bytes())
-    except OSError as error:
-        raise SpecError(f"cannot read the weights: {error.strerror}", where=where) from None
-    except SafetensorError as error:
-        raise SpecError(f"not a safetensors file: {error}", where=where) from None
+    file = Path(path.pretrain_network_g or "").expanduser()
+    where = f"path.pretrain_network_g: {file}"
+    tensors, metadata = _read(file, path.pretrain_sha256, where)
+    tensors = _without_prefix(tensors)
+    told = check_kin(metadata, network, scale, path.strict_load_g, where)
     own = net.state_dict()
     fitting = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
     misfits = _misfits(own, tensors)
-    if misfits and strict:
+    if misfits and path.strict_load_g:
         raise SpecError(
             f"the weights do not fit the network: {misfits}",
             where=where,
             hint="path.strict_load_g: false takes what fits",
         )
     if not fitting:
-        raise SpecError("no tensor of the file fits the network", where=where)
+        raise SpecError(f"no tensor of the file fits the network: {misfits}", where=where)
     broken = [n for n, t in fitting.items() if not bool(torch.isfinite(t.float()).all())]
     if broken:
         raise SpecError(f"the weights are not finite: {_some(broken)}", where=where)
     net.load_state_dict({**own, **fitting})
-    return f"{len(fitting)} of {len(own)} tensors taken over; {misfits}" if misfits else ""
+    if misfits:
+        told.append(f"{len(fitting)} of {len(own)} tensors taken over; {misfits}")
+    return "; ".join(told)
+
+
+def _read(file: Path, sha256: str | None, where: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata. Raises SpecError where the file is another one than `sha256` says."""
+    try:
+        data = file.read_bytes()
+        if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
+            raise SpecError(
+                f"the file has SHA-256 {found}, and path.pretrain_sha256 wants {sha256}",
+                where=where,
+                hint="bring back the file that the spec was made with, or correct path.pretrain_sha256",
+            )
+        with safe_open(file, "pt") as opened:
+            return safetensors.torch.load(data), opened.metadata() or {}
+    except OSError as error:
+        raise SpecError(f"cannot read the weights: {error.strerror or error}", where=where) from None
+    except SafetensorError as error:
+        raise SpecError(f"not a safetensors file: {error}", where=where, hint=_conversion(file)) from None
+
+
+def _conversion(file: Path) -> str | None:
+    """How to make a safetensors file of a pickle; we never open one, since it may run code."""
+    if file.suffix.lower() not in _PICKLES:
+        return None
+    return (
+        "convert it where you trust it: w = torch.load(FILE, weights_only=True); "
+        "w = w.get('params_ema', w.get('params', w)); safetensors.torch.save_file(w, 'OUT.safetensors')"
+    )
+
+
+def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under their own names; of several sets in one file the first of PREFIXES."""
+    for prefix in PREFIXES:
+        below = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        if below and all(n.startswith(PREFIXES) for n in tensors):
+            return below
+    return tensors
 
 
 def _misfits(own: dict[str, Tensor], given: dict[str, Tensor]) -> str:

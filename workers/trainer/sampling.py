@@ -1,7 +1,8 @@
 """Which crop of which picture goes where: a pure function of (seed, iteration, slot).
 
 Nothing random is stateful, so a checkpoint holds no sampler, and no kill, prefetch depth or number of loader
-workers can change what is trained on. Bits come from Philox-4x64-10 (Salmon et al., SC 2011) with the
+workers can change what is trained on. The values of on-the-fly degradations come the same way, from streams
+of their own. Bits come from Philox-4x64-10 (Salmon et al., SC 2011) with the
 iteration as its counter: four words a slot. The order of the pictures is a keyed permutation per epoch: a
 Feistel network on the next power of four with cycle-walking (Black and Rogaway, 2002).
 
@@ -21,6 +22,9 @@ Indices = NDArray[np.int64]
 
 WORDS_A_SLOT = 4
 _ROUNDS = 6
+_SAMPLES, _DEGRADATIONS, _NOISE = 0, 1, 2
+"""Second words of the Philox keys: each is a stream of its own."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -92,10 +96,30 @@ def permute(index: Indices, n: int, seed: int, epoch: Indices) -> Indices:
     return value.astype(np.int64)
 
 
+def uniforms(seed: int, iteration: int, step: int, batch: int) -> NDArray[np.float64]:
+    """[batch, 4] float64 in [0, 1): what degradation `step` draws for the slots of an iteration.
+
+    A stream of its own: degradations change nothing of what `draw` gives, nor one of them another.
+    """
+    words = _raw(seed, _DEGRADATIONS, (0, 0, step, iteration), batch * WORDS_A_SLOT)
+    numbers: NDArray[np.float64] = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return numbers.reshape(batch, WORDS_A_SLOT)
+
+
+def noise_words(seed: int, iteration: int, step: int, slot: int, count: int) -> NDArray[np.uint32]:
+    """`count` 32-bit words for the pixels of one slot: the lower half of a 64-bit word, then the upper."""
+    words = _raw(seed, _NOISE, (0, slot, step, iteration), (count + 1) // 2)
+    return words.astype("<u8").view("<u4")[:count].astype(np.uint32, copy=False)
+
+
 def _philox(seed: int, iteration: int, batch: int) -> Words:
     """[batch, 4] words: block `slot` of the stream of `iteration`."""
-    bits = np.random.Philox(key=[seed, 0], counter=[0, 0, 0, iteration])
-    return np.asarray(bits.random_raw(batch * WORDS_A_SLOT), dtype=np.uint64).reshape(batch, WORDS_A_SLOT)
+    return _raw(seed, _SAMPLES, (0, 0, 0, iteration), batch * WORDS_A_SLOT).reshape(batch, WORDS_A_SLOT)
+
+
+def _raw(seed: int, stream: int, counter: tuple[int, int, int, int], count: int) -> Words:
+    bits = np.random.Philox(key=[seed, stream], counter=counter)
+    return np.asarray(bits.random_raw(count), dtype=np.uint64)
 
 
 def _feistel(value: Words, half: int, keys: list[Words]) -> Words:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from torch import Tensor
 
 
 @dataclass
@@ -14,7 +17,12 @@ class RunState:
     iteration after a roll-back); `seconds`: training wall time over all attempts; `validated`: iteration of
     the last validation; `best`, `last`, `bicubic`: metrics (dB, or 0..1 for SSIM); `automations`: their
     state_dicts; `decisions`: what was decided during the run, oldest first, never shortened; `bad_pictures`:
-    training pictures that could not be read, by path, and are not drawn any more.
+    training pictures that could not be read, by path, and are not drawn any more; `train_loss`: sum and count
+    of the weighted losses since the last validation; `decay_from`: where early stopping began the decay;
+    `micro_batch`: crops at once, 0 as decided at first; `scaler`: the loss scale of fp16.
+
+    What a roll-back leaves behind: `rollbacks`, their number; `guard_factor`, what they left of the rate;
+    `sample_offset`, added to the iteration where samples are drawn, so that none is met again.
     """
 
     iteration: int = 0
@@ -30,6 +38,13 @@ class RunState:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     dead_flagged: bool = False
     bad_pictures: list[str] = field(default_factory=list)
+    train_loss: Sequence[float] = (0.0, 0)
+    decay_from: int | None = None
+    micro_batch: int = 0
+    scaler: dict[str, Any] = field(default_factory=dict)
+    rollbacks: int = 0
+    guard_factor: float = 1.0
+    sample_offset: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The state as JSON values."""
@@ -51,3 +66,7 @@ class RunState:
                 "best/iteration": float(self.best_iteration),
             }
         return found
+
+
+Contents = tuple[dict[str, Tensor], RunState]
+"""What a checkpoint holds: tensors by `<part>/<name>`, and the state."""

@@ -34,6 +34,15 @@ def test_a_right_pair_gets_no_remark(crop, pair_of) -> None:
     assert quality.psnr is not None and 25 < quality.psnr < 45
 
 
+def test_a_right_pair_of_16_bit_pictures_gets_no_remark_either(crop, pair_of) -> None:
+    """Read as Pillow does, all but the darkest grey would be white."""
+    hr = crop("coffee", 40, 40, 200, 160).convert("L")
+    eight = pair_of(hr, _half(hr))
+    deep = pair_of(*(Image.fromarray(np.asarray(p, np.uint16) * 257) for p in (hr, _half(hr))))
+    assert deep == eight
+    assert eight.remark is None
+
+
 def test_another_picture_is_told(crop, pair_of) -> None:
     quality = pair_of(crop("coffee", 40, 40, 200, 160), _half(crop("astronaut", 100, 100, 200, 160)))
     assert quality.remark == "LR shows probably another picture"

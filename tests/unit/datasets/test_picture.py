@@ -6,13 +6,14 @@ import hashlib
 import os
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from workers.data_tools.picture import BrokenPicture, Known, inspect, read_oriented
+from workers.data_tools.picture import BrokenPicture, Known, inspect, read_rgb
 
 
 def _save(image: Image.Image, file: Path, **more) -> Path:
@@ -118,7 +119,7 @@ def test_every_kind_of_png_is_accepted_and_named(tmp_path, crop, mode, kind) -> 
 
 
 def test_a_16_bit_rgb_png_is_named_though_pillow_reads_8_bits(tmp_path) -> None:
-    rows = b"".join(b"\0" + bytes(6 * 4) for _ in range(4))
+    rows = b"".join(b"\0" + bytes(range(6 * 4)) for _ in range(4))
     chunks = b""
     for kind, body in (
         (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)),
@@ -138,7 +139,7 @@ def test_size_and_pixels_follow_the_exif_orientation(tmp_path, crop, orientation
     file = _save(crop(width=50, height=30), tmp_path / "a.png", exif=exif)
     facts = inspect(file)
     assert (facts.width, facts.height) == ((50, 30) if orientation < 5 else (30, 50))
-    assert read_oriented(file).size == (facts.width, facts.height)
+    assert read_rgb(file).shape == (facts.height, facts.width, 3)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # as the tool's main function does
@@ -152,9 +153,29 @@ def test_a_broken_exif_does_not_break_the_picture(tmp_path, crop, exif) -> None:
 def test_a_known_file_is_not_read_again(tmp_path, crop) -> None:
     file = _save(crop(width=50, height=30), tmp_path / "a.png")
     facts = inspect(file)
-    known = Known(50, 30, facts.size, facts.mtime_ns, "from the listing")
+    known = Known(50, 30, facts.size, facts.mtime_ns, "from the listing", facts.sharpness)
     assert inspect(file, known).sha256 == "from the listing"
     assert inspect(file, known).kind == "rgb"
+    assert inspect(file, replace(known, sharpness=None)) == facts, "an older listing: measured now"
 
     os.utime(file, ns=(1, 1))
     assert inspect(file, known).sha256 == facts.sha256
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "jpeg", "webp"])
+def test_a_picture_of_one_colour_teaches_nothing_and_is_refused(tmp_path, mode) -> None:
+    ending = f".{mode}" if mode in ("jpeg", "webp") else ".png"
+    if mode == "I;16":
+        image = Image.fromarray(np.full((30, 40), 1234, np.uint16))
+    else:
+        image = Image.new(mode if ending == ".png" else "RGB", (40, 30), "white")
+    if mode in ("LA", "RGBA"):
+        image.putalpha(Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40).astype(np.uint8)))
+    with pytest.raises(BrokenPicture, match="all its 40x30 pixels are equal"):
+        inspect(_save(image, tmp_path / f"a{ending}"))
+
+
+def test_one_other_pixel_is_enough(tmp_path) -> None:
+    image = Image.new("RGB", (40, 30))
+    image.putpixel((3, 3), (0, 0, 1))
+    assert inspect(_save(image, tmp_path / "a.png")).sharpness == 0

@@ -9,8 +9,8 @@ from srqueue.spec.validate import validate
 SETTINGS = [
     ("train.optim_g.lrr=1", "train.optim_g.lrr: unknown key", "did you mean 'lr'"),
     ("trian.total_iter=1", "trian: unknown key", "did you mean 'train'"),
-    ("network_g.num_fet=3", "network_g.num_fet: unknown key", "known: alpha"),
-    ("train.losses=[{type: l3}]", "unknown value 'l3'", "known: charbonnier, l1, ssim"),
+    ("network_g.num_fet=3", "network_g.num_fet: unknown key", "known: act, alpha"),
+    ("train.losses=[{type: l3}]", "unknown value 'l3'", "known: charbonnier, fft"),
     ("train.scheduler={type: cosin}", "unknown value 'cosin'", "did you mean 'cosine'"),
     ("train.scheduler={min_factor: 0.1}", "train.scheduler.min_factor: unknown key", "known: type"),
     ("train.losses=[{loss_weight: 1}]", "train.losses.0.type: is missing", "known types"),

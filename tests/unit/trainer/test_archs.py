@@ -158,7 +158,7 @@ def naive_attention(a, k, v):
     return (v.double() @ torch.softmax(logits, 2).transpose(1, 2)).float()
 
 
-@pytest.mark.parametrize("size", [0.01, 0.1, 0.3, 0.49])
+@pytest.mark.parametrize("size", [0.01, 0.3, 0.7, 0.99])
 def test_attention_by_moments_is_the_naive_attention(size):
     torch.manual_seed(0)
     k = torch.randn(3, 64)

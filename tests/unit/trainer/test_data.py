@@ -103,6 +103,38 @@ def test_a_picture_that_was_changed_is_refused(listed, photo, tmp_path):
         open_pictures(listing)[0]
 
 
+def test_files_that_are_gone_or_have_another_size_are_found_without_reading_them(listed, photo, tmp_path):
+    pictures = open_pictures(listed({"a": photo, "b": photo[::-1].copy()}, lr=2))
+    pictures.check_files()
+    small = tmp_path / "lr" / "b.png"
+    small.write_bytes(small.read_bytes() + b"\0")
+    with pytest.raises(DataError, match="bytes, not") as caught:
+        pictures.check_files()
+    assert str(small) in str(caught.value)
+    assert not isinstance(caught.value, DataMissing)
+    (tmp_path / "hr" / "b.png").unlink()
+    with pytest.raises(DataMissing, match=r"b\.png"):
+        pictures.check_files()
+
+
+def test_a_batch_holds_the_crops_of_a_whole_step(two):
+    """Two batches of five whose gradients are added up are one of ten."""
+    lr, hr = batches(two, accum_iter=2)[7]
+    assert (len(lr), len(hr)) == (10, 10)
+    for one, other in zip((lr, hr), batches(two, batch_size=10)[7], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_degradations_change_lr_only_and_in_every_order(two):
+    steps = {"degradations": {"after": [{"type": "noise", "sigma": [5, 9]}, {"type": "jpeg"}]}}
+    plain, one, other = batches(two), batches(two, **steps), batches(two, **steps)
+    straight = [one[i] for i in range(40)]
+    for i in (39, 0, 33, 5):
+        assert torch.equal(straight[i][1], plain[i][1])
+        assert not torch.equal(straight[i][0], plain[i][0])
+        assert all(torch.equal(a, b) for a, b in zip(other[i], straight[i], strict=True))
+
+
 def test_a_picture_is_decoded_once_while_memory_lasts(listed, photo):
     listing = listed({"a": photo})
     pictures = open_pictures(listing)

@@ -4,8 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.trainer.sampling import draw, instead, permute, place
+from workers.trainer.sampling import draw, instead, noise_words, permute, place, uniforms
 
+GOLDEN_UNIFORMS = [
+    [0.7571938649937017, 0.08532931588296266, 0.3816506786229179, 0.4312181897757379],
+    [0.45917089943927525, 0.9609061024495625, 0.8676049728194896, 0.46671080296296885],
+]
+GOLDEN_NOISE = [3152053693, 2355424897, 486471815, 3740272889, 1588614230]
 SEEDS = st.integers(0, 2**63 - 1)
 
 
@@ -80,3 +85,22 @@ def test_a_bad_picture_is_replaced_by_the_next_of_its_epochs_permutation(seed, n
 
 def test_where_all_pictures_are_bad_there_is_none_instead():
     assert instead(1, 5, 3, {0, 1, 2}) is None
+
+
+def test_the_numbers_of_degradations_never_change():
+    """Golden vectors: if this fails, resumed runs of an older version would be degraded otherwise."""
+    drawn = uniforms(1024, 7, 2, 2)
+    assert drawn.tolist() == GOLDEN_UNIFORMS
+    assert noise_words(1024, 7, 2, 1, 5).tolist() == GOLDEN_NOISE
+    assert noise_words(1024, 7, 2, 1, 3).tolist() == GOLDEN_NOISE[:3]
+
+
+@given(seed=SEEDS, iteration=st.integers(0, 2**40), step=st.integers(0, 2000), slot=st.integers(0, 4000))
+def test_the_streams_have_nothing_in_common(seed, iteration, step, slot):
+    own = uniforms(seed, iteration, step, 3)
+    assert (own >= 0).all() and (own < 1).all()
+    noise = noise_words(seed, iteration, step, slot, 8)
+    samples = draw(seed, iteration, 1, 3, 5)
+    assert not set(noise.tolist()) & set(samples.top[0].tolist())
+    assert not np.array_equal(noise, noise_words(seed, iteration, step, slot + 1, 8))
+    assert not np.array_equal(noise, noise_words(seed, iteration + 1, step, slot, 8))

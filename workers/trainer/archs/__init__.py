@@ -12,15 +12,28 @@ from torch import nn
 
 from srqueue.spec.networks import NetworkSpec
 from workers.trainer.archs.compact import compact
-from workers.trainer.archs.paragonsr2_nano import paragonsr2_nano
+from workers.trainer.archs.edsr import edsr
+from workers.trainer.archs.paragonsr2 import paragonsr2
+from workers.trainer.archs.paragonsr2_stream import paragonsr2_realtime, paragonsr2_stream
+from workers.trainer.archs.paragonsr2_variants import VARIANTS
+from workers.trainer.archs.span import span
+from workers.trainer.archs.spandrel import spandrel
 
 ARCHITECTURES: dict[str, Callable[[Any, int], nn.Module]] = {
     "compact": compact,
-    "paragonsr2_nano": paragonsr2_nano,
+    "edsr": edsr,
+    **dict.fromkeys(VARIANTS, paragonsr2),
+    "paragonsr2_realtime": paragonsr2_realtime,
+    "paragonsr2_stream": paragonsr2_stream,
+    "span": span,
+    "spandrel": spandrel,
 }
 """(spec, scale) -> network, by the spec's `type`."""
 
 
 def build_network(spec: NetworkSpec, scale: int) -> nn.Module:
-    """A network with fresh weights, drawn from torch's global generator."""
+    """A network with fresh weights, drawn from torch's global generator.
+
+    Raises SpecError where a library that it needs is absent, or refuses its arguments.
+    """
     return ARCHITECTURES[spec.type](spec, scale)

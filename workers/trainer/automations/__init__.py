@@ -1,28 +1,47 @@
-"""What watches a run and acts on it: pure, with a state_dict that lies in every checkpoint."""
+"""What watches a run and acts on it: pure, with a state_dict that lies in every checkpoint.
+
+Clipping (`gradient_clipping`) is apart: it works on the device, and its state are tensors.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from srqueue.spec.automations import AutomationsSpec
+from srqueue.spec.training import TrainSpec
 from workers.trainer.automations.action import Action
+from workers.trainer.automations.divergence import DivergenceGuard
+from workers.trainer.automations.dynamic_loss import DynamicLossScheduling
 from workers.trainer.automations.early_stopping import IntelligentEarlyStopping
 from workers.trainer.automations.learning_rate import IntelligentLearningRateScheduler
 
 __all__ = ["Action", "Automations"]
 
 
-class Automations:
-    """The automations that a spec enables, asked after each validation."""
+class _Stateful(Protocol):
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any], /) -> None: ...
 
-    def __init__(self, spec: AutomationsSpec, warmup_iter: int = 0) -> None:
+
+class Automations:
+    """The automations of a training, those that its spec disables left out. `names`: of the losses."""
+
+    def __init__(self, train: TrainSpec, names: list[str]) -> None:
+        spec, start = train.training_automations, train.warmup_iter
         rate, stopping = spec.IntelligentLearningRateScheduler, spec.IntelligentEarlyStopping
-        self.rate = (
-            IntelligentLearningRateScheduler(rate, warmup_iter) if spec.enabled and rate.enabled else None
-        )
+        dynamic = train.dynamic_loss_scheduling
+        self.decays = train.scheduler.type == "wsd"
+        self.rate = IntelligentLearningRateScheduler(rate, start) if spec.enabled and rate.enabled else None
         self.stopping = (
-            IntelligentEarlyStopping(stopping, warmup_iter) if spec.enabled and stopping.enabled else None
+            IntelligentEarlyStopping(stopping, start, self.decays)
+            if spec.enabled and stopping.enabled
+            else None
         )
+        given = [loss.loss_weight for loss in train.losses]
+        self.losses = (
+            DynamicLossScheduling(dynamic, names, given) if dynamic.enabled and len(given) > 1 else None
+        )
+        self._given = given
+        self.guard = DivergenceGuard(train.divergence_guard)
 
     @property
     def lr_factor(self) -> float:
@@ -31,8 +50,13 @@ class Automations:
 
     @property
     def stopped(self) -> bool:
-        """Whether the run should end."""
+        """Whether the run should end, or with WSD decay."""
         return self.stopping is not None and self.stopping.stopped
+
+    @property
+    def loss_weights(self) -> list[float]:
+        """The weights to train with; the list changes with them."""
+        return self.losses.weights if self.losses else self._given
 
     def observe(self, iteration: int, metrics: dict[str, float]) -> list[Action]:
         """What is to be done after the validation at `iteration`; the state has already changed."""
@@ -48,12 +72,19 @@ class Automations:
 
     def state_dict(self) -> dict[str, Any]:
         """JSON values."""
-        parts = {"rate": self.rate, "stopping": self.stopping}
-        return {name: part.state_dict() for name, part in parts.items() if part}
+        return {name: part.state_dict() for name, part in self._parts()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
-        if self.rate and "rate" in state:
-            self.rate.load_state_dict(state["rate"])
-        if self.stopping and "stopping" in state:
-            self.stopping.load_state_dict(state["stopping"])
+        """The inverse of `state_dict`; what it lacks stays as it is."""
+        for name, part in self._parts():
+            if name in state:
+                part.load_state_dict(state[name])
+
+    def _parts(self) -> list[tuple[str, _Stateful]]:
+        parts: dict[str, _Stateful | None] = {
+            "rate": self.rate,
+            "stopping": self.stopping,
+            "losses": self.losses,
+            "guard": self.guard,
+        }
+        return [(name, part) for name, part in parts.items() if part is not None]

@@ -1,21 +1,25 @@
-"""IntelligentEarlyStopping: ends a run that no longer gains."""
+"""IntelligentEarlyStopping: ends a run that no longer gains, or begins its decay."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from srqueue.spec.automations import EarlyStoppingSpec
+from srqueue.spec.automations import HIGHER_IS_BETTER, EarlyStoppingSpec
 from workers.trainer.automations.action import Action
 from workers.trainer.automations.plateau import Plateau
 
 
 class IntelligentEarlyStopping:
-    """Stops after `patience` iterations without a gain of `min_improvement` in the monitored metric."""
+    """Acts once, after `patience` iterations without a gain of `min_improvement` in the monitored metric.
 
-    def __init__(self, spec: EarlyStoppingSpec, start: int = 0) -> None:
+    `decays`: the schedule is WSD, so what follows is the decay of the rate and not the end at once.
+    """
+
+    def __init__(self, spec: EarlyStoppingSpec, start: int = 0, decays: bool = False) -> None:
         self.spec = spec
         self.stopped = False
-        self._plateau = Plateau(spec.min_improvement, start)
+        self._did = "started the decay of the learning rate" if decays else "stopped the run"
+        self._plateau = Plateau(spec.min_improvement, start, HIGHER_IS_BETTER[spec.monitor_metric])
 
     def observe(self, iteration: int, metrics: dict[str, float]) -> Action | None:
         """The validation at `iteration`."""
@@ -25,7 +29,7 @@ class IntelligentEarlyStopping:
         self.stopped = True
         return Action(
             by=type(self).__name__,
-            did="stopped the run",
+            did=self._did,
             reason=(
                 f"{self.spec.monitor_metric} has not gained {self.spec.min_improvement:g} over "
                 f"{self._plateau.reference:.4f} for {waited} iterations (patience {self.spec.patience})"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srqueue.errors import DataError
 from srqueue.spec.job import TrainSetSpec
+from workers.trainer.data.degrade import Degradations
 from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.data.resize import Pixels
@@ -29,7 +30,8 @@ _STAGES = 3
 class Batches:
     """`batches[i]` is what iteration i (0-based) trains on, whatever was asked before.
 
-    It is a function of the seed, i and the pictures in `quarantine`, whose draws go to others.
+    It is a function of the seed, i and the pictures in `quarantine`, whose draws go to others. A batch holds
+    all crops of an optimizer step: those of `accum_iter` batches.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Batches:
     ) -> None:
         self._pictures, self._spec, self._seed, self._device = pictures, spec, seed, device
         self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._degradations = Degradations(spec.degradations, seed)
         self._quarantine = quarantine or Quarantine(pictures, [])
         self._check_sizes()
         self._plan: list[list[Slot]] = []
@@ -51,10 +54,18 @@ class Batches:
         cuda = device.type == "cuda"
         self._stages = [
             _Stage(
-                [torch.empty((spec.batch_size, n, n, 3), dtype=torch.uint8, pin_memory=cuda) for n in sides]
+                [
+                    torch.empty((spec.effective_batch, n, n, 3), dtype=torch.uint8, pin_memory=cuda)
+                    for n in sides
+                ]
             )
             for _ in range(_STAGES if cuda else 1)
         ]
+
+    @property
+    def pictures(self) -> Pictures:
+        """What the crops are cut out of."""
+        return self._pictures
 
     def __getitem__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """(LR, HR) on the device: RGB [N, 3, H, W] float32 in 0..1."""
@@ -65,7 +76,8 @@ class Batches:
         # uint8 travels to the device, a quarter of the bytes; it becomes float there.
         pair = [self._to_float(t.to(self._device, non_blocking=True)) for t in stage.tensors]
         stage.sent(self._device)
-        return pair[0], pair[1]
+        lr, hr = pair
+        return (self._degradations(lr, hr, iteration) if self._degradations else lr), hr
 
     def _fill(self, stage: _Stage, iteration: int) -> bool:
         """Cuts the crops of an iteration; False where a picture could not be read, which is left out now."""
@@ -80,7 +92,7 @@ class Batches:
     def _drawn(self, iteration: int) -> list[Slot]:
         first = iteration // _PLANNED * _PLANNED
         if first != self._first:
-            drawn = draw(self._seed, first, _PLANNED, self._spec.batch_size, len(self._pictures))
+            drawn = draw(self._seed, first, _PLANNED, self._spec.effective_batch, len(self._pictures))
             self._plan, self._first = self._readable(_as_slots(drawn), first), first
         return self._plan[iteration - first]
 
@@ -89,7 +101,7 @@ class Batches:
         bad = self._quarantine.indices
         if not bad:
             return plan
-        size, count = self._spec.batch_size, len(self._pictures)
+        size, count = self._spec.effective_batch, len(self._pictures)
 
         def readable(slot: Slot, position: int) -> Slot:
             if slot[0] not in bad:

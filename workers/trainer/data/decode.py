@@ -6,11 +6,10 @@ import hashlib
 import io
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from srqueue.errors import DataError
-from workers.trainer.data.resize import Pixels
+from workers.pixels import Pixels, to_rgb
 
 REPAIR = "restore the file, or add the data set again (srqueue dataset add --replace) and submit again"
 """What to do about a picture that is not what it was."""
@@ -45,17 +44,7 @@ def decode(data: bytes, where: str) -> Pixels:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image)))
+            return to_rgb(image, data)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         reason = "not a picture" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DataError(f"cannot decode a picture: {reason}", where=where, hint=REPAIR) from None
-
-
-def _to_rgb(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips at 255
-        grey = np.asarray(image).astype(np.int64)
-        eight = ((grey * 255 + 32767) // 65535).clip(0, 255).astype(np.uint8)
-        return np.repeat(eight[:, :, None], 3, 2)
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return np.array(image.convert("RGB"))  # a copy: torch wants to be able to write

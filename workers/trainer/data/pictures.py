@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from srqueue.errors import DataError
-from srqueue.run.listing import Picture
+from srqueue.run.listing import Picture, file_of
 from workers.trainer.data.decode import REPAIR, DataMissing, read_picture
 from workers.trainer.data.resize import Pixels, resize_picture
 
@@ -39,7 +40,7 @@ def free_memory() -> int:
 
 
 class Pictures:
-    """Pairs by index.
+    """Pairs by index, of one root or several (see srqueue.run.listing.Picture).
 
     They are kept while `keep_free` bytes of memory stay free (by default half of what is free now); the
     others are decoded again each time they are used.
@@ -48,14 +49,15 @@ class Pictures:
     def __init__(
         self,
         pictures: tuple[Picture, ...],
-        hr_root: Path,
-        lr_root: Path | None,
+        hr_root: Path | Sequence[Path],
+        lr_root: Path | Sequence[Path] | None,
         scale: int,
         keep_free: int | None = None,
     ) -> None:
         self.pictures = pictures
         self.scale = scale
-        self._hr_root, self._lr_root = hr_root, lr_root
+        self._hr_roots = (hr_root,) if isinstance(hr_root, Path) else tuple(hr_root)
+        self._lr_roots = (lr_root,) if isinstance(lr_root, Path) else tuple(lr_root or ())
         self._kept: dict[int, Pair] = {}
         self._keep_free = free_memory() // 2 if keep_free is None else keep_free
 
@@ -64,9 +66,32 @@ class Pictures:
 
     def check_folders(self) -> None:
         """Raises DataMissing where a folder is gone; a disk that is not mounted leaves an empty one."""
-        for root in (self._hr_root, self._lr_root):
-            if root is not None and not (root.is_dir() and any(root.iterdir())):
+        for root in (*self._hr_roots, *self._lr_roots):
+            if not (root.is_dir() and any(root.iterdir())):
                 raise DataMissing("the folder of a data set is not there", where=str(root))
+
+    def check_files(self) -> None:
+        """Looks at the size of every file, without reading it.
+
+        Raises DataMissing where one is gone, DataError where one is not as large as it was when it was added.
+        """
+        self.check_folders()
+        files = [(self._hr_roots, p.path, p.size) for p in self.pictures]
+        files += [(self._lr_roots, p.lr_path, p.lr_size) for p in self.pictures if p.lr_path]
+        for roots, name, size in files:
+            path = file_of(roots, name)
+            try:
+                found = path.stat().st_size
+            except OSError as error:
+                raise DataMissing(
+                    f"cannot read a picture: {error.strerror}", where=str(path), hint=REPAIR
+                ) from None
+            if found != size:
+                raise DataError(
+                    f"a picture has {found} bytes, not {size} as when the data set was added",
+                    where=str(path),
+                    hint=REPAIR,
+                )
 
     def lr_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the LR picture, from the listing: known before it is decoded."""
@@ -82,7 +107,7 @@ class Pictures:
         return pair
 
     def _load(self, picture: Picture) -> Pair:
-        path = self._hr_root / picture.path
+        path = file_of(self._hr_roots, picture.path)
         hr = read_picture(path, picture.sha256)
         height, width = hr.shape[0] // self.scale, hr.shape[1] // self.scale
         if (hr.shape[0], hr.shape[1]) != (picture.height, picture.width):
@@ -92,9 +117,9 @@ class Pictures:
                 hint=REPAIR,
             )
         hr = hr[: height * self.scale, : width * self.scale]
-        if self._lr_root is None or picture.lr_path is None:
+        if not self._lr_roots or picture.lr_path is None:
             return Pair(picture.path, resize_picture(hr, (height, width)), hr)
-        lr_path = self._lr_root / picture.lr_path
+        lr_path = file_of(self._lr_roots, picture.lr_path)
         lr = read_picture(lr_path, picture.lr_sha256)
         if lr.shape[:2] != (height, width):
             raise DataError(

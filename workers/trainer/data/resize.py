@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-Pixels = NDArray[np.uint8]
-"""An RGB picture [height, width, 3]."""
+from workers.pixels import Pixels
+
+__all__ = ["Pixels", "bicubic", "resize_picture"]
 
 
 def bicubic(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A spec as YAML with the origin of every value as a comment."""
+"""A spec as YAML, with the origin of every value as a comment where wanted."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def annotated_yaml(spec: Mapping[str, Any], origins: Mapping[str, str]) -> str:
         else:
             lines.append(f"{text:<{_COMMENT_COLUMN}}  # {origin_of(origins, path)}")
     return "\n".join(lines) + "\n"
+
+
+def plain_yaml(spec: Mapping[str, Any]) -> str:
+    """YAML of a spec or of a part of one, without comments."""
+    return "".join(f"{text}\n" for text, _ in _lines(spec, "", ""))
 
 
 def scalar(value: Any) -> str:

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srqueue.cli.spec_text import annotated_yaml
 from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.job import JobSpec
 from srqueue.spec.presets import preset_names
 from srqueue.spec.reading import read_yaml
+from srqueue.spec.text import annotated_yaml
 
 
 def test_every_preset_reads_back_as_the_same_spec():

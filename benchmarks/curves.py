@@ -1,0 +1,33 @@
+"""Draws the quality benchmark: PSNR over training time, one panel a test set, seeds as a shaded band."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+POINTS = 40
+
+
+def draw(figures: dict, path: Path) -> None:
+    """Writes a PNG of what `benchmarks.quality` measured."""
+    tests = list(figures["bicubic"])
+    figure, panels = plt.subplots(1, len(tests), figsize=(5 * len(tests), 4.2), constrained_layout=True)
+    for panel, test in zip(panels, tests, strict=True):
+        for recipe, runs in figures["runs"].items():
+            curves = [
+                ([row["cpu_s"] for row in run["curve"]], [row[test]["psnr"] for row in run["curve"]])
+                for run in runs
+            ]
+            grid = np.linspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), POINTS)
+            values = np.stack([np.interp(grid, *curve) for curve in curves])
+            (line,) = panel.plot(grid, values.mean(0), label=recipe, linewidth=1.6)
+            panel.fill_between(grid, values.min(0), values.max(0), color=line.get_color(), alpha=0.15)
+        panel.axhline(figures["bicubic"][test], color="grey", linestyle=":", label="bicubic")
+        panel.set(title=test, xlabel="CPU seconds of training, one thread", ylabel="PSNR-Y, dB")
+        panel.grid(alpha=0.3)
+    panels[-1].legend(fontsize=7, loc="lower right")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

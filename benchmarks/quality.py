@@ -1,0 +1,178 @@
+"""What do the presets reach in equal training time, on pictures that everybody measures on?
+
+Trains on T91 + BSDS200 with the product's own trainer, one CPU thread, a fixed budget of CPU seconds, and
+measures Set5, Set14 and B100 from the checkpoints it leaves: the moving-average weights, nothing selected on
+the test pictures. Start-up, decoding and the test itself are not counted: two short runs tell what an
+iteration costs and what comes before the first.
+
+python -m benchmarks.quality --data FOLDER [--seconds 150] [--seeds 3] [--recipes NAME ...] [--at-once 1]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.curves import draw
+from benchmarks.machine import RESULTS, machine, timed, write
+from benchmarks.recipes import RECIPES
+from benchmarks.trainer import trainer_command
+from srqueue.datasets import Registry, add, dataset_ref, locate
+from srqueue.run.folder import RunDir
+from srqueue.run.listing import Listing
+from srqueue.settings import load_settings
+from srqueue.spec.expand import expand
+from srqueue.spec.job import JobSpec
+from workers.trainer.archs import build_network
+from workers.trainer.checkpoint import read
+from workers.trainer.data.pictures import Pictures
+from workers.trainer.validation import Validator
+
+TESTS = ("Set5", "Set14", "B100")
+PROBES = (60, 160)
+"""Iterations of two short runs, between which the speed is measured; each has decoded most pictures."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: which recipe, which seed, how many iterations."""
+
+    recipe: str
+    seed: int
+    iterations: int
+
+
+def spec_of(registry: Registry, run: Run) -> JobSpec:
+    """The recipe's preset at this length, without validation; a checkpoint every few seconds."""
+    preset, architecture, changes = RECIPES[run.recipe]
+    lengths = {
+        "manual_seed": run.seed,
+        "train": {"total_iter": run.iterations},
+        "val": {"val_enabled": False},
+        "logger": {"print_freq": 200, "save_checkpoint_seconds": 3},
+        "compute": {"threads": 1},
+        "preflight": False,
+    }
+    overrides = [("recipe", changes), ("lengths", lengths)]
+    ref = dataset_ref(registry, "train")
+    return expand(ref, preset=preset, architecture=architecture, overrides=overrides).spec
+
+
+def train(home: Path, registry: Registry, run: Run) -> tuple[RunDir, JobSpec, float]:
+    """(run folder, spec, CPU seconds of the whole process)."""
+    spec = spec_of(registry, run)
+    name = f"{run.recipe}-{run.seed}-{run.iterations}".replace(" ", "_")
+    command = trainer_command(home, name, spec, locate(registry, spec), "cpu")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    cpu, _, _ = timed(command, environment, timeout=7200)
+    return RunDir(home / "runs" / name), spec, cpu
+
+
+def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dict]:
+    """What each kept checkpoint reaches, oldest first."""
+    rows = []
+    for name in run.checkpoint_names():
+        manifest, tensors = read(run.checkpoints / str(name))
+        part = "ema/" if spec.train.ema_decay else "model/"
+        net = build_network(spec.network_g, spec.scale)
+        net.load_state_dict(
+            {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}, strict=True
+        )
+        row = {"iteration": manifest.state["iteration"]}
+        for test, validator in tests.items():
+            found = validator.network(net.eval())
+            row[test] = {k: round(found[f"val/{k}"], 4) for k in ("psnr", "ssim", "psnr_rgb")}
+        rows.append(row)
+    return rows
+
+
+def benchmark(home: Path, registry: Registry, run: Run, budget: float, tests: dict) -> dict:
+    """Trains for `budget` CPU seconds and measures the curve."""
+    short, longer = (train(home, registry, Run(run.recipe, run.seed, n))[2] for n in PROBES)
+    each = (longer - short) / (PROBES[1] - PROBES[0])
+    start = short - PROBES[0] * each
+    iterations = max(PROBES[1] + 1, int(budget / each))
+    folder, spec, cpu = train(home, registry, Run(run.recipe, run.seed, iterations))
+    curve = measure(folder, spec, tests)
+    used = cpu - start
+    for row in curve:
+        row["cpu_s"] = round(used * row["iteration"] / iterations, 1)
+    print(f"{run.recipe}, seed {run.seed}: {iterations} it, {used:.1f} CPU s", curve[-1], flush=True)
+    return {"seed": run.seed, "iterations": iterations, "cpu_s": round(used, 1), "curve": curve}
+
+
+def summary(runs: list[dict]) -> dict:
+    """Mean and spread (largest minus smallest) of the last point over the seeds."""
+    figures: dict = {"iterations": [r["iterations"] for r in runs], "cpu_s": [r["cpu_s"] for r in runs]}
+    for test in TESTS:
+        last = [r["curve"][-1][test] for r in runs]
+        psnr = [x["psnr"] for x in last]
+        figures[test] = {
+            "psnr_y": round(statistics.mean(psnr), 3),
+            "spread": round(max(psnr) - min(psnr), 3),
+            "ssim_y": round(statistics.mean(x["ssim"] for x in last), 4),
+            "psnr_rgb": round(statistics.mean(x["psnr_rgb"] for x in last), 3),
+        }
+    return figures
+
+
+def validators(registry: Registry) -> dict[str, Validator]:
+    """The test sets at x2, LR made by the product."""
+    device, found = torch.device("cpu"), {}
+    for test in TESTS:
+        listing = Listing.read(registry.listing_file(test))
+        pictures = Pictures(listing.pictures, Path(listing.hr_root), None, 2)
+        found[test] = Validator(test, pictures, device, lambda: False)
+    return found
+
+
+def main() -> None:
+    """Writes results/<out>.json and its curves as results/<out>.png."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="holds train/ and test/{Set5,Set14,B100}/")
+    parser.add_argument("--seconds", type=float, default=150, help="CPU seconds of training")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
+    parser.add_argument("--at-once", type=int, default=1, help="trainings beside each other, one core each")
+    parser.add_argument("--out", default="quality", help="name of the result")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    now = machine()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        os.environ |= {"SRQUEUE_HOME": folder, "SRQUEUE_DATASETS": str(home / "datasets.yaml")}
+        settings = load_settings()
+        add(settings, "train", args.data / "train")
+        for test in TESTS:
+            add(settings, test, args.data / "test" / test)
+        registry, tests = Registry(settings), validators(Registry(settings))
+        figures: dict = {"bicubic": {t: round(v.bicubic()["bicubic/psnr"], 3) for t, v in tests.items()}}
+        runs = [Run(recipe, seed, 0) for seed in range(args.seeds) for recipe in args.recipes]
+        with ThreadPoolExecutor(args.at_once) as pool:
+            done = list(pool.map(lambda r: benchmark(home, registry, r, args.seconds, tests), runs))
+    curves: dict[str, list[dict]] = {name: [] for name in args.recipes}
+    for run, result in zip(runs, done, strict=True):
+        curves[run.recipe].append(result)
+    figures["recipes"] = {name: summary(curves[name]) for name in args.recipes}
+    figures["runs"] = curves
+    command = f"python -m benchmarks.quality {' '.join(_told(sys.argv[1:]))}"
+    write(args.out, command, figures, now)
+    draw(figures, RESULTS / f"{args.out}.png")
+    print(json.dumps(figures["recipes"], indent=1))
+
+
+def _told(arguments: list[str]) -> list[str]:
+    """The command line as it is published, without this machine's folder."""
+    after = arguments.index("--data") + 1
+    return [*arguments[:after], "FOLDER", *arguments[after + 1 :]]
+
+
+if __name__ == "__main__":
+    main()

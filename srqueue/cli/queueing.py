@@ -1,0 +1,115 @@
+"""From an expanded spec to a queued job: what submit, upgrade and extend have in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from srqueue.settings import Settings
+    from srqueue.spec.expand import Expanded
+
+
+def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
+    """`expanded` with what this machine says of its pictures and files.
+
+    Raises DataError where a data set holds other pictures than the spec names, or none as large as the crop,
+    or trains on what it validates on.
+    """
+    from pathlib import Path
+
+    from srqueue.datasets import Registry, check_crop, check_validation
+
+    spec, registry = expanded.spec, Registry(settings)
+    train = spec.datasets.train
+    entry = registry.find(train.name)
+    notices = list(expanded.notices)
+    if entry is None:
+        notices.append(f"the data set {train.name!r} is not on this machine: it must be on the worker's")
+    else:
+        _same_pictures(train.identity, entry.identity, train.name)
+        check_validation(registry, spec)
+        notices.append(check_crop(registry, entry, train.lq_size, spec.scale) or "")
+    start = spec.path.pretrain_network_g
+    if start and not Path(start).expanduser().is_file():
+        notices.append(
+            f"{start} (path.pretrain_network_g) is not on this machine: it must be on the worker's"
+        )
+    return replace(expanded, notices=tuple(filter(None, notices)))
+
+
+def queue(
+    settings: Settings,
+    expanded: Expanded,
+    *,
+    priority: int,
+    again: bool,
+    wait: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Queues a job and tells of it; with `dry_run` only prints the spec, with `wait` watches to the end."""
+    from srqueue.cli.output import job_summary, print_json, say
+
+    _warn(settings, expanded)
+    if dry_run:
+        print_spec(expanded, as_json)
+        return
+
+    from srqueue.queue.client import Client
+
+    client = Client(settings)
+    submitted = client.submit(expanded, priority=priority, again=again)
+    job = submitted.job
+    if as_json and not wait:
+        print_json({"new": submitted.new, "job": job_summary(job)})
+    elif submitted.new:
+        say(f"queued {job.name}")
+        print(job.id)
+    else:
+        say(f"the same spec is {job.state} already as {job.name}; queue it once more with --again")
+        print(job.id)
+    if wait:
+        from srqueue.cli.live import watch_to_end
+
+        watch_to_end(client, job.id, as_json)
+    elif submitted.new and not as_json:
+        say(f"watch it: srqueue watch {job.short_id}")
+
+
+def print_spec(expanded: Expanded, as_json: bool) -> None:
+    """Prints a spec with the origin of every value."""
+    from srqueue.cli.output import print_json
+    from srqueue.spec.job import spec_id
+    from srqueue.spec.text import annotated_yaml
+
+    spec = expanded.spec.model_dump(mode="json")
+    if as_json:
+        identity = spec_id(expanded.spec)
+        print_json(
+            {"spec_id": identity, "spec": spec, "origins": expanded.origins, "notices": expanded.notices}
+        )
+    else:
+        print(annotated_yaml(spec, expanded.origins), end="")
+
+
+def _same_pictures(named: str | None, here: str, dataset: str) -> None:
+    from srqueue.errors import DataError
+
+    if named not in (None, here):
+        raise DataError(
+            f"the data set {dataset!r} holds other pictures by now than the spec names "
+            f"({here[:12]} instead of {str(named)[:12]})",
+            hint=f"bring the same pictures back, or submit it anew for {dataset} as it is",
+        )
+
+
+def _warn(settings: Settings, expanded: Expanded) -> None:
+    from srqueue.cli.output import say
+    from srqueue.stack.folders import low_space
+
+    for notice in expanded.notices:
+        say(f"note: {notice}")
+    # With a server of somebody else's the training most likely runs on another machine's disk.
+    if settings.redis_url is None and (warning := low_space(settings)):
+        say(f"warning: {warning}")

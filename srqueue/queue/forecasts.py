@@ -1,0 +1,176 @@
+"""How long a preset takes on this machine, and which one to take."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from pydantic import ValidationError
+
+from srqueue.run.folder import RunDir
+from srqueue.spec.derive import PictureStats
+from srqueue.spec.job import JobSpec
+from srqueue.store.record import JobRecord
+
+_FEWEST_REPORTS = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Iterations a second and seconds a validation, `source`: where they are from, for people.
+
+    `measured`: this very work was timed on this device; else it is only estimated.
+    """
+
+    it_s: float
+    validation_s: float
+    source: str
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a preset asks of this machine. Without a speed nothing is known of its hours."""
+
+    preset: str
+    description: str
+    spec: JobSpec
+    speed: Speed | None = None
+
+    @property
+    def iterations(self) -> int:
+        """Optimizer steps, if nothing stops it early."""
+        return self.spec.train.total_iter
+
+    @property
+    def validations(self) -> int:
+        """How often it validates."""
+        if self.spec.datasets.val is None or not self.spec.val.val_enabled:
+            return 0
+        return -(-self.iterations // self.spec.val.val_freq)
+
+    @property
+    def hours(self) -> float | None:
+        """Training and validations; at the most, since it may stop early."""
+        if self.speed is None:
+            return None
+        seconds = self.iterations / self.speed.it_s + self.validations * self.speed.validation_s
+        return seconds / 3600
+
+
+@dataclass(frozen=True)
+class Advice:
+    """`preset`: None where none can be named; `why`: one sentence each."""
+
+    preset: str | None
+    why: tuple[str, ...]
+
+
+def from_history(spec: JobSpec, records: Iterable[JobRecord], device: str) -> Speed | None:
+    """The speed of the newest job on this machine that did the same work. `device`: cpu or cuda."""
+    for record in records:
+        if record.host != socket.gethostname() or record.run_dir is None:
+            continue
+        try:
+            other = JobSpec.model_validate(record.spec)
+        except ValidationError:  # of another version
+            continue
+        if _work(other) == _work(spec) and (found := _reported(record, device)):
+            return found
+    return None
+
+
+def estimated(spec: JobSpec, measured: Sequence[tuple[JobSpec, Speed]]) -> Speed | None:
+    """A speed from the same network on other crops, by the number of pixels of a step; None without one."""
+    for other, speed in measured:
+        if (other.network_g, other.scale) == (spec.network_g, spec.scale):
+            share = _pixels(other) / _pixels(spec)
+            return replace(
+                speed, it_s=speed.it_s * share, measured=False, source=f"estimated from {speed.source}"
+            )
+    return None
+
+
+def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureStats) -> Advice:
+    """Which preset: the longest that fits into the hours and that the pictures can feed."""
+    ordered = sorted(forecasts, key=lambda f: (f.hours or 0.0, f.iterations, f.preset == "tuned"))
+    serious = [f for f in ordered if f.preset != "quick"] or ordered
+    few = stats.too_few(serious[0].spec.datasets.train.effective_batch)
+    if few:
+        limit = next((f for f in serious if f.preset == "convenience"), serious[0]).iterations
+        serious = [f for f in serious if f.iterations <= limit] or serious[:1]
+    why = [f"{few}: a longer run would only learn them by heart"] if few else []
+    if hours is None:
+        return _both(serious, why)
+    if any(f.hours is None for f in serious):
+        return Advice(None, (*why, "nothing is known of this machine's speed: the hours cannot be compared"))
+    fitting = [f for f in serious if (f.hours or 0.0) <= hours]
+    if fitting:
+        best = fitting[-1]
+        why.append(f"the longest that fits into {hours:g} h: it takes {best.hours:.1f} h at the most")
+        return Advice(best.preset, tuple(why))
+    shortest = serious[0]
+    assert shortest.speed is not None
+    share = hours / (shortest.hours or hours)
+    fit = max(int(shortest.iterations * share) // 100 * 100, 100)
+    why.append(
+        f"none fits into {hours:g} h; {shortest.preset} with --iterations {fit} does, all its lengths in "
+        "proportion"
+    )
+    return Advice(shortest.preset, tuple(why))
+
+
+def _both(serious: Sequence[Forecast], why: list[str]) -> Advice:
+    """Without a limit: begin with the shortest, go on with the longest that pays."""
+    first = serious[0]
+    why.append(f"begin with {first.preset}: it shows what the pictures are good for")
+    if len(serious) > 1:
+        last = serious[-1]
+        longer = ""
+        if first.hours and last.hours:
+            longer = f", {last.hours / first.hours:.1f} times as long"
+        why.append(
+            f"where it still gains at its end, go on with `srqueue upgrade JOB --fidelity` (up to "
+            f"{last.preset}{longer}); --hours H finds the longest that fits"
+        )
+    return Advice(first.preset, tuple(why))
+
+
+def _work(spec: JobSpec) -> tuple[object, ...]:
+    """What a step's time depends on."""
+    train, set_ = spec.train, spec.datasets.train
+    return (
+        spec.network_g, spec.scale, set_.lq_size, set_.batch_size, set_.accum_iter, set_.degradations,
+        train.optim_g.type, [loss.type for loss in train.losses],
+    )  # fmt: skip
+
+
+def _pixels(spec: JobSpec) -> int:
+    return spec.datasets.train.effective_batch * spec.datasets.train.lq_size**2
+
+
+def _reported(record: JobRecord, device: str) -> Speed | None:
+    """What the job itself reported, where it ran on such a device and its folder is here."""
+    run = RunDir(Path(str(record.run_dir)))
+    try:
+        resolved = json.loads(run.resolved_file.read_text())["compute"]["device"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if resolved != device:
+        return None
+    rates: list[float] = []
+    validations: list[float] = []
+    for event in run.events():
+        if event.kind == "train" and isinstance(event.data.get("it_s"), int | float):
+            rates.append(event.data["it_s"])
+        elif event.kind == "val" and isinstance(event.data.get("seconds"), int | float):
+            validations.append(event.data["seconds"])
+    rates = [rate for rate in rates if rate > 0]
+    if len(rates) < _FEWEST_REPORTS:
+        return None
+    spent = median(validations) if validations else 0.0
+    return Speed(median(rates), spent, f"job {record.short_id}", measured=True)

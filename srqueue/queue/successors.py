@@ -1,0 +1,208 @@
+"""Jobs that begin where another one ended: `upgrade` starts warm from its model, `extend` goes on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from srqueue.datasets import Registry, stats_of
+from srqueue.errors import CheckpointError, DataError, UsageError
+from srqueue.queue.longer import rate_shares
+from srqueue.run.folder import CheckpointName, RunDir
+from srqueue.run.reasons import JobState, StopReason
+from srqueue.spec.complete import complete
+from srqueue.spec.derive import PictureStats
+from srqueue.spec.expand import DatasetRef, Expanded, expand
+from srqueue.spec.job import JobSpec
+from srqueue.spec.validate import validate
+from srqueue.store.record import JobRecord
+
+Overrides = Sequence[tuple[str, Mapping[str, Any]]]
+
+_LONGEST_NAME = 64
+_CHECKPOINT_FILES = ("manifest.json", "state.safetensors")
+
+
+def upgraded(
+    record: JobRecord,
+    registry: Registry,
+    *,
+    preset: str = "fidelity",
+    overrides: Overrides = (),
+    name: str | None = None,
+) -> Expanded:
+    """`preset` on the same data set and network, its weights those that `record` exported.
+
+    Raises UsageError where the job has not ended, has no model, or `overrides` name another network;
+    DataError where its run folder is not on this machine.
+    """
+    before = _spec(record)
+    model = _model(record)
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    origin = f"job {record.short_id}"
+    own = {
+        "scale": before.scale,
+        "manual_seed": before.manual_seed,
+        "network_g": before.network_g.model_dump(mode="json"),
+        "path": {
+            "pretrain_network_g": str(model),
+            "pretrain_sha256": digest,
+            "strict_load_g": True,
+            "resume_from": None,
+        },
+    }
+    expanded = expand(
+        _dataset(before, registry),
+        preset=preset,
+        overrides=[(origin, own), *overrides],
+        name=name or _shortened(record.name, f"_{preset}"),
+    )
+    after = expanded.spec
+    if (after.network_g, after.scale) != (before.network_g, before.scale):
+        raise UsageError(
+            f"the model of job {record.short_id} is a {_network(before)}, the spec wants a {_network(after)}",
+            hint="leave network_g and scale as they are, or begin anew: srqueue submit",
+        )
+    best = record.metrics.get("best/psnr")
+    reached = f", {best:.2f} dB" if isinstance(best, int | float) else ""
+    told = (
+        f"from {record.name} {record.short_id}: {_network(before)}, data set {before.datasets.train.name}, "
+        f"seed {before.manual_seed}, and its weights{reached} ({model}); everything else is {preset}'s"
+    )
+    return replace(expanded, notices=(told, *expanded.notices))
+
+
+def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> Expanded:
+    """The same training, `iterations` longer, from the newest checkpoint of `record`.
+
+    Raises UsageError where the job has not ended; CheckpointError where it has no whole checkpoint; DataError
+    where its run folder is not on this machine.
+    """
+    if iterations < 1:
+        raise UsageError(f"{iterations} iterations more are none", where="--iterations")
+    before = _spec(record)
+    folder, at = _newest_checkpoint(record)
+    total = at.iteration + iterations
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        (f"job {record.short_id}", {"path": {"resume_from": str(folder), "pretrain_network_g": None}}),
+        ("flag --iterations", {"train": {"total_iter": total}}),
+    ]
+    longer = complete(
+        record.spec,
+        f"job {record.short_id}",
+        overrides=layers,
+        origins=record.origins,
+        name=name or _shortened(re.sub(r"_to\d+\Z", "", record.name), f"_to{total}"),
+    )
+    told = [f"goes on from {record.name} {record.short_id} at iteration {at.iteration}, to {total}"]
+    if record.reason is StopReason.STOPPED_EARLY:
+        told.append("early stopping had ended it; it watches on, and its patience begins anew")
+    elif record.state is not JobState.SUCCEEDED:
+        told.append(
+            f"it was {record.state} at {at.iteration} of {before.train.total_iter}: srqueue retry "
+            f"{record.short_id} would go on with the job itself"
+        )
+    return replace(longer, notices=(*told, *_rate_notice(before, longer.spec, at.iteration), *longer.notices))
+
+
+def _rate_notice(before: JobSpec, after: JobSpec, iteration: int) -> list[str]:
+    """What a longer schedule does to the rate at the joint."""
+    was, now = rate_shares(before.train, after.train, iteration)
+    lr = before.train.optim_g.lr
+    if abs(was - now) <= 0.01 * max(was, now):
+        return []
+    return [
+        f"the rate follows the longer {after.train.scheduler.type} schedule: it jumps from {lr * was:.3g} to "
+        f"{lr * now:.3g} (times what the automations left of it)"
+    ]
+
+
+def _spec(record: JobRecord) -> JobSpec:
+    return validate(record.spec, f"job {record.short_id}", record.origins)
+
+
+def _ended(record: JobRecord, verb: str) -> None:
+    if not record.state.final:
+        raise UsageError(
+            f"cannot {verb} job {record.short_id} ({record.name}): it is {record.state}",
+            hint=f"wait for its end (srqueue watch {record.short_id}), or cancel it first",
+        )
+
+
+def _run(record: JobRecord) -> RunDir:
+    """The job's run folder. Raises DataError where it is not on this machine."""
+    if record.run_dir is None or not Path(record.run_dir).is_dir():
+        raise DataError(
+            f"the run folder of job {record.short_id} is not on this machine",
+            where=f"{record.host or '?'}:{record.run_dir or '?'}",
+            hint="run this where it is, or bring the folder here under the same path",
+        )
+    return RunDir(Path(record.run_dir).absolute())
+
+
+def _model(record: JobRecord) -> Path:
+    """The exported model. Raises UsageError where there is none."""
+    _ended(record, "upgrade")
+    if record.state is JobState.FAILED:
+        raise UsageError(
+            f"job {record.short_id} ({record.name}) has failed and left no model",
+            hint=f"srqueue logs {record.short_id} says why; srqueue retry {record.short_id} tries again",
+        )
+    run = _run(record)
+    try:
+        noted = json.loads((run.export / "metrics.json").read_text())
+        model = run.export / Path(str(noted["model"])).name
+    except (OSError, ValueError, KeyError, TypeError):
+        model = next(iter(sorted(run.export.glob("*.safetensors"))), run.export / "model.safetensors")
+    if not model.is_file():
+        raise UsageError(
+            f"job {record.short_id} ({record.name}) has exported no model",
+            where=str(model),
+            hint="only a run that ended well, or was cancelled after a checkpoint, leaves one",
+        )
+    return model
+
+
+def _newest_checkpoint(record: JobRecord) -> tuple[Path, CheckpointName]:
+    """The newest checkpoint folder with all its files; the trainer checks their content."""
+    _ended(record, "extend")
+    run = _run(record)
+    for name in reversed(run.checkpoint_names()):
+        folder = run.checkpoints / str(name)
+        if all((folder / file).is_file() for file in _CHECKPOINT_FILES):
+            return folder, name
+    raise CheckpointError(
+        f"job {record.short_id} ({record.name}) has no whole checkpoint to go on from",
+        where=str(run.checkpoints),
+        hint=f"begin anew, or warm from its model: srqueue upgrade {record.short_id}",
+    )
+
+
+def _dataset(spec: JobSpec, registry: Registry) -> DatasetRef:
+    """The data sets as the spec has them; what is known of the pictures where they are here."""
+    train, val = spec.datasets.train, spec.datasets.val
+    entry = registry.find(train.name)
+    known = entry is not None and train.identity in (None, entry.identity)
+    stats = stats_of(entry) if entry is not None and known else PictureStats()
+    return DatasetRef(
+        train.name,
+        train.identity,
+        val_name=val.name if val else None,
+        val_identity=val.identity if val else None,
+        stats=stats,
+    )
+
+
+def _network(spec: JobSpec) -> str:
+    """`compact x2 (num_feat 32, num_conv 4)`."""
+    arguments = ", ".join(f"{k} {v}" for k, v in spec.network_g if k != "type")
+    return f"{spec.network_g.type} x{spec.scale}" + (f" ({arguments})" if arguments else "")
+
+
+def _shortened(name: str, suffix: str) -> str:
+    return name[: _LONGEST_NAME - len(suffix)] + suffix

@@ -1,0 +1,186 @@
+"""zero-config, submit --spec, recommend and import through the real command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srqueue.settings import Settings
+from srqueue.spec.reading import read_yaml
+from srqueue.spec.validate import validate
+
+SMALL = (
+    *("--preset", "quick", "--set", "datasets.train.lq_size=8", "--set", "datasets.train.batch_size=2"),
+    *("--set", "network_g.num_feat=4", "--set", "network_g.num_conv=1", "--set", "logger.print_freq=5"),
+)
+OLD = """
+name: old
+scale: 2
+datasets:
+  train: {name: Mine, dataroot_gt: "data/my hr", dataroot_lq: data/lr, lq_size: 32, batch_size_per_gpu: 8}
+  val: {name: Val, dataroot_gt: data/val}
+network_g: {type: compact, num_feat: 24, num_conv: 8}
+network_d: {type: dunet}
+train:
+  total_iter: 900
+  optim_g: {type: AdamW, lr: 1e-4}
+  losses: [{type: l1loss, loss_weight: 1.0}, {type: ssimloss, loss_weight: 0.05}]
+val: {val_enabled: true, val_freq: 100}
+"""
+
+
+class Cli:
+    """Runs srqueue in a home folder of its own."""
+
+    def __init__(self, folder):
+        self.settings = Settings(home=folder / "home", datasets=folder / "datasets.yaml")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("SRQUEUE_")} | {
+            "SRQUEUE_HOME": str(self.settings.home),
+            "SRQUEUE_DATASETS": str(self.settings.datasets),
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "200",
+        }
+
+    def __call__(self, *args, code=0, **env):
+        done = subprocess.run(
+            [sys.executable, "-m", "srqueue.cli", *map(str, args)],
+            capture_output=True,
+            text=True,
+            env={**self.env, **env},
+            timeout=200,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for number in range(4):
+        small = generator.integers(0, 255, (9, 9, 3), dtype=np.uint8)
+        Image.fromarray(small).resize((72, 72), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory, folder):
+    cli = Cli(tmp_path_factory.mktemp("cli"))
+    cli("dataset", "add", "tiny", "--hr", folder)
+    return cli
+
+
+def test_zero_config_looks_at_the_pictures_and_says_where_each_value_comes_from(cli, folder):
+    done = cli(
+        "zero-config", "--gt", folder, "--arch", "compact", "--set", "train.total_iter=500", "--explain"
+    )
+    spec = validate(read_yaml(done.stdout, "zero-config"), "zero-config")
+    assert spec.datasets.train.lq_size == 32, "pictures of 72 pixels hold crops of 64"
+    assert spec.val.val_freq == 50
+    text = done.stdout.splitlines()
+    lines = {line.split(":")[0].strip(): line for line in reversed(text) if "#" in line}
+    assert "# derived: 95 % of the pictures have sides of 72" in lines["lq_size"]
+    assert "# flag --set" in lines["total_iter"]
+    assert "# scaled: preset convenience" in lines["warmup_iter"]
+    assert "# derived: " in lines["threads"]
+    assert [line for line in text if line and not line.endswith(":") and "# " not in line] == []
+    assert "only 3 pictures to train on" in done.stderr
+
+
+def test_what_zero_config_writes_can_be_submitted_and_trained(cli, folder, tmp_path):
+    file = tmp_path / "mine.yaml"
+    changes = ("datasets.train.batch_size=2", "train.total_iter=20", "network_g.num_feat=4")
+    sets = [word for change in changes for word in ("--set", change)]
+    cli("zero-config", "--gt", folder, "--arch", "compact", *sets, "--out", file)
+    assert "#" not in file.read_text()
+    submitted = json.loads(cli("submit", "--spec", file, "--dry-run", "--json").stdout)
+    assert submitted["spec"] == validate(read_yaml(file.read_text(), ""), "").model_dump(mode="json")
+    assert set(submitted["origins"].values()) == {f"file {file}"}
+    model = Path(cli("train", file, "--run-dir", tmp_path / "run").stdout.splitlines()[-1])
+    assert model.is_file()
+    assert "there already" in cli("zero-config", "--gt", folder, "--out", file, code=2).stderr
+
+
+def test_a_spec_from_a_file_takes_changes_and_another_data_set_but_no_preset(cli, tmp_path):
+    file = tmp_path / "spec.yaml"
+    file.write_text(cli("submit", "tiny", *SMALL, "--dry-run").stdout)
+    changed = ("submit", "tiny", "--spec", file, "--set", "train.ema_decay=0.5", "--preflight", "--dry-run")
+    found = json.loads(cli(*changed, "--json").stdout)
+    assert (found["spec"]["train"]["ema_decay"], found["spec"]["preflight"]) == (0.5, True)
+    assert found["origins"]["preflight"] == "flag --preflight"
+    assert found["origins"]["datasets.train.name"] == "data set tiny"
+    assert "--spec is complete" in cli("submit", "--spec", file, "--fidelity", code=2).stderr
+    assert "--spec is complete" in cli("submit", "--spec", file, "--arch", "compact", code=2).stderr
+    assert "no data set is named" in cli("submit", "--fidelity", code=2).stderr
+    other = ("--set", f"datasets.train.identity={'f' * 64}")
+    assert "other pictures" in cli("submit", "--spec", file, *other, "--dry-run", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [(["--preset", "quick"], False), (["--fidelity"], True), (["--max-fidelity"], True),
+     (["--fidelity", "--no-preflight"], False), (["--preset", "quick", "--preflight"], True)],
+)  # fmt: skip
+def test_long_presets_try_everything_first_unless_told_not_to(cli, flags, wanted):
+    found = json.loads(cli("submit", "tiny", *flags, "--dry-run", "--json").stdout)
+    assert found["spec"]["preflight"] is wanted
+
+
+def test_recommend_works_without_redis(cli):
+    done = cli("recommend", "tiny", "--no-measure", SRQUEUE_REDIS_URL="redis://127.0.0.1:1/0")
+    assert "not known" in done.stdout
+    assert "recommended: convenience" in done.stdout
+
+
+def test_the_speed_tool_measures_real_steps(cli):
+    spec = json.loads(cli("submit", "tiny", *SMALL, "--dry-run", "--json").stdout)["spec"]
+    wrong = {**spec, "compute": {**spec["compute"], "device": "cuda"}}
+    request = {"specs": [spec, wrong], "device": "cpu", "threads": 1, "seconds": 0.2}
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.speed"],
+        input=json.dumps(request), capture_output=True, text=True, env=cli.env, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(done.stdout.splitlines()[-1])["results"]
+    assert first["it_s"] > 0
+    assert first["validation_s_per_megapixel"] > 0
+    assert first["peak_bytes"] > 0
+    assert "cuda" in second["error"]
+
+
+def test_an_old_yaml_is_taken_over_and_what_is_lost_is_listed(cli, tmp_path):
+    old, new = tmp_path / "old.yml", tmp_path / "new.yaml"
+    old.write_text(OLD)
+    done = cli("import", old, "--out", new)
+    assert "network_d.type: GAN training is not done here" in done.stderr
+    assert "wrong sign" in done.stderr
+    head = [line for line in new.read_text().splitlines() if line.startswith("#")]
+    assert "#   srqueue dataset add old-data --hr 'data/my hr' --lr data/lr --val old-data-val" in head
+    assert f"#   srqueue submit old-data --config {new}" in head
+    found = json.loads(cli("submit", "tiny", "--config", new, "--dry-run", "--json").stdout)["spec"]
+    assert (found["train"]["total_iter"], found["val"]["val_freq"]) == (900, 100)
+    assert found["network_g"] == {"type": "compact", "num_feat": 24, "num_conv": 8}
+    assert not found["train"]["training_automations"]["enabled"]
+
+
+def test_an_import_prints_json_and_tells_of_what_does_not_hold(cli, tmp_path):
+    old = tmp_path / "old.yml"
+    old.write_text(OLD.replace("total_iter: 900", "total_iter: 0"))
+    done = cli("import", old, "--json", code=1)
+    assert "train.total_iter" in json.loads(done.stdout)["problem"]
+    assert "mend it first" in done.stderr
+    assert "No such file" in cli("import", tmp_path / "none.yml", code=2).stderr
+
+
+def test_a_name_with_a_line_end_stays_inside_the_comment(cli, tmp_path):
+    old = tmp_path / "old.yml"
+    old.write_text(OLD.replace('"data/my hr"', '"x\\npath: {strict_load_g: false}"'))
+    text = cli("import", old).stdout
+    assert read_yaml(text, "new")["train"]["total_iter"] == 900
+    assert "strict_load_g" not in read_yaml(text, "new").get("path", {})

@@ -1,0 +1,181 @@
+"""One optimizer step: forward and backward in micro-batches, clipping, and the step itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srqueue.errors import UsageError
+from srqueue.spec.job import JobSpec
+from workers.trainer.automations.action import Action
+from workers.trainer.automations.gradient_clipping import clipping
+from workers.trainer.losses.weighted import WeightedLosses
+from workers.trainer.optim.optimizer import Optimizer
+from workers.trainer.state import RunState
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""What the network computes in, by `compute.precision`; weights, losses and optimizer stay in float32."""
+
+
+class Step:
+    """What trains the network: losses, optimizer, clipping, loss scale, and how many crops go at once.
+
+    `micro_batch`: crops at once on the device. It is halved where memory does not suffice, which `tell` gets
+    an Action about; the effective batch stays, since every micro-batch counts by its share of it.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        losses: WeightedLosses,
+        spec: JobSpec,
+        device: torch.device,
+        tell: Callable[[Action], object],
+    ) -> None:
+        self.losses = losses
+        self._net, self._spec, self._device, self._tell = net, spec, device, tell
+        # The network itself stays as it is, and with it the names of its weights.
+        self._forward = torch.compile(net) if spec.compute.compile is True else net
+        self._tried = spec.compute.compile is not True
+        self._named = {name: p for name, p in net.named_parameters() if p.requires_grad}
+        self._dtype = AUTOCAST.get(spec.compute.precision)
+        self.reset()
+
+    def reset(self) -> None:
+        """As before the first step; the weights of the network stay."""
+        train, compute, data = self._spec.train, self._spec.compute, self._spec.datasets.train
+        self.micro_batch = data.batch_size if compute.micro_batch == "auto" else compute.micro_batch
+        self.optimizer = Optimizer(self._named, train.optim_g)
+        self.clipping = clipping(train, self._device)
+        fp16 = compute.precision == "fp16"
+        self.scaler = torch.amp.GradScaler(self._device.type) if fp16 else None
+
+    def __call__(self, lr: Tensor, hr: Tensor, rate: float) -> Tensor:
+        """Trains on a batch at a learning rate; the losses [len(names)] without weights, means over it.
+
+        `lr`, `hr`: RGB [N, 3, H, W] float32 in 0..1. Nothing is read back from the device. Raises
+        torch.OutOfMemoryError where a single crop does not fit.
+        """
+        values = self._gradients(lr, hr)
+        if self.clipping:
+            if self.scaler:
+                for part in self.optimizer.parts:
+                    self.scaler.unscale_(part)
+            self.clipping.clip([p.grad for p in self._named.values() if p.grad is not None])
+        self.optimizer.step(rate, self.scaler)
+        if self.scaler:
+            self.scaler.update()
+        return values
+
+    def loss_gradients(self, lr: Tensor, hr: Tensor) -> list[float]:
+        """Norm of the gradient of each loss, without its weight, by the network's output for this batch."""
+        squares = torch.zeros(len(self.losses.losses), device=self._device)
+        for x, y, share in self._micro_batches(lr, hr):
+            with torch.no_grad():
+                sr = self._super_resolve(self._net, x)
+            for i, loss in enumerate(self.losses.losses):
+                output = sr.detach().requires_grad_()
+                (gradient,) = torch.autograd.grad(loss(output, y) * share, output)
+                squares[i] += gradient.square().sum()
+        found: list[float] = squares.sqrt().tolist()
+        return found
+
+    def figures(self, means: list[float]) -> dict[str, Any]:
+        """What a report says of the steps since the last one; `means`: of each loss, without weights."""
+        names, weights = self.losses.names, self.losses.weights
+        found: dict[str, Any] = {
+            "loss": sum(mean * weight for mean, weight in zip(means, weights, strict=True)),
+            "losses": {n: m if math.isfinite(m) else None for n, m in zip(names, means, strict=True)},
+        }
+        if tuple(weights) != self.losses.given:
+            found["weights"] = dict(zip(names, weights, strict=True))
+        if self.clipping and self.clipping.norm is not None and self.clipping.limit is not None:
+            found |= {"grad_norm": self.clipping.norm.item(), "clip": self.clipping.limit.item()}
+        return found
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """The parts of a checkpoint that are the step's, by name."""
+        return {
+            "optim": self.optimizer.state_dict(),
+            "clip": self.clipping.state_dict() if self.clipping else {},
+        }
+
+    def write(self, state: RunState) -> None:
+        """Puts what is no tensor into the state."""
+        state.micro_batch = self.micro_batch
+        state.scaler = self.scaler.state_dict() if self.scaler else {}
+
+    def load(self, parts: dict[str, dict[str, Tensor]], state: RunState) -> None:
+        """The inverse of `tensors` and `write`; what a checkpoint lacks is as before the first step."""
+        self.reset()
+        self.optimizer.load_state_dict(parts.get("optim", {}))
+        if self.clipping:
+            self.clipping.load_state_dict(parts.get("clip", {}))
+        self.micro_batch = state.micro_batch or self.micro_batch
+        if self.scaler and state.scaler:
+            self.scaler.load_state_dict(state.scaler)
+
+    def _gradients(self, lr: Tensor, hr: Tensor) -> Tensor:
+        while True:
+            try:
+                return self._accumulate(lr, hr)
+            except torch.OutOfMemoryError as error:
+                if min(self.micro_batch, len(lr)) == 1:
+                    raise
+                reason = str(error).partition("\n")[0]
+            # Not within the handler: the exception holds on to everything that was computed.
+            self._halve(len(lr), reason)
+
+    def _accumulate(self, lr: Tensor, hr: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for x, y, share in self._micro_batches(lr, hr):
+            loss, values = self.losses(self._super_resolve(self._trained_forward, x), y)
+            if share < 1:
+                loss, values = loss * share, values * share
+            (self.scaler.scale(loss) if self.scaler else loss).backward()
+            total = values if total is None else total + values
+        assert total is not None  # a batch has a crop
+        return total
+
+    def _halve(self, batch: int, reason: str) -> None:
+        for parameter in self._named.values():
+            parameter.grad = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        before = min(self.micro_batch, batch)
+        self.micro_batch = before // 2
+        did = f"halved the micro-batch from {before} to {self.micro_batch}; a batch still has {batch}"
+        self._tell(Action(by="MicroBatch", did=did, reason=reason or "out of memory"))
+
+    def _micro_batches(self, lr: Tensor, hr: Tensor) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """(LR, HR, share of the batch), in order; slices keep the memory layout."""
+        count, size = len(lr), min(self.micro_batch, len(lr))
+        for first in range(0, count, size):
+            x, y = lr[first : first + size], hr[first : first + size]
+            yield x, y, len(x) / count
+
+    def _super_resolve(self, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if self._dtype is None:
+            return forward(x)
+        with torch.autocast(self._device.type, self._dtype):
+            sr = forward(x)
+        return sr.float()
+
+    def _trained_forward(self, x: Tensor) -> Tensor:
+        """The network's forward; a compiler that is not there is told as what it is."""
+        if self._tried:
+            return self._forward(x)  # type: ignore[no-any-return]
+        try:
+            sr: Tensor = self._forward(x)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise UsageError(
+                f"the network cannot be compiled here: {str(error).strip().partition(chr(10))[0]}",
+                where="compute.compile",
+                hint="install a C++ compiler, or set compute.compile: false",
+            ) from None
+        self._tried = True
+        return sr

@@ -17,10 +17,8 @@ def draw(figures: dict, path: Path) -> None:
     figure, panels = plt.subplots(1, len(tests), figsize=(5 * len(tests), 4.2), constrained_layout=True)
     for panel, test in zip(panels, tests, strict=True):
         for recipe, runs in figures["runs"].items():
-            curves = [
-                ([row["cpu_s"] for row in run["curve"]], [row[test]["psnr"] for row in run["curve"]])
-                for run in runs
-            ]
+            measured = [[row for row in run["curve"] if test in row] for run in runs]
+            curves = [([r["cpu_s"] for r in rows], [r[test]["psnr"] for r in rows]) for rows in measured]
             grid = np.linspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), POINTS)
             values = np.stack([np.interp(grid, *curve) for curve in curves])
             (line,) = panel.plot(grid, values.mean(0), label=recipe, linewidth=1.6)

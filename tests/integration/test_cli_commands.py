@@ -249,7 +249,7 @@ def test_a_job_goes_through_every_verb(with_server):
     assert f"srqueue watch {job_id[-6:].lower()}" in submitted.stderr
 
     (row,) = [line for line in cli("ls").stdout.splitlines() if " first " in line]
-    assert row.split()[:4] == [job_id[-6:].lower(), "first", "queued", "0/3000"]
+    assert row.split()[:4] == [job_id[-6:].lower(), "first", "queued", "0/5000"]
     assert "state       queued" in cli("show", "first").stdout
     assert "waits       no worker is up" in cli("show", "first").stdout
     assert json.loads(cli("show", job_id[-6:].lower(), "--json").stdout)["priority"] == 7

@@ -32,7 +32,7 @@ def test_hours_are_iterations_and_validations():
     found = {f.preset: f for f in forecasts(10, 2)}
     assert found["convenience"].hours == pytest.approx((40000 / 10 + 40 * 2) / 3600)
     assert found["max-fidelity"].hours == pytest.approx((100000 / 10 + 500 * 2) / 3600)
-    assert found["quick"].validations == 12
+    assert found["quick"].validations == 10
 
 
 def test_without_validation_none_is_counted():

@@ -167,4 +167,4 @@ def test_the_decay_begins_where_it_should_and_without_a_jump(share, least, decay
     fall = [a - b for a, b in pairwise([1.0, *rates[begin:]])]
     assert len(fall) == steps
     first = (1 - least) * (math.sqrt(1 / steps) if shape == "sqrt" else 1 / steps)
-    assert fall == pytest.approx([first] * steps) if shape == "linear" else max(fall) <= first * (1 + 1e-9)
+    assert fall == pytest.approx([first] * steps) if shape == "linear" else max(fall) <= first + 1e-9

@@ -8,6 +8,7 @@ import typer
 
 from srqueue import __version__
 from srqueue.cli import (
+    arch,
     dataset,
     demo,
     doctor,
@@ -63,6 +64,7 @@ app.command("upgrade", rich_help_panel=JOBS)(upgrade.upgrade)
 app.command("extend", rich_help_panel=JOBS)(extend.extend)
 app.command("rm", rich_help_panel=JOBS)(rm.rm)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
+app.add_typer(arch.app, name="arch", rich_help_panel=LOOK)
 app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)
 app.command("import", rich_help_panel=LOOK)(import_.import_redux)
 app.command("train", rich_help_panel=LOOK)(train.train)

@@ -1,0 +1,114 @@
+"""`srqueue arch`: the networks, and what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srqueue.cli import complete
+from srqueue.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(help="List the networks and what they cost; look at one.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Scale = Annotated[int, typer.Option("--scale", min=2, max=4, help="2, 3 or 4.")]
+
+_LONGEST = 300  # seconds; the largest networks take one each
+
+
+@app.command("ls")
+def list_architectures(scale: Scale = 2, as_json: Json = False) -> None:
+    """List the networks: parameters, multiply-adds at 1280x720 output, receptive field.
+
+    Any network of the spandrel library can be named as spandrel:NAME.
+    """
+    from srqueue.spec.presets import architecture_names, load_preset
+
+    names = architecture_names()
+    found = _describe(names, scale)
+    if as_json:
+        print_json({name: _without(figures, "tensors") for name, figures in found.items()})
+        return
+    rows = [[*_row(name, found[name]), load_preset(name, "architectures").description] for name in names]
+    print_table(["NAME", "PARAMETERS", "MULTIPLY-ADDS", "SEES", "WHAT IT IS"], rows)
+
+
+@app.command("show")
+def show_architecture(
+    name: Annotated[str, typer.Argument(help="An architecture.", autocompletion=complete.architectures)],
+    scale: Scale = 2,
+    as_json: Json = False,
+) -> None:
+    """Show one network: its arguments, its figures, where its parameters are."""
+    from srqueue.spec.presets import load_architecture
+
+    preset = load_architecture(name)
+    figures = _describe([name], scale)[name]
+    arguments = preset.tree["network_g"]
+    if as_json:
+        print_json({"name": name, "network_g": arguments, **figures})
+        return
+    _, parameters, multiply_adds, sees = _row(name, figures)
+    rows = {
+        "name": name,
+        "what it is": preset.description,
+        "arguments": ", ".join(f"{key}: {value}" for key, value in arguments.items()),
+        "parameters": f"{parameters}, and {figures['frozen']:,} that are not trained",
+        "multiply-adds": f"{multiply_adds} for 1280x720 pixels of output",
+        "sees": sees,
+        "measured rates": ", ".join(f"{o} {rate:g}" for o, rate in preset.measured.items()) or "-",
+    }
+    for key, value in rows.items():
+        print(f"{key:<15} {value}")
+    for part, count in figures["parts"].items():
+        print(f"  {part:<20} {count:,}")
+
+
+def _row(name: str, figures: dict[str, Any]) -> list[str]:
+    field, work = figures["receptive_field"], figures["multiply_adds"]
+    seen = [f"{field}x{field} px" if field else "not measured", *figures["sees"]]
+    return [name, f"{figures['parameters']:,}", f"{work / 1e9:,.1f} G" if work else "-", ", ".join(seen)]
+
+
+def _without(figures: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in figures.items() if k != key}
+
+
+def _describe(names: Sequence[str], scale: int) -> dict[str, dict[str, Any]]:
+    """Asks `workers.arch_table`, where torch is. Raises SpecError for a network that cannot be built here."""
+    import json
+    import subprocess
+    import sys
+
+    from srqueue.errors import SpecError, SrqueueError
+    from srqueue.settings import load_settings
+    from srqueue.spec.presets import load_architecture
+    from srqueue.stack.commands import child_environment, require
+
+    require("torch", "worker")
+    request = {
+        "scale": scale,
+        "networks": {name: load_architecture(name).tree["network_g"] for name in names},
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.arch_table"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        env=child_environment(load_settings(), OMP_NUM_THREADS="1"),
+        timeout=_LONGEST,
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.rstrip().rpartition("\n")[2])
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise SrqueueError(f"the networks could not be looked at: {last}") from None
+    if "error" in answer:
+        said = answer["error"]
+        raise SpecError(said["message"], where=said["where"], hint=said["hint"])
+    found: dict[str, dict[str, Any]] = answer["result"]
+    return found

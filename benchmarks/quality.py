@@ -36,8 +36,11 @@ from workers.trainer.data.pictures import Pictures
 from workers.trainer.validation import Validator
 
 TESTS = ("Set5", "Set14", "B100")
-PROBES = (60, 160)
-"""Iterations of two short runs, between which the speed is measured; each has decoded most pictures."""
+PROBE = 80
+"""Iterations of the shorter of two runs, between which the speed is measured; it decoded most pictures."""
+
+PROBE_SECONDS = 25.0
+"""About what the longer one takes beyond that, CPU seconds."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def train(home: Path, registry: Registry, run: Run) -> tuple[RunDir, JobSpec, fl
 
 
 def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dict]:
-    """What each kept checkpoint reaches, oldest first; B100, which takes long, at every third and the last."""
+    """What each kept checkpoint reaches, oldest first; B100, which takes long, at every third."""
     rows, names = [], run.checkpoint_names()
     for i, name in enumerate(names):
         manifest, tensors = read(run.checkpoints / str(name))
@@ -95,19 +98,24 @@ def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dic
     return rows
 
 
-def benchmark(home: Path, registry: Registry, run: Run, budget: float, tests: dict) -> dict:
-    """Trains for `budget` CPU seconds and measures the curve."""
-    short, longer = (train(home, registry, Run(run.recipe, run.seed, n))[2] for n in PROBES)
-    each = (longer - short) / (PROBES[1] - PROBES[0])
-    start = short - PROBES[0] * each
-    iterations = max(PROBES[1] + 1, int(budget / each))
-    folder, spec, cpu = train(home, registry, Run(run.recipe, run.seed, iterations))
+def pace(home: Path, registry: Registry, recipe: str) -> tuple[float, float]:
+    """(CPU seconds before the first iteration, CPU seconds an iteration), from two short runs."""
+    short = train(home, registry, Run(recipe, 0, PROBE))[2]
+    more = max(10, int(PROBE_SECONDS * PROBE / short))
+    longer = train(home, registry, Run(recipe, 0, PROBE + more))[2]
+    each = (longer - short) / more
+    return short - PROBE * each, each
+
+
+def benchmark(home: Path, registry: Registry, run: Run, start: float, tests: dict) -> dict:
+    """Trains, and measures the curve. `start`: CPU seconds that do not count."""
+    folder, spec, cpu = train(home, registry, run)
     curve = measure(folder, spec, tests)
     used = cpu - start
     for row in curve:
-        row["cpu_s"] = round(used * row["iteration"] / iterations, 1)
-    print(f"{run.recipe}, seed {run.seed}: {iterations} it, {used:.1f} CPU s", curve[-1], flush=True)
-    return {"seed": run.seed, "iterations": iterations, "cpu_s": round(used, 1), "curve": curve}
+        row["cpu_s"] = round(used * row["iteration"] / run.iterations, 1)
+    print(f"{run.recipe}, seed {run.seed}: {run.iterations} it, {used:.1f} CPU s", curve[-1], flush=True)
+    return {"seed": run.seed, "iterations": run.iterations, "cpu_s": round(used, 1), "curve": curve}
 
 
 def summary(runs: list[dict]) -> dict:
@@ -156,9 +164,16 @@ def main() -> None:
             add(settings, test, args.data / "test" / test)
         registry, tests = Registry(settings), validators(Registry(settings))
         figures: dict = {"bicubic": {t: round(v.bicubic()["bicubic/psnr"], 3) for t, v in tests.items()}}
-        runs = [Run(recipe, seed, 0) for seed in range(args.seeds) for recipe in args.recipes]
         with ThreadPoolExecutor(args.at_once) as pool:
-            done = list(pool.map(lambda r: benchmark(home, registry, r, args.seconds, tests), runs))
+            paces = list(pool.map(lambda recipe: pace(home, registry, recipe), args.recipes))
+            known = dict(zip(args.recipes, paces, strict=True))
+            # The same length for every seed, whatever else the machine did meanwhile.
+            runs = [
+                Run(recipe, seed, int(args.seconds / known[recipe][1]))
+                for seed in range(1, args.seeds + 1)
+                for recipe in args.recipes
+            ]
+            done = list(pool.map(lambda r: benchmark(home, registry, r, known[r.recipe][0], tests), runs))
     curves: dict[str, list[dict]] = {name: [] for name in args.recipes}
     for run, result in zip(runs, done, strict=True):
         curves[run.recipe].append(result)

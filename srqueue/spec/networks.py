@@ -61,7 +61,7 @@ class ParagonSR2Spec(Frozen):
 
 
 class ParagonSR2NanoSpec(ParagonSR2Spec):
-    """ParagonSR2 nano with the tensor names and shapes of 2025-12-01, as the seven larger ones have them."""
+    """ParagonSR2 nano with the tensor names and shapes of 2025-12-01; so have the seven larger ones."""
 
     type: Literal["paragonsr2_nano"] = "paragonsr2_nano"
 

@@ -23,6 +23,7 @@ from workers.trainer.datasets import Datasets, open_datasets
 from workers.trainer.export import Exported, export
 from workers.trainer.fingerprint import changes, fingerprint
 from workers.trainer.loop import Trainer
+from workers.trainer.losses.ms_ssim import MsSsimLoss
 from workers.trainer.preflight import preflight
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
 from workers.trainer.resolve import prepare_torch, read_spec, resolve, this_machine
@@ -174,6 +175,9 @@ def _tell_once(reporter: Reporter, spec: JobSpec, datasets: Datasets) -> None:
         reporter.message("warning", f"{datasets.left_out} pictures smaller than the crop are left out")
     if spec.train.training_automations.enabled and datasets.validation is None:
         reporter.message("warning", "the training automations watch the validation, and there is none")
+    if any(loss.type == "ms_ssim" for loss in spec.train.losses):
+        facts = MsSsimLoss().describe(spec.datasets.train.lq_size * spec.scale)
+        reporter.message("info", f"ms_ssim on these crops has {facts['scales']} scales, of {facts['weights']}")
 
 
 def _open_log(reporter: Reporter, restored: Restored | None) -> None:

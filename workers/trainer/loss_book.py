@@ -22,7 +22,7 @@ class LossBook:
     ) -> None:
         self._given, self._observe = tuple(given), observe
         self._waiting: list[Tensor] = []
-        self.since_validation: Sequence[float] = since_validation
+        self.since_validation = list(since_validation)
         """Sum and count of the weighted losses."""
         self._report = [0.0] * len(self._given)
         self._reported = 0
@@ -39,7 +39,7 @@ class LossBook:
             loss = sum(value * weight for value, weight in zip(row, self._given, strict=True))
             self._observe(loss)
             total, count = self.since_validation
-            self.since_validation = (total + loss, count + 1)
+            self.since_validation = [total + loss, count + 1]
             self._report = [total + value for total, value in zip(self._report, row, strict=True)]
             self._reported += 1
 
@@ -64,4 +64,4 @@ class LossBook:
 
     def validated(self) -> None:
         """Begins to count for the next validation."""
-        self.since_validation = (0.0, 0)
+        self.since_validation = [0.0, 0]

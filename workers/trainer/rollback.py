@@ -17,10 +17,12 @@ from srqueue.errors import SrqueueError
 from srqueue.run.folder import CheckpointName
 from srqueue.spec.automations import DivergenceGuardSpec
 from workers.trainer.automations.action import Action
-from workers.trainer.automations.divergence import WINDOW, window_start
+from workers.trainer.automations.divergence import window_start
 from workers.trainer.state import Contents, RunState
 
 SHARES = 10
+LEAST = 1000
+"""Iterations between anchors that are no validations: to do fewer again is cheaper than to save so often."""
 
 
 class Diverged(SrqueueError):
@@ -35,7 +37,7 @@ def broken_weight(*networks: nn.Module) -> str | None:
 
 def anchor_interval(total_iter: int, val_freq: int) -> int:
     """Iterations between anchors."""
-    return min(val_freq, max(WINDOW, total_iter // SHARES))
+    return min(val_freq, max(LEAST, total_iter // SHARES))
 
 
 def refuges(names: list[CheckpointName], interval: int, iteration: int) -> list[CheckpointName]:

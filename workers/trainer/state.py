@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -38,7 +37,7 @@ class RunState:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     dead_flagged: bool = False
     bad_pictures: list[str] = field(default_factory=list)
-    train_loss: Sequence[float] = (0.0, 0)
+    train_loss: list[float] = field(default_factory=lambda: [0.0, 0])
     decay_from: int | None = None
     micro_batch: int = 0
     scaler: dict[str, Any] = field(default_factory=dict)

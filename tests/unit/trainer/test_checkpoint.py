@@ -163,6 +163,26 @@ def test_few_checkpoints_all_stay():
     assert expendable(names((1, 5), (2, 9), (3, 12)), 1000, 0) == []
 
 
+def test_what_a_run_needs_to_go_back_stays():
+    five = names(*[(i, i * 10) for i in range(1, 6)])
+    assert expendable(five, 10**6, 0) == five[:2]
+    assert expendable(five, 10**6, 0, needed=five[:1]) == five[1:2]
+
+
+def test_a_state_of_an_earlier_version_is_read():
+    later = {
+        "train_loss",
+        "decay_from",
+        "micro_batch",
+        "scaler",
+        "rollbacks",
+        "guard_factor",
+        "sample_offset",
+    }
+    earlier = {k: v for k, v in RunState(iteration=7).to_json().items() if k not in later}
+    assert RunState.from_json(earlier) == RunState(iteration=7)
+
+
 def test_a_state_of_a_later_version_is_refused():
     with pytest.raises(TypeError):
         RunState.from_json({**RunState().to_json(), "invented": 1})

@@ -69,16 +69,16 @@ def test_every_request_of_the_supervisor_is_understood(reason):
 def test_the_eta_counts_steps_and_validations_but_not_saves(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(pace_module.time, "monotonic", lambda: now[0])
-    pace = Pace(total_iter=1000, val_freq=300)
-    assert pace.eta(0) == 0
+    pace = Pace(val_freq=300)
+    assert pace.eta(0, 1000) == 0
     now[0] += 20
     with pace.pause("save"):
         now[0] += 5
     assert pace.lap(100) == pytest.approx(5)  # 100 in 20 s
-    assert pace.eta(100) == pytest.approx(180)
+    assert pace.eta(100, 1000) == pytest.approx(180)
     now[0] += 40
     with pace.pause("validation"):
         now[0] += 7
     pace.lap(200)
-    assert pace.eta(300) == pytest.approx(140 + 3 * 7)  # at 600, 900 and 1000
+    assert pace.eta(300, 1000) == pytest.approx(140 + 3 * 7)  # at 600, 900 and 1000
     assert pace.wall() == pytest.approx(72)

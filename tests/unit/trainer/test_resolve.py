@@ -26,8 +26,17 @@ GPU = Machine(torch.device("cuda", 0), has_bf16=True, threads=0)
     ],
 )
 def test_every_auto_becomes_a_value_and_what_was_asked_for_stays(asked, machine, expected):
-    decided = decide(ComputeSpec(**asked), machine)
+    decided = decide(ComputeSpec(**asked), machine, batch_size=8)
     assert (decided.device, decided.precision, decided.channels_last, decided.threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [({}, (8, False)), ({"micro_batch": 3, "compile": True}, (3, True)), ({"micro_batch": 64}, (64, False))],
+)
+def test_a_micro_batch_is_a_batch_and_nothing_is_compiled_unless_asked(asked, expected):
+    decided = decide(ComputeSpec(**asked), PLAIN, batch_size=8)
+    assert (decided.micro_batch, decided.compile) == expected
 
 
 @pytest.fixture
@@ -79,9 +88,16 @@ def test_a_broken_spec_names_the_place(tmp_path, spec):
 
 
 def test_a_fingerprint_tells_what_changed():
-    compute = decide(ComputeSpec(), PLAIN)
+    compute = decide(ComputeSpec(), PLAIN, 8)
     before = fingerprint(compute, PLAIN.device)
     assert {"torch", "device", "precision", "channels_last", "threads"} <= before.keys()
     assert changes(before, before) == {}
     after = fingerprint(compute.model_copy(update={"threads": 2}), PLAIN.device)
     assert changes(before, after) == {"threads": [1, 2]}
+
+
+def test_a_mark_that_an_earlier_version_did_not_take_is_no_change():
+    now = fingerprint(decide(ComputeSpec(), PLAIN, 8), PLAIN.device)
+    before = {key: mark for key, mark in now.items() if key not in ("micro_batch", "compile")}
+    assert changes(before, now) == {}
+    assert changes({**now, "micro_batch": 4}, now) == {"micro_batch": [4, 8]}

@@ -29,11 +29,15 @@ check: lint types test
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
 
-# On a machine with a GPU, with whatever Python holds its torch:  make gpu-check GPU_PYTHON=python3
+# On a machine with a GPU, with whatever Python holds its torch:  make gpu-check GPU_PYTHON=python3 DATA=FOLDER
+# DATA holds train/ and test/{Set5,Set14,B100}/; without it the paper's presets are not run in full.
 GPU_PYTHON ?= $(BIN)/python
+DATA ?=
 gpu-check:
 	$(GPU_PYTHON) -m pytest -m gpu tests/gpu
 	$(GPU_PYTHON) -m benchmarks.gpu
+	@if [ -n "$(DATA)" ]; then $(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
+	else echo "no DATA given: the paper's presets were not run (python -m benchmarks.paper --help)"; fi
 
 clean:
 	rm -rf $(VENV) build dist

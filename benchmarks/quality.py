@@ -2,8 +2,9 @@
 
 Trains on T91 + BSDS200 with the product's own trainer, one CPU thread, a fixed budget of CPU seconds, and
 measures Set5, Set14 and B100 from the checkpoints it leaves: the moving-average weights, nothing selected on
-the test pictures. Start-up, decoding and the test itself are not counted: two short runs tell what an
-iteration costs and what comes before the first.
+the test pictures. Neither is anything stopped or lowered by validations, since there are none. Start-up
+and the test itself are not counted. CPU seconds grow where other work shares the cores: `--iterations` gives
+every recipe the length that its budget means on a quiet machine.
 
 python -m benchmarks.quality --data FOLDER [--seconds 150] [--seeds 3] [--recipes NAME ...] [--at-once 1]
 """
@@ -79,7 +80,7 @@ def train(home: Path, registry: Registry, run: Run) -> tuple[RunDir, JobSpec, fl
 
 
 def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dict]:
-    """What each kept checkpoint reaches, oldest first; B100, which takes long, at every third."""
+    """What each kept checkpoint reaches, oldest first; B100, which takes long, at every fifth."""
     rows, names = [], run.checkpoint_names()
     for i, name in enumerate(names):
         manifest, tensors = read(run.checkpoints / str(name))
@@ -90,7 +91,7 @@ def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dic
         )
         row = {"iteration": manifest.state["iteration"]}
         for test, validator in tests.items():
-            if test == "B100" and (len(names) - 1 - i) % 3:
+            if test == "B100" and (len(names) - 1 - i) % 5:
                 continue
             found = validator.network(net.eval())
             row[test] = {k: round(found[f"val/{k}"], 4) for k in ("psnr", "ssim", "psnr_rgb")}
@@ -107,8 +108,9 @@ def pace(home: Path, registry: Registry, recipe: str) -> tuple[float, float]:
     return short - PROBE * each, each
 
 
-def benchmark(home: Path, registry: Registry, run: Run, start: float, tests: dict) -> dict:
-    """Trains, and measures the curve. `start`: CPU seconds that do not count."""
+def benchmark(home: Path, registry: Registry, run: Run, tests: dict) -> dict:
+    """Trains, and measures the curve."""
+    start = train(home, registry, Run(run.recipe, run.seed, 1))[2]
     folder, spec, cpu = train(home, registry, run)
     curve = measure(folder, spec, tests)
     used = cpu - start
@@ -120,7 +122,11 @@ def benchmark(home: Path, registry: Registry, run: Run, start: float, tests: dic
 
 def summary(runs: list[dict]) -> dict:
     """Mean and spread (largest minus smallest) of the last point over the seeds."""
-    figures: dict = {"iterations": [r["iterations"] for r in runs], "cpu_s": [r["cpu_s"] for r in runs]}
+    figures: dict = {
+        "iterations": runs[0]["iterations"],
+        "cpu_s": [r["cpu_s"] for r in runs],
+        "fastest_cpu_ms_per_iteration": round(min(r["cpu_s"] / r["iterations"] for r in runs) * 1e3, 2),
+    }
     for test in TESTS:
         last = [r["curve"][-1][test] for r in runs]
         psnr = [x["psnr"] for x in last]
@@ -148,6 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="holds train/ and test/{Set5,Set14,B100}/")
     parser.add_argument("--seconds", type=float, default=150, help="CPU seconds of training")
+    parser.add_argument(
+        "--iterations", type=int, nargs="+", metavar="N", help="lengths of the recipes instead of the seconds"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
     parser.add_argument("--at-once", type=int, default=1, help="trainings beside each other, one core each")
@@ -165,15 +174,17 @@ def main() -> None:
         registry, tests = Registry(settings), validators(Registry(settings))
         figures: dict = {"bicubic": {t: round(v.bicubic()["bicubic/psnr"], 3) for t, v in tests.items()}}
         with ThreadPoolExecutor(args.at_once) as pool:
-            paces = list(pool.map(lambda recipe: pace(home, registry, recipe), args.recipes))
-            known = dict(zip(args.recipes, paces, strict=True))
-            # The same length for every seed, whatever else the machine did meanwhile.
-            runs = [
-                Run(recipe, seed, int(args.seconds / known[recipe][1]))
-                for seed in range(1, args.seeds + 1)
-                for recipe in args.recipes
+            # The same length for every seed, whatever else the machine does meanwhile.
+            lengths = args.iterations or [
+                int(args.seconds / each)
+                for _, each in pool.map(lambda recipe: pace(home, registry, recipe), args.recipes)
             ]
-            done = list(pool.map(lambda r: benchmark(home, registry, r, known[r.recipe][0], tests), runs))
+            runs = [
+                Run(recipe, seed, length)
+                for seed in range(1, args.seeds + 1)
+                for recipe, length in zip(args.recipes, lengths, strict=True)
+            ]
+            done = list(pool.map(lambda run: benchmark(home, registry, run, tests), runs))
     curves: dict[str, list[dict]] = {name: [] for name in args.recipes}
     for run, result in zip(runs, done, strict=True):
         curves[run.recipe].append(result)

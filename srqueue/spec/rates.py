@@ -23,6 +23,6 @@ def rate_remark(spec: JobSpec) -> str | None:
     side, times = ("below", best / optimizer.lr) if optimizer.lr < best else ("above", optimizer.lr / best)
     return (
         f"train.optim_g.lr {optimizer.lr:g} is {times:.0f} times {side} the {best:g} that was measured best "
-        f"for {network} with {optimizer.type} in short runs (benchmarks/results/quality.json); "
+        f"for {network} with {optimizer.type} in short runs (benchmarks/results/rates.md); "
         "the preset `tuned` takes the measured recipe"
     )

@@ -10,12 +10,14 @@ python -m benchmarks.quality --data FOLDER [--seconds 150] [--seeds 3] [--recipe
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import statistics
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,22 +186,29 @@ def main() -> None:
                 for seed in range(1, args.seeds + 1)
                 for recipe, length in zip(args.recipes, lengths, strict=True)
             ]
-            done = list(pool.map(lambda run: benchmark(home, registry, run, tests), runs))
-    curves: dict[str, list[dict]] = {name: [] for name in args.recipes}
-    for run, result in zip(runs, done, strict=True):
-        curves[run.recipe].append(result)
-    figures["recipes"] = {name: summary(curves[name]) for name in args.recipes}
+            curves: dict[str, list[dict]] = {}
+            waiting = {pool.submit(benchmark, home, registry, run, tests): run for run in runs}
+            for future in as_completed(waiting):
+                curves.setdefault(waiting[future].recipe, []).append(future.result())
+                _write(args.out, figures, curves, now)
+    print(json.dumps(figures["recipes"], indent=1))
+
+
+def _write(out: str, figures: dict, curves: dict[str, list[dict]], now: dict) -> None:
+    """Writes what is known so far: hours of measuring are not lost with the last run."""
+    figures["recipes"] = {name: summary(runs) for name, runs in curves.items()}
     figures["runs"] = curves
     command = f"python -m benchmarks.quality {' '.join(_told(sys.argv[1:]))}"
-    write(args.out, command, figures, now)
-    draw(figures, RESULTS / f"{args.out}.png")
-    print(json.dumps(figures["recipes"], indent=1))
+    with contextlib.redirect_stdout(io.StringIO()):
+        write(out, command, figures, now)
+    draw(figures, RESULTS / f"{out}.png")
 
 
 def _told(arguments: list[str]) -> list[str]:
     """The command line as it is published, without this machine's folder."""
     after = arguments.index("--data") + 1
-    return [*arguments[:after], "FOLDER", *arguments[after + 1 :]]
+    told = [*arguments[:after], "FOLDER", *arguments[after + 1 :]]
+    return [f'"{word}"' if " " in word else word for word in told]
 
 
 if __name__ == "__main__":

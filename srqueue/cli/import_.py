@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srqueue.cli import complete
 from srqueue.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -19,26 +20,41 @@ def import_redux(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write it there instead of to stdout.")
     ] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            "--arch",
+            help="The network, in place of the YAML's; spandrel:NAME is one of the spandrel library.",
+            autocompletion=complete.architectures,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn a traiNNer-redux YAML into ours, and list what could not be carried over.
 
-    Exit code 1 where what came of it does not hold as it is.
+    Exit code 1 where what came of it does not hold as it is, as with a network that is not known here.
     """
     from srqueue.cli.output import print_json, say
     from srqueue.cli.writing import write_or_print
     from srqueue.errors import SpecError
     from srqueue.spec.expand import DatasetRef, expand
+    from srqueue.spec.presets import load_architecture
     from srqueue.spec.reading import read_mapping
     from srqueue.spec.redux import imported
     from srqueue.spec.text import plain_yaml
 
-    found = imported(read_mapping(old))
+    theirs = read_mapping(old)
+    if arch is not None:
+        theirs = {**theirs, "network_g": load_architecture(arch).tree["network_g"]}
+    found = imported(theirs)
     problem = None
-    try:
-        expand(DatasetRef(_dataset(found)), overrides=[(str(old), found.spec)])
-    except SpecError as error:
-        problem = str(error)
+    if unknown := found.lost.get("network_g.type"):
+        problem = f"network_g.type: {unknown}\n  hint: name one with --arch, or in the file"
+    else:
+        try:
+            expand(DatasetRef(_dataset(found)), overrides=[(str(old), found.spec)])
+        except SpecError as error:
+            problem = str(error)
     text = "\n".join(_head(old, out, found)) + "\n" + plain_yaml(found.spec)
     if out is not None or not as_json:
         write_or_print(text, out)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
-    """`expanded` with what this machine says of its pictures and files.
+    """`expanded` with what this machine says of its pictures and files, their content included.
 
     Raises DataError where a data set holds other pictures than the spec names, or none as large as the crop,
     or trains on what it validates on.
@@ -19,8 +19,11 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
     from pathlib import Path
 
     from srqueue.datasets import Registry, check_crop, check_validation
+    from srqueue.queue.contents import pinned
 
-    spec, registry = expanded.spec, Registry(settings)
+    registry = Registry(settings)
+    expanded = pinned(registry, expanded)
+    spec = expanded.spec
     train = spec.datasets.train
     entry = registry.find(train.name)
     notices = list(expanded.notices)
@@ -30,6 +33,11 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
         _same_pictures(train.identity, entry.identity, train.name)
         check_validation(registry, spec)
         notices.append(check_crop(registry, entry, train.lq_size, spec.scale) or "")
+        if entry.lr_roots and train.degradations.before:
+            notices.append(
+                f"datasets.train.degradations.before makes LR anew from HR: the LR folder of {train.name!r} "
+                "is not trained on; list the steps under `after` to keep it"
+            )
     start = spec.path.pretrain_network_g
     if start and not Path(start).expanduser().is_file():
         notices.append(

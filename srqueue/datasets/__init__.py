@@ -4,7 +4,7 @@ from srqueue.datasets.adding import add, add_sample
 from srqueue.datasets.checking import CheckReport, check
 from srqueue.datasets.crop import check_crop
 from srqueue.datasets.entry import DatasetEntry
-from srqueue.datasets.leaks import check_validation
+from srqueue.datasets.leaks import check_known, check_validation
 from srqueue.datasets.registry import Registry, dataset_ref, locate, stats_of
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "add_sample",
     "check",
     "check_crop",
+    "check_known",
     "check_validation",
     "dataset_ref",
     "locate",

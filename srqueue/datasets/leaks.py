@@ -46,6 +46,16 @@ def check_validation(registry: Registry, spec: JobSpec) -> None:
         check_leak(*map(Listing.read, files))
 
 
+def check_known(registry: Registry, spec: JobSpec) -> None:
+    """check_validation where both data sets are registered here; elsewhere the worker does it.
+
+    Raises what it raises.
+    """
+    sets = (spec.datasets.train, spec.datasets.val)
+    if all(one is None or registry.find(one.name) for one in sets):
+        check_validation(registry, spec)
+
+
 def check_leak(train: Listing, val: Listing) -> None:
     """Raises DataError where a file of `val` is, byte for byte, one that `train` trains on."""
     trained = {picture.sha256: picture.path for picture in train.training()}

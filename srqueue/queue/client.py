@@ -11,9 +11,10 @@ from typing import Any
 from celery import Celery
 from ulid import ULID
 
-from srqueue.datasets import Registry
+from srqueue.datasets import Registry, check_known
 from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
+from srqueue.queue.contents import pinned
 from srqueue.queue.doorbell import bell_of, ring
 from srqueue.queue.successors import extended, upgraded
 from srqueue.queue.waiting import able, why_waiting
@@ -61,10 +62,16 @@ class Client:
         return make_app(self.settings)
 
     def submit(self, config: Config, *, priority: int = 5, again: bool = False) -> Submitted:
-        """Queues a training. The same spec is not queued twice, unless `again`."""
-        expanded = _expanded(config)
+        """Queues a training. The same spec is not queued twice, unless `again`.
+
+        Where this machine knows the data sets and files that it names, the job gets their content as well.
+        Raises DataError where it knows that validation would be on pictures that are trained on.
+        """
+        registry = Registry(self.settings)
+        expanded = pinned(registry, _expanded(config))
         spec = expanded.spec
         check_priority(priority)
+        check_known(registry, spec)
         job, new = self.store.create(
             str(ULID()),
             spec=spec.model_dump(mode="json"),

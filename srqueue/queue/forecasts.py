@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from srqueue.run.folder import RunDir
 from srqueue.spec.derive import PictureStats
 from srqueue.spec.job import JobSpec
+from srqueue.spec.rates import MEASURED_PRESET, measured_networks
 from srqueue.store.record import JobRecord
 
 _FEWEST_REPORTS = 3
@@ -96,9 +97,13 @@ def estimated(spec: JobSpec, measured: Sequence[tuple[JobSpec, Speed]]) -> Speed
 
 
 def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureStats) -> Advice:
-    """Which preset: the longest that fits into the hours and that the pictures can feed."""
-    ordered = sorted(forecasts, key=lambda f: (f.hours or 0.0, f.iterations, f.preset == "tuned"))
-    serious = [f for f in ordered if f.preset != "quick"] or ordered
+    """Which preset: the best that fits into the hours and that the pictures can feed.
+
+    `tuned` is the best where its recipe was measured for the network; of the others, the one with the most
+    iterations. `quick` is only for a first look, and taken where there is no other.
+    """
+    serious = [f for f in forecasts if f.preset != "quick"] or list(forecasts)
+    serious.sort(key=lambda f: (f.hours or 0.0, f.iterations, f.preset == MEASURED_PRESET))
     few = stats.too_few(serious[0].spec.datasets.train.effective_batch)
     if few:
         limit = next((f for f in serious if f.preset == "convenience"), serious[0]).iterations
@@ -108,13 +113,13 @@ def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureSta
         return _both(serious, why)
     if any(f.hours is None for f in serious):
         return Advice(None, (*why, "nothing is known of this machine's speed: the hours cannot be compared"))
-    fitting = [f for f in serious if (f.hours or 0.0) <= hours]
+    ranked = sorted(serious, key=_rank)
+    fitting = [f for f in ranked if (f.hours or 0.0) <= hours]
     if fitting:
         best = fitting[-1]
-        why.append(f"the longest that fits into {hours:g} h: it takes {best.hours:.1f} h at the most")
+        why.append(_merit(best, fitting, hours))
         return Advice(best.preset, tuple(why))
-    shortest = serious[0]
-    assert shortest.speed is not None
+    shortest = next((f for f in ranked if _is_measured(f)), serious[0])
     share = hours / (shortest.hours or hours)
     fit = max(int(shortest.iterations * share) // 100 * 100, 100)
     why.append(
@@ -122,6 +127,28 @@ def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureSta
         "proportion"
     )
     return Advice(shortest.preset, tuple(why))
+
+
+def _is_measured(forecast: Forecast) -> bool:
+    """Whether it is the recipe that was measured for its network."""
+    return forecast.preset == MEASURED_PRESET and forecast.spec.network_g.type in measured_networks()
+
+
+def _rank(forecast: Forecast) -> tuple[bool, int, bool]:
+    """What is better comes later: the measured recipe, then iterations; `tuned` unmeasured loses a tie."""
+    return (_is_measured(forecast), forecast.iterations, forecast.preset != MEASURED_PRESET)
+
+
+def _merit(best: Forecast, fitting: Sequence[Forecast], hours: float) -> str:
+    """Why it is the best of those that fit."""
+    takes = f"it takes {best.hours:.1f} h at the most"
+    network = best.spec.network_g.type
+    if _is_measured(best):
+        return f"the recipe that our own measurements prefer for {network} fits into {hours:g} h: {takes}"
+    told = f"the most iterations that fit into {hours:g} h, {best.iterations}: {takes}"
+    if any(f.preset == MEASURED_PRESET for f in fitting):
+        told += f"; the recipe of {MEASURED_PRESET} was not measured for {network}"
+    return told
 
 
 def _both(serious: Sequence[Forecast], why: list[str]) -> Advice:

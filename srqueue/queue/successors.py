@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from srqueue.datasets import Registry, stats_of
 from srqueue.errors import CheckpointError, DataError, UsageError
+from srqueue.queue.contents import sha256_of
 from srqueue.queue.longer import rate_shares
 from srqueue.run.folder import CheckpointName, RunDir
 from srqueue.run.reasons import JobState, StopReason
@@ -43,7 +43,6 @@ def upgraded(
     """
     before = _spec(record)
     model = _model(record)
-    digest = hashlib.sha256(model.read_bytes()).hexdigest()
     origin = f"job {record.short_id}"
     own = {
         "scale": before.scale,
@@ -51,7 +50,7 @@ def upgraded(
         "network_g": before.network_g.model_dump(mode="json"),
         "path": {
             "pretrain_network_g": str(model),
-            "pretrain_sha256": digest,
+            "pretrain_sha256": sha256_of(model),
             "strict_load_g": True,
             "resume_from": None,
         },

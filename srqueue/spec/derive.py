@@ -9,12 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srqueue.spec.automations import AdaptiveClippingSpec, DynamicLossSpec
 from srqueue.spec.layers import Layers
 
 _STOPPING = "train.training_automations.IntelligentEarlyStopping.patience"
 _CUTTING = "train.training_automations.IntelligentLearningRateScheduler.plateau_patience"
 _SCALED = ("train.warmup_iter", _STOPPING, _CUTTING, "val.val_freq", "train.scheduler.milestones")
 """Lengths in iterations that a shorter run shrinks in proportion."""
+
+_BEGINNINGS = {
+    "train.training_automations.AdaptiveGradientClipping.warmup": AdaptiveClippingSpec().warmup,
+    "train.dynamic_loss_scheduling.interval": DynamicLossSpec().interval,
+}
+"""Steps before something acts for the first time -> how many where nothing is said."""
 
 SHORTEST_VAL_FREQ = 50
 """Iterations: validating more often than this costs more than it tells."""
@@ -74,6 +81,7 @@ def derive(layers: Layers, stats: PictureStats, preset_total: int | None) -> Non
     """
     _scale_lengths(layers, preset_total)
     _keep_lengths_useful(layers)
+    _begin_in_time(layers)
     _fit_crop(layers, stats)
     _fit_optimizer(layers)
 
@@ -140,6 +148,18 @@ def _keep_lengths_useful(layers: Layers) -> None:
             layers.put(
                 path, min(validations * each, total), f"derived: at least {word}, one each {each} iterations"
             )
+
+
+def _begin_in_time(layers: Layers) -> None:
+    """What is switched on acts before the end, also in a run that is shorter than its own first wait."""
+    total = _count(layers, "train.total_iter")
+    for path, usual in _BEGINNINGS.items():
+        section = path.rpartition(".")[0]
+        steps = _count(layers, path) or usual
+        if total is None or steps < total or layers.get(f"{section}.enabled") is not True:
+            continue
+        if path not in layers.origins or _is_presets(layers, path):
+            layers.put(path, max(total // 10, 1), f"derived: a tenth of {total} iterations")
 
 
 def _fit_crop(layers: Layers, stats: PictureStats) -> None:

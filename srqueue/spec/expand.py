@@ -16,7 +16,7 @@ from srqueue.spec.job import JobSpec
 from srqueue.spec.layers import Layers, assignment, get_path, normalised, set_path
 from srqueue.spec.networks import SPANDREL
 from srqueue.spec.presets import Preset, load_architecture, load_preset, names
-from srqueue.spec.rates import rate_remark
+from srqueue.spec.rates import rate_remark, recipe_remark
 from srqueue.spec.reading import read_value
 from srqueue.spec.validate import validate
 
@@ -86,7 +86,8 @@ def expand(
         layers.put("name", f"{wanted}_{dataset.name}_{preset}".replace(":", "-")[:64], "derived")
 
     spec = validate(layers.tree, f"preset {preset} for data set {dataset.name}", layers.origins)
-    return Expanded(spec, dict(layers.origins), tuple(notices(spec, dataset.stats)))
+    told = [recipe_remark(preset, spec), *notices(spec, dataset.stats)]
+    return Expanded(spec, dict(layers.origins), tuple(filter(None, told)))
 
 
 def set_value(text: str) -> dict[str, Any]:
@@ -141,4 +142,27 @@ def notices(spec: JobSpec, stats: PictureStats) -> list[str]:
         found.append("no validation: early stopping and the best checkpoint need one; the last weights count")
     elif spec.val.val_freq > spec.train.total_iter:
         found.append("val_freq is longer than the run: it validates once, at the end")
+    else:
+        found += _impatient(spec)
     return found
+
+
+def _impatient(spec: JobSpec) -> list[str]:
+    """Patiences that end before the next validation, so that each validation without a gain counts."""
+    automations = spec.train.training_automations
+    rate, stopping = automations.IntelligentLearningRateScheduler, automations.IntelligentEarlyStopping
+    watched = (
+        (
+            rate.enabled,
+            "IntelligentLearningRateScheduler.plateau_patience",
+            rate.plateau_patience,
+            "cuts the rate",
+        ),
+        (stopping.enabled, "IntelligentEarlyStopping.patience", stopping.patience, "ends the run"),
+    )
+    return [
+        f"{name} ({patience} iterations) is shorter than val.val_freq ({spec.val.val_freq}): the first "
+        f"validation without a gain {acts}"
+        for enabled, name, patience, acts in watched
+        if automations.enabled and enabled and patience < spec.val.val_freq
+    ]

@@ -9,6 +9,16 @@ from typing import Any
 from srqueue.errors import SpecError
 from srqueue.spec.networks import network_keys
 
+_CONTENTS = {
+    "datasets.train.name": "datasets.train.identity",
+    "datasets.val.name": "datasets.val.identity",
+    "path.pretrain_network_g": "path.pretrain_sha256",
+}
+"""Path of a name -> path of what says which content is meant by it."""
+
+_FOREIGN = "network_g.name"
+"""Which of spandrel's networks is meant; the arguments of another mean nothing to it."""
+
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted path, value) of everything in `tree` that is not a non-empty mapping; lists count as values."""
@@ -49,12 +59,23 @@ class Layers:
     origins: dict[str, str] = field(default_factory=dict)
 
     def lay(self, layer: Mapping[str, Any], origin: str) -> None:
-        """Lays one partial spec over what is there; another `type` begins its section anew."""
+        """Lays one partial spec over what is there; another `type` begins its section anew.
+
+        Another name than before is other content: what was known of the old one's is forgotten, unless this
+        layer (or an earlier one of the same origin) says it.
+        """
         found = [(path, value) for path, value in leaves(normalised(layer, origin)) if value != {}]
         for path, value in found:
             section, _, key = path.rpartition(".")
             if key == "type" and self.get(path) not in (None, value):
                 self._clear(section)
+        given = dict(found)
+        if given.get(_FOREIGN) not in (None, self.get(_FOREIGN)) and self.get("network_g.arguments"):
+            self._clear("network_g.arguments")
+        for path, content in _CONTENTS.items():
+            other = path in given and given[path] != self.get(path) and content not in given
+            if other and self.get(content) is not None and self.origins.get(content) != origin:
+                self.put(content, None, origin)
         for path, value in found:
             self.put(path, value, origin)
 

@@ -98,4 +98,7 @@ def load_architecture(name: str) -> Preset:
     """
     if name.partition(":")[0] == SPANDREL:
         return Preset(name, "a network of the spandrel library", None, {"network_g": network_keys(name)}, {})
+    if name not in names("architectures"):
+        hint = f"{did_you_mean(name, names('architectures'))}; or {SPANDREL}:NAME, a network of spandrel"
+        raise SpecError(f"no architecture {name!r}", hint=hint)
     return load_preset(name, "architectures")

@@ -1,12 +1,30 @@
-"""Whether a spec's learning rate is near what was measured best for its network and optimizer."""
+"""What was measured for a spec's network: the rate that is best with its optimizer, and the whole recipe."""
 
 from __future__ import annotations
 
 from srqueue.spec.job import JobSpec
+from srqueue.spec.networks import SpandrelSpec
 from srqueue.spec.presets import architecture_names, load_preset
+
+MEASURED_PRESET = "tuned"
+"""The preset whose recipe is our own measurements'."""
 
 FAR = 4.0
 """Times above or below the measured rate that is worth a remark."""
+
+
+def measured_networks() -> list[str]:
+    """Networks that the recipe of `tuned` was measured for, sorted."""
+    return [name for name in architecture_names() if load_preset(name, "architectures").measured]
+
+
+def recipe_remark(preset: str, spec: JobSpec) -> str | None:
+    """A sentence where `preset` is `tuned` and the network one that it was not measured for, else None."""
+    known, network = measured_networks(), spec.network_g
+    if preset != MEASURED_PRESET or network.type in known:
+        return None
+    name = f"{network.type}:{network.name}" if isinstance(network, SpandrelSpec) else network.type
+    return f"the recipe of `{preset}` was measured for {' and '.join(known)}, not for {name}"
 
 
 def rate_remark(spec: JobSpec) -> str | None:

@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from srqueue.spec.layers import get_path, leaves, set_path
-from srqueue.spec.networks import NETWORK_SPECS
+from srqueue.spec.networks import NETWORK_SPECS, SPANDREL, network_keys
+from srqueue.spec.presets import architecture_names
 from srqueue.spec.redux_tables import (
     ABSENT,
     LOST,
@@ -99,10 +100,18 @@ def _network(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
     given = raw.get("network_g")
     if not isinstance(given, Mapping):
         return
-    kind = str(given.get("type", "")).lower()
+    theirs = str(given.get("type") or "")
+    kind = theirs.lower()
     wanted = dict(OUR_NETWORKS.get(kind) or ({"type": kind} if kind in NETWORK_SPECS else {}))
+    if kind.startswith(f"{SPANDREL}:"):
+        wanted = network_keys(SPANDREL + theirs[len(SPANDREL) :])
     if not wanted:
-        found.lost["network_g.type"] = f"there is no network {kind!r} here; see: srqueue presets ls"
+        # It stays in the spec: without it the preset's network would be trained instead, and nobody told.
+        found.spec["network_g"] = {"type": theirs}
+        found.lost["network_g.type"] = (
+            f"there is no network {theirs!r} here; known are {', '.join(architecture_names())}, and "
+            f"{SPANDREL}:NAME for those of the spandrel library"
+        )
         return
     model = NETWORK_SPECS[str(wanted["type"])]
     for key, value in given.items():

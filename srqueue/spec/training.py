@@ -46,6 +46,14 @@ class TrainSpec(Frozen):
         for name, patience in patiences.items():
             if automations.enabled and patience > total:
                 raise ValueError(f"{name} ({patience}) is longer than train.total_iter ({total})")
+        clipping, dynamic = automations.AdaptiveGradientClipping, self.dynamic_loss_scheduling
+        beginnings = {
+            "AdaptiveGradientClipping.warmup": automations.enabled and clipping.enabled and clipping.warmup,
+            "dynamic_loss_scheduling.interval": dynamic.enabled and dynamic.interval,
+        }
+        for name, steps in beginnings.items():
+            if steps > max(total - 1, 1):
+                raise ValueError(f"{name} ({steps}) must be less than train.total_iter ({total})")
         if self.scheduler.type == "multistep" and self.scheduler.milestones[-1] >= total:
             last = self.scheduler.milestones[-1]
             raise ValueError(f"scheduler.milestones ({last}) must be less than train.total_iter ({total})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -33,14 +34,33 @@ def validate(raw: Mapping[str, Any], where: str, origins: Mapping[str, str] | No
             keys.append("type")
         text, hint = _explain(problem, keys[-1] if keys else "", siblings)
         path = ".".join(keys)
-        origin = origin_of(origins, path) if origins and path else "default"
-        lines.append(
-            (f"{path}: " if path else "") + text + ("" if origin == "default" else f" (from {origin})")
-        )
+        lines.append((f"{path}: " if path else "") + text + _origin(origins or {}, path, problem))
         hints += [hint] if hint else []
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"... and {len(problems) - _MOST_PROBLEMS} more")
     raise SpecError("\n  ".join(lines), where=where, hint="; ".join(dict.fromkeys(hints)) or None)
+
+
+def _origin(origins: Mapping[str, str], path: str, problem: ErrorDetails) -> str:
+    """` (from ...)`, or nothing where it is a default.
+
+    What a whole section is accused of comes from the keys that the message names, else from the section
+    where all of it has one origin.
+    """
+    if problem["type"] == "value_error" and isinstance(problem.get("input"), Mapping):
+        named = {}
+        for word in re.findall(r"\w+(?:\.\w+)+", problem["msg"]):
+            known = next((p for p in origins if p == word or p.endswith(f".{word}")), None)
+            if known:
+                named[word] = origins[known]
+        if len(set(named.values())) > 1:
+            return f" ({', '.join(f'{word} from {origin}' for word, origin in named.items())})"
+        inside = {origin for known, origin in origins.items() if known.startswith(f"{path}.")}
+        found = set(named.values()) or inside or {origin_of(origins, path)}
+        origin = found.pop() if len(found) == 1 else "default"
+    else:
+        origin = origin_of(origins, path) if path else "default"
+    return "" if origin == "default" else f" (from {origin})"
 
 
 def _telling(problems: list[ErrorDetails]) -> list[ErrorDetails]:

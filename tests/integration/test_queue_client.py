@@ -5,9 +5,11 @@ import json
 
 import pytest
 
-from srqueue.errors import ServiceUnreachable, SpecError, UsageError
+from srqueue.datasets import DatasetEntry, Registry
+from srqueue.errors import DataError, ServiceUnreachable, SpecError, UsageError
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import bell_of, ring_missing, waiting
+from srqueue.run.listing import Listing, Picture
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import Settings
@@ -63,6 +65,23 @@ def test_a_mapping_is_checked_like_any_spec(client, spec):
     with pytest.raises(UsageError, match="cannot be submitted"):
         client.submit(3)
     assert len(client.list()) == 1
+
+
+def test_python_may_not_validate_on_what_it_trains_on_either(client, settings, spec):
+    twice = (Picture("a.png", 96, 96, 1, 1, "c" * 64),)
+    for name in ("tiny", "copy"):
+        Listing(name, "d" * 64, "/hr", None, None, twice, {}).write(Registry(settings).listing_file(name))
+        Registry(settings).put(DatasetEntry(name, "/hr", "d" * 64, pictures=1))
+    raw = spec.model_dump(mode="json")
+    raw["datasets"]["train"]["identity"] = None
+    for val, told in (({"name": "copy"}, "all 1 pictures"), ({"name": "tiny"}, "nothing to validate on")):
+        with pytest.raises(DataError, match=told):
+            client.submit({**raw, "datasets": {**raw["datasets"], "val": val}})
+    assert client.list() == ()
+    job = client.submit({**raw, "datasets": {**raw["datasets"], "val": {"name": "elsewhere"}}}).job
+    assert job.spec["datasets"]["val"] == {"name": "elsewhere", "identity": None}, "a worker may have it"
+    assert job.spec["datasets"]["train"]["identity"] == "d" * 64
+    assert job.origins["datasets.train.identity"] == "data set tiny"
 
 
 def test_without_a_server_nothing_is_submitted_and_the_hint_says_what_to_start(tmp_path, spec):

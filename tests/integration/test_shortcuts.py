@@ -1,5 +1,6 @@
 """zero-config, submit --spec, recommend and import through the real command line."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -132,6 +133,51 @@ def test_long_presets_try_everything_first_unless_told_not_to(cli, flags, wanted
     assert found["spec"]["preflight"] is wanted
 
 
+def test_another_validation_set_may_be_named_but_not_what_is_trained_on(cli, folder, tmp_path):
+    others = tmp_path / "others"
+    others.mkdir()
+    for name in ("0.png", "1.png"):
+        with Image.open(folder / name) as picture:
+            picture.transpose(Image.Transpose.ROTATE_90).save(others / name)
+    cli("dataset", "add", "others", "--hr", others)
+    cli("dataset", "add", "same", "--hr", folder)
+    config, whole = tmp_path / "val.yaml", tmp_path / "whole.yaml"
+    config.write_text("datasets: {val: {name: others}}\n")
+    whole.write_text(cli("submit", "tiny", *SMALL, "--dry-run").stdout)
+    named = ("--set", "datasets.val.name=others")
+    ours = {d["name"]: d["identity"] for d in json.loads(cli("dataset", "ls", "--json").stdout)}
+    for words in (("tiny", *named), ("tiny", "--config", config), ("--spec", whole, *named)):
+        found = json.loads(cli("submit", *words, "--dry-run", "--json").stdout)
+        assert found["spec"]["datasets"]["val"] == {"name": "others", "identity": ours["others"]}
+        assert found["origins"]["datasets.val.identity"] == "data set others"
+    for words in (("tiny",), ("--spec", whole)):
+        leaking = ("submit", *words, "--set", "datasets.val.name=same", "--dry-run")
+        assert "are trained on as well" in cli(*leaking, code=1).stderr
+
+
+def test_weights_to_start_from_are_named_by_their_content(cli, tmp_path):
+    file = tmp_path / "start.safetensors"
+    file.write_bytes(b"weights")
+    words = ("submit", "tiny", "--set", f"path.pretrain_network_g={file}", "--dry-run", "--json")
+    first = json.loads(cli(*words).stdout)
+    assert first["spec"]["path"]["pretrain_sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert first["origins"]["path.pretrain_sha256"] == "derived: the file as it is now"
+    file.write_bytes(b"others")
+    assert json.loads(cli(*words).stdout)["spec_id"] != first["spec_id"]
+
+
+def test_degrading_hr_says_that_the_lr_folder_is_not_trained_on(cli, folder, tmp_path):
+    for file in folder.iterdir():
+        with Image.open(file) as picture:
+            (tmp_path / "lr").mkdir(exist_ok=True)
+            picture.resize((36, 36), Image.Resampling.BICUBIC).save(tmp_path / "lr" / file.name)
+    cli("dataset", "add", "pairs", "--hr", folder, "--lr", tmp_path / "lr")
+    told = "the LR folder of 'pairs' is not trained on"
+    for dataset, when, expected in (("pairs", "before", 1), ("pairs", "after", 0), ("tiny", "before", 0)):
+        change = f"datasets.train.degradations.{when}=[{{type: blur}}]"
+        assert cli("submit", dataset, "--set", change, "--dry-run").stderr.count(told) == expected
+
+
 def test_recommend_works_without_redis(cli):
     done = cli("recommend", "tiny", "--no-measure", SRQUEUE_REDIS_URL="redis://127.0.0.1:1/0")
     assert "not known" in done.stdout
@@ -176,6 +222,20 @@ def test_an_import_prints_json_and_tells_of_what_does_not_hold(cli, tmp_path):
     assert "train.total_iter" in json.loads(done.stdout)["problem"]
     assert "mend it first" in done.stderr
     assert "No such file" in cli("import", tmp_path / "none.yml", code=2).stderr
+
+
+def test_an_import_of_an_unknown_network_is_a_problem_unless_another_is_named(cli, tmp_path):
+    old, new = tmp_path / "old.yml", tmp_path / "new.yaml"
+    old.write_text(OLD.replace("type: compact, num_feat: 24, num_conv: 8", "type: esrgan, num_block: 23"))
+    told = cli("import", old, "--out", new, code=1).stderr
+    assert "there is no network 'esrgan' here; known are compact, edsr" in told
+    assert "spandrel:NAME" in told
+    assert "no architecture 'esrgan'" in cli("submit", "tiny", "--config", new, "--dry-run", code=2).stderr
+    for arch, network in (("span", "span"), ("spandrel:ESRGAN", "spandrel")):
+        done = cli("import", old, "--arch", arch, "--json")
+        assert json.loads(done.stdout)["problem"] is None
+        assert json.loads(done.stdout)["spec"]["network_g"]["type"] == network
+    assert "did you mean 'span'" in cli("import", old, "--arch", "spam", code=2).stderr
 
 
 def test_a_name_with_a_line_end_stays_inside_the_comment(cli, tmp_path):

@@ -1,11 +1,14 @@
 """The preflight: what it finds before the first iteration, and that it changes nothing."""
 
+import gc
 import shutil
+import weakref
 from collections import namedtuple
 
 import pytest
 
 from srqueue.run.reasons import StopReason
+from workers.trainer import attempt
 
 PREFLIGHT = {"preflight": True}
 
@@ -22,6 +25,9 @@ def test_it_measures_what_the_run_will_need(new_job):
     stored = job.run.checkpoints / str(job.run.checkpoint_names()[-1]) / "state.safetensors"
     assert found["checkpoint_bytes"] == pytest.approx(stored.stat().st_size, rel=0.2)
     assert any(text.startswith("preflight: ") for text in job.messages())
+    assert found["files"] == found["files_hashed"] > 0
+    hashed = f"{found['files']} of {found['files']} picture files hashed"
+    assert any(hashed in text for text in job.messages())
     assert not (job.run.path / "preflight").exists()
 
 
@@ -49,6 +55,37 @@ def test_a_picture_that_is_gone_is_found_before_the_first_iteration(new_job, own
     assert outcome.iteration == 0
 
 
+def test_another_picture_of_the_same_size_is_found_too(new_job, own_pictures):
+    job = new_job(6, **PREFLIGHT)
+    file = own_pictures / "held_out.png"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.DATA_CORRUPT, 0)
+    assert "held_out.png" in outcome.message
+    assert job.events("resource") == []
+
+
+def test_nothing_of_the_trial_is_left_when_the_run_begins(new_job, monkeypatch):
+    """Its tensors would lie on the device beside those of the run."""
+    real, built, left = attempt.build_trainer, [], []
+
+    def build(*given):
+        left.append([ref for ref in built if ref() is not None])
+        trainer = real(*given)
+        built.append(weakref.ref(trainer))
+        return trainer
+
+    monkeypatch.setattr(attempt, "build_trainer", build)
+    gc.disable()  # it must not be chance
+    try:
+        assert new_job(6, **PREFLIGHT).attempt().reason is StopReason.COMPLETED
+    finally:
+        gc.enable()
+    assert left == [[], []]
+
+
 def test_too_small_a_disk_is_found_before_the_first_iteration(new_job, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 1000, 1000))
@@ -63,7 +100,8 @@ def test_a_rate_far_from_the_measured_one_is_told(new_job):
     assert any("times below" in text for text in warnings(job))
 
 
-def test_a_base_path_below_bicubic_is_told(new_job):
-    job = new_job(6, network_g={"type": "paragonsr2_nano", "alpha": -0.4}, **PREFLIGHT)
+@pytest.mark.parametrize("network", ["paragonsr2_nano", "paragonsr2_realtime", "paragonsr2_stream"])
+def test_a_base_path_below_bicubic_is_told(new_job, network):
+    job = new_job(6, network_g={"type": network, "alpha": -0.4}, **PREFLIGHT)
     job.attempt()
     assert any("below bicubic interpolation" in text for text in warnings(job))

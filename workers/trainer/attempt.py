@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import traceback
 from collections.abc import Callable
@@ -167,6 +168,11 @@ def _try(build: Callable[[Contents], Trainer], contents: Contents, run: RunDir, 
     reporter.message("info", findings.text(trainer.spec))
     for remark in remarks:
         reporter.message("warning", remark)
+    device = trainer.device
+    del trainer
+    gc.collect()  # it is a cycle: else its tensors would lie beside those of the run
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _tell_once(reporter: Reporter, spec: JobSpec, datasets: Datasets) -> None:
@@ -177,7 +183,9 @@ def _tell_once(reporter: Reporter, spec: JobSpec, datasets: Datasets) -> None:
         reporter.message("warning", "the training automations watch the validation, and there is none")
     if any(loss.type == "ms_ssim" for loss in spec.train.losses):
         facts = MsSsimLoss().describe(spec.datasets.train.lq_size * spec.scale)
-        reporter.message("info", f"ms_ssim on these crops has {facts['scales']} scales, of {facts['weights']}")
+        reporter.message(
+            "info", f"ms_ssim on these crops has {facts['scales']} scales, of {facts['weights']}"
+        )
 
 
 def _open_log(reporter: Reporter, restored: Restored | None) -> None:

@@ -32,9 +32,14 @@ def begin(spec: JobSpec, data: dict[str, str | None], tell: Tell) -> Contents:
 
 
 def trained(spec: JobSpec) -> dict[str, object]:
-    """What a run must share with one that goes on from its checkpoints."""
+    """What a run must share with one that goes on from its checkpoints; the losses not always."""
     network = spec.network_g.model_dump(mode="json")
-    return {"network_g": network, "scale": spec.scale, "optimizer": spec.train.optim_g.type}
+    return {
+        "network_g": network,
+        "scale": spec.scale,
+        "optimizer": spec.train.optim_g.type,
+        "losses": _losses(spec),
+    }
 
 
 def _initial(spec: JobSpec) -> nn.Module:
@@ -57,6 +62,9 @@ def _of_another_run(spec: JobSpec, folder: Path, data: dict[str, str | None], te
     if stopping := state.automations.get("stopping"):
         stopping["stopped"] = False
         stopping["plateau"]["since"] = state.iteration
+    losses = _losses(spec)
+    if manifest.trained.get("losses", losses) != losses:
+        _forget_losses(spec, state)
     tell(f"goes on from iteration {state.iteration} of another run: {folder}")
     return tensors, state
 
@@ -68,6 +76,7 @@ def _check_kin(
     for what, name in (("network_g", "network"), ("scale", "scale"), ("optimizer", "optimizer")):
         if what in theirs and theirs[what] != ours[what]:
             raise _unfit(f"the {name} of the checkpoint is {theirs[what]}, the spec's is {ours[what]}")
+    _check_losses(spec, manifest)
     shapes = {name: tuple(t.shape) for name, t in tensors.items() if name.startswith("model/")}
     net = build_network(spec.network_g, spec.scale)
     if shapes != {f"model/{name}": tuple(t.shape or (1,)) for name, t in net.state_dict().items()}:
@@ -77,6 +86,40 @@ def _check_kin(
             "the checkpoint was trained or validated on other pictures",
             hint="begin from its exported model: path.pretrain_network_g",
         )
+
+
+def _check_losses(spec: JobSpec, manifest: Manifest) -> None:
+    """Weights that were found for some losses mean nothing for others."""
+    moved = manifest.state.get("automations", {}).get("losses")
+    if not (spec.train.dynamic_loss_scheduling.enabled and moved):
+        return
+    ours, count = _losses(spec), len(moved["weights"])
+    theirs = manifest.trained.get("losses")  # early versions wrote down only their weights
+    if (theirs or ours) != ours or count != len(ours):
+        told = _said(theirs) if theirs else f"{count} in number"
+        raise _unfit(
+            f"the losses of the checkpoint are {told}, the spec's are {_said(ours)}, and "
+            "dynamic_loss_scheduling would go on from the weights that it found for the former",
+            hint="take the same train.losses, or set train.dynamic_loss_scheduling.enabled: false",
+        )
+
+
+def _forget_losses(spec: JobSpec, state: RunState) -> None:
+    """What was measured by other losses: it is no measure of what these give."""
+    state.train_loss = [0.0, 0]
+    state.automations.pop("guard", None)
+    watches = spec.train.training_automations.IntelligentEarlyStopping.monitor_metric
+    if watches == "train/loss" and "stopping" in state.automations:
+        state.automations["stopping"]["plateau"]["reference"] = None
+
+
+def _losses(spec: JobSpec) -> list[list[str | float]]:
+    """[type, weight] of each, in order."""
+    return [[loss.type, loss.loss_weight] for loss in spec.train.losses]
+
+
+def _said(losses: list[list[str | float]]) -> str:
+    return ", ".join(f"{kind} {weight:g}" for kind, weight in losses)
 
 
 def _unfit(message: str, hint: str | None = None) -> SpecError:

@@ -34,8 +34,8 @@ class Manifest:
 
     `parent`: the checkpoint before it; `data`: content identities of the data sets; `events_offset`: bytes
     of the attempt's events.jsonl that belong to it; `state`: RunState as JSON; `bytes`, `sha256`: of
-    the payload; `trained`: network, scale and type of the optimizer, for a run that goes on from another's
-    (empty in checkpoints of early versions).
+    the payload; `trained`: network, scale, type of the optimizer and losses, for a run that goes on from
+    another's (empty in checkpoints of early versions).
     """
 
     name: str

@@ -28,9 +28,6 @@ from workers.trainer.step import Step
 from workers.trainer.stopping import StopRequest
 from workers.trainer.validation import Validator
 
-REPORT_SECONDS = 10.0
-"""A report comes at the latest after so long, however slow the machine."""
-
 
 @dataclass
 class Trainer:
@@ -87,13 +84,13 @@ class Trainer:
             self._book.add(losses)
             if (dynamic := self.automations.losses) and self.state.iteration % dynamic.interval == 0:
                 self.act(dynamic.observe(self.step.loss_gradients(lr, hr)))
-            if self._report_due():
+            if self._pace.report_due(self.state.iteration):
                 self._report()
 
     def _start(self) -> None:
         self.net.train()
         self._saved = (self.state.iteration, self.state.validated)
-        self._pace = Pace(self.spec.val.val_freq if self.validator else 0)
+        self._pace = Pace(self.spec.val.val_freq if self.validator else 0, self.spec.logger.print_freq)
         self.saver.saved_at = time.monotonic()
         self.reporter.iteration = self.state.iteration
         self.reporter.phase("training")
@@ -116,11 +113,6 @@ class Trainer:
         self.state.decisions.append({"iteration": self.state.iteration, **asdict(action)})
 
     # reports
-
-    def _report_due(self) -> bool:
-        if self.state.iteration % self.spec.logger.print_freq == 0:
-            return True
-        return self._pace.seconds >= REPORT_SECONDS
 
     def _report(self) -> None:
         """Reads the losses back, and tells them."""
@@ -195,7 +187,8 @@ class Trainer:
             if not bicubic or not metrics:
                 return
             metrics["train/loss"] = self._book.train_loss()
-            best = metrics["val/psnr"] > state.best.get("val/psnr", float("-inf"))
+            by = self.automations.best_by
+            best = metrics[by] > state.best.get(by, float("-inf"))
             if best:
                 state.best, state.best_iteration = metrics, state.iteration
                 self.best_weights = {k: v.detach().clone() for k, v in self.ema.net.state_dict().items()}

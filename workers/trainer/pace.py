@@ -9,18 +9,25 @@ from contextlib import contextmanager
 
 _WINDOWS = 20
 
+REPORT_SECONDS = 10.0
+"""A report comes at the latest after so long, however slow the machine."""
+
 
 class Pace:
     """Times steps between reports without what happens in `pause`; that is timed by itself.
 
-    `val_freq`: iterations between validations, 0 for none.
+    `val_freq`: iterations between validations, 0 for none; `print_freq`: between reports.
     """
 
-    def __init__(self, val_freq: int) -> None:
-        self._val_freq = val_freq
+    def __init__(self, val_freq: int, print_freq: int) -> None:
+        self._val_freq, self._print_freq = val_freq, print_freq
         self._windows: deque[tuple[int, float]] = deque(maxlen=_WINDOWS)
         self._paused: dict[str, list[float]] = {"validation": [], "save": []}
         self._begun = self._marked = time.monotonic()
+
+    def report_due(self, iteration: int) -> bool:
+        """Whether it is time to report after `iteration` steps."""
+        return iteration % self._print_freq == 0 or self.seconds >= REPORT_SECONDS
 
     @property
     def seconds(self) -> float:

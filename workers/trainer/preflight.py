@@ -1,8 +1,9 @@
 """Preflight: what a long run will do in its first days, tried before its first iteration.
 
 Twenty steps, a validation of the largest pictures, a save and its reading back, the disk for all checkpoints,
-the files of the data set. It works on a trainer of its own, which is thrown away: the run itself begins as if
-nothing had been tried, and trains the same bits with a preflight and without.
+the files of the data set (the size of all, the content of as many as a few seconds allow). It works on a
+trainer of its own, which is thrown away: the run itself begins as if nothing had been tried, and trains the
+same bits with a preflight and without.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from srqueue.errors import CheckpointError
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import JobSpec
 from srqueue.spec.rates import rate_remark
+from workers.trainer.archs.magic_upsampler import MagicUpsampler
 from workers.trainer.checkpoint import Manifest, commit, read
 from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.resize import resize_picture
@@ -37,6 +39,9 @@ WARM = 3
 SECONDS = 15.0
 """For the steps, and again for the validation: what is not done by then is estimated from what is."""
 
+HASHING = 3.0
+"""Seconds for the content of a data set's files."""
+
 KEPT = 18
 """Checkpoints on disk at once, at most: the last ones, the best, one each tenth, one being written."""
 
@@ -51,6 +56,9 @@ class Findings:
     checkpoint_bytes: int
     peak_bytes: int
     micro_batch: int
+    files: int
+    """Of all data sets."""
+    files_hashed: int
     remarks: tuple[str, ...]
 
     def text(self, spec: JobSpec) -> str:
@@ -61,7 +69,8 @@ class Findings:
             f"preflight: {self.it_s:.1f} it/s, {(training + validations) / 3600:.1f} h for all "
             f"{spec.train.total_iter} iterations, {validations / 3600:.1f} h of it validating; "
             f"peak memory {self.peak_bytes / 2**30:.2f} GiB; "
-            f"a checkpoint is {self.checkpoint_bytes / 1e6:.1f} MB, saved in {self.save_s:.2f} s"
+            f"a checkpoint is {self.checkpoint_bytes / 1e6:.1f} MB, saved in {self.save_s:.2f} s; "
+            f"{self.files_hashed} of {self.files} picture files hashed, the size of all is right"
         )
 
 
@@ -70,12 +79,14 @@ def preflight(trainer: Trainer, run: RunDir) -> Findings:
 
     Raises DiskFull, DataError, Diverged, CheckpointError or torch.OutOfMemoryError where the run would have.
     """
-    trainer.batches.pictures.check_files()
+    sets = [trainer.batches.pictures, *([trainer.validator.pictures] if trainer.validator else [])]
+    for pictures in sets:
+        pictures.check_files()
+    hashed = sum(pictures.check_contents(HASHING) for pictures in sets)
     remarks = [remark for remark in (rate_remark(trainer.spec),) if remark]
     it_s = _steps(trainer)
     validation_s = None
     if trainer.validator is not None:
-        trainer.validator.pictures.check_files()
         validation_s, weak_base = _validation(trainer.net, trainer.validator, trainer.device)
         remarks += [weak_base] if weak_base else []
     save_s, written = _save_and_load(trainer, run)
@@ -86,6 +97,8 @@ def preflight(trainer: Trainer, run: RunDir) -> Findings:
         checkpoint_bytes=written,
         peak_bytes=_peak(trainer.device),
         micro_batch=trainer.step.micro_batch,
+        files=sum(pictures.files for pictures in sets),
+        files_hashed=hashed,
         remarks=tuple(remarks),
     )
 
@@ -117,7 +130,9 @@ def _validation(net: nn.Module, validator: Validator, device: torch.device) -> t
 
     The largest pictures come first: they decide whether memory suffices.
     """
-    pictures, base = validator.pictures, getattr(net, "magic_upsampler", None)
+    pictures = validator.pictures
+    # By its type: realtime and stream call it `base`, the others `magic_upsampler`.
+    base = next((part for part in net.children() if isinstance(part, MagicUpsampler)), None)
     order = sorted(range(len(pictures)), key=lambda i: -math.prod(pictures.lr_size(i)))
     begun, spent, pixels, gaps = time.monotonic(), 0.0, 0, []
     net.eval()

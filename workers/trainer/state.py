@@ -14,7 +14,8 @@ class RunState:
 
     `iteration`: optimizer steps done; `seq`: its newest checkpoint, parent's + 1 (never falls, unlike the
     iteration after a roll-back); `seconds`: training wall time over all attempts; `validated`: iteration of
-    the last validation; `best`, `last`, `bicubic`: metrics (dB, or 0..1 for SSIM); `automations`: their
+    the last validation; `best`, `last`, `bicubic`: metrics (dB, or 0..1 for SSIM), `best` all those of the
+    weights that are kept as the best, by whichever one of them (Automations.best_by); `automations`: their
     state_dicts; `decisions`: what was decided during the run, oldest first, never shortened; `bad_pictures`:
     training pictures that could not be read, by path, and are not drawn any more; `train_loss`: sum and count
     of the weighted losses since the last validation; `decay_from`: where early stopping began the decay;

@@ -14,6 +14,7 @@ from srqueue.spec.job import JobSpec
 from workers.trainer.automations.action import Action
 from workers.trainer.automations.gradient_clipping import clipping
 from workers.trainer.losses.weighted import WeightedLosses
+from workers.trainer.memory import first_line, out_of_memory
 from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.state import RunState
 
@@ -58,30 +59,28 @@ class Step:
         """Trains on a batch at a learning rate; the losses [len(names)] without weights, means over it.
 
         `lr`, `hr`: RGB [N, 3, H, W] float32 in 0..1. Nothing is read back from the device. Raises
-        torch.OutOfMemoryError where a single crop does not fit.
+        torch.OutOfMemoryError where a single crop does not fit, or the optimizer's state.
         """
         values = self._gradients(lr, hr)
-        if self.clipping:
-            if self.scaler:
-                for part in self.optimizer.parts:
-                    self.scaler.unscale_(part)
-            self.clipping.clip([p.grad for p in self._named.values() if p.grad is not None])
-        self.optimizer.step(rate, self.scaler)
-        if self.scaler:
-            self.scaler.update()
+        try:
+            self._move(rate)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            # Part of the weights may have moved: the step cannot be done again.
+            raise torch.OutOfMemoryError(
+                f"memory does not suffice for the state of the optimizer ({first_line(error)}): take a "
+                "smaller network_g, or a train.optim_g that keeps less"
+            ) from error
         return values
 
     def loss_gradients(self, lr: Tensor, hr: Tensor) -> list[float]:
-        """Norm of the gradient of each loss, without its weight, by the network's output for this batch."""
-        squares = torch.zeros(len(self.losses.losses), device=self._device)
-        for x, y, share in self._micro_batches(lr, hr):
-            with torch.no_grad():
-                sr = self._super_resolve(self._net, x)
-            for i, loss in enumerate(self.losses.losses):
-                output = sr.detach().requires_grad_()
-                (gradient,) = torch.autograd.grad(loss(output, y) * share, output)
-                squares[i] += gradient.square().sum()
-        found: list[float] = squares.sqrt().tolist()
+        """Norm of the gradient of each loss, without its weight, by the network's output for this batch.
+
+        Raises torch.OutOfMemoryError where a single crop does not fit.
+        """
+        norms = self._fitting(lambda: self._norms(lr, hr), len(lr))
+        found: list[float] = norms.tolist()
         return found
 
     def figures(self, means: list[float]) -> dict[str, Any]:
@@ -120,15 +119,21 @@ class Step:
             self.scaler.load_state_dict(state.scaler)
 
     def _gradients(self, lr: Tensor, hr: Tensor) -> Tensor:
+        return self._fitting(lambda: self._accumulate(lr, hr), len(lr))
+
+    def _fitting(self, work: Callable[[], Tensor], crops: int) -> Tensor:
+        """What `work` finds out of a batch in micro-batches; done again with smaller ones until they fit."""
         while True:
             try:
-                return self._accumulate(lr, hr)
-            except torch.OutOfMemoryError as error:
-                if min(self.micro_batch, len(lr)) == 1:
+                return work()
+            except RuntimeError as error:
+                if not out_of_memory(error):
                     raise
-                reason = str(error).partition("\n")[0]
+                if min(self.micro_batch, crops) == 1:
+                    raise torch.OutOfMemoryError(str(error)) from error
+                reason = first_line(error)
             # Not within the handler: the exception holds on to everything that was computed.
-            self._halve(len(lr), reason)
+            self._halve(crops, reason)
 
     def _accumulate(self, lr: Tensor, hr: Tensor) -> Tensor:
         total: Tensor | None = None
@@ -140,6 +145,27 @@ class Step:
             total = values if total is None else total + values
         assert total is not None  # a batch has a crop
         return total
+
+    def _norms(self, lr: Tensor, hr: Tensor) -> Tensor:
+        squares = torch.zeros(len(self.losses.losses), device=self._device)
+        for x, y, share in self._micro_batches(lr, hr):
+            with torch.no_grad():
+                sr = self._super_resolve(self._net, x)
+            for i, loss in enumerate(self.losses.losses):
+                output = sr.detach().requires_grad_()
+                (gradient,) = torch.autograd.grad(loss(output, y) * share, output)
+                squares[i] += gradient.square().sum()
+        return squares.sqrt()
+
+    def _move(self, rate: float) -> None:
+        """Clips the gradients and takes the optimizer's step."""
+        if self.clipping:
+            if self.scaler:
+                self.optimizer.unscale(self.scaler)
+            self.clipping.clip([p.grad for p in self._named.values() if p.grad is not None])
+        self.optimizer.step(rate, self.scaler)
+        if self.scaler:
+            self.scaler.update()
 
     def _halve(self, batch: int, reason: str) -> None:
         for parameter in self._named.values():

@@ -48,6 +48,39 @@ def test_the_longest_that_fits_is_advised(hours, preset):
     assert advise(forecasts(), hours, MANY).preset == preset
 
 
+def rivals(speeds, architecture=None):
+    """Each preset at its own iterations a second, without validations' time."""
+    return [
+        Forecast(
+            name, "", expand(PHOTOS, preset=name, architecture=architecture).spec, Speed(it_s, 0, "", True)
+        )
+        for name, it_s in speeds.items()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("architecture", "speeds", "hours", "preset", "why"),
+    [
+        ("compact", {"convenience": 2, "tuned": 3}, 6, "tuned", "measurements prefer for compact"),
+        ("compact", {"convenience": 3, "tuned": 2}, 6, "tuned", "it takes 5.6 h"),
+        (None, {"tuned": 3, "convenience": 2, "max-fidelity": 9}, 6, "tuned", "paragonsr2_nano"),
+        ("compact", {"convenience": 3, "tuned": 1}, 6, "convenience", "the most iterations"),
+        ("edsr", {"convenience": 2, "tuned": 3}, 6, "convenience", "tuned was not measured for edsr"),
+        ("edsr", {"convenience": 2, "tuned": 3, "fidelity": 4}, 6, "fidelity", "80000: it takes 5.6 h"),
+        ("edsr", {"convenience": 1, "tuned": 3, "fidelity": 1}, 6, "tuned", "not measured for edsr"),
+        ("edsr", {"fidelity": 9, "max-fidelity": 9, "convenience": 1}, 6, "max-fidelity", "100000"),
+        ("compact", {"convenience": 2, "tuned": 1}, 3, "tuned", "--iterations 10800"),
+        ("edsr", {"convenience": 2, "tuned": 1}, 3, "convenience", "--iterations 21600"),
+        ("compact", {"quick": 9, "convenience": 2}, 3, "convenience", "--iterations 21600"),
+        ("compact", {"quick": 9}, 3, "quick", "the most iterations"),
+    ],
+)
+def test_the_best_that_fits_is_advised_not_the_slowest(architecture, speeds, hours, preset, why):
+    advice = advise(rivals(speeds, architecture), hours, MANY)
+    assert advice.preset == preset
+    assert why in advice.why[-1]
+
+
 def test_where_nothing_fits_a_shorter_run_is_named():
     advice = advise(forecasts(), 0.5, MANY)
     assert advice.preset == "convenience"

@@ -129,3 +129,67 @@ def test_the_same_figures_give_the_same_spec_and_every_value_says_why():
     assert first == second
     derived = [o for o in first.origins.values() if o.startswith(("derived", "scaled"))]
     assert all(": " in origin or origin == "derived" for origin in derived)
+
+
+CLIPPING = "train.training_automations.AdaptiveGradientClipping.warmup"
+DYNAMIC = "train.dynamic_loss_scheduling.interval"
+
+
+def automated(total, warmup=None, interval=None):
+    clipping = {"enabled": True} | ({"warmup": warmup} if warmup else {})
+    dynamic = {"enabled": True} | ({"interval": interval} if interval else {})
+    automations = {"enabled": True, "AdaptiveGradientClipping": clipping}
+    return {
+        "train": {
+            "total_iter": total, "training_automations": automations, "dynamic_loss_scheduling": dynamic
+        }
+    }  # fmt: skip
+
+
+@given(st.integers(min_value=1, max_value=300))
+def test_what_is_switched_on_acts_in_a_short_run_too(total):
+    found = expanded(None, automated(total))
+    train = found.spec.train
+    steps = {
+        CLIPPING: train.training_automations.AdaptiveGradientClipping.warmup,
+        DYNAMIC: train.dynamic_loss_scheduling.interval,
+    }
+    for path, first in steps.items():
+        assert first == (100 if total > 100 else max(total // 10, 1))
+        assert found.origins.get(path, "default").startswith("default" if total > 100 else "derived: ")
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (automated(80, warmup=80), r"AdaptiveGradientClipping.warmup \(80\) must be less than"),
+        (automated(80, interval=90), r"dynamic_loss_scheduling.interval \(90\) must be less than"),
+    ],
+)
+def test_waiting_longer_than_the_run_is_refused_where_the_user_set_it(layer, told):
+    with pytest.raises(SpecError, match=told):
+        expanded(None, layer)
+
+
+def test_what_is_switched_off_may_wait_as_long_as_it_likes():
+    layer = automated(80, warmup=80, interval=90)
+    layer["train"]["training_automations"]["AdaptiveGradientClipping"]["enabled"] = False
+    layer["train"]["dynamic_loss_scheduling"]["enabled"] = False
+    assert expanded(None, layer).spec.train.total_iter == 80
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "told"),
+    [
+        ("IntelligentEarlyStopping", "patience", "ends the run"),
+        ("IntelligentLearningRateScheduler", "plateau_patience", "cuts the rate"),
+    ],
+)
+def test_a_patience_that_ends_before_the_next_validation_is_told(name, key, told):
+    layer = {"train": {"training_automations": {name: {key: 500}}}}
+    (notice,) = [n for n in expanded(None, layer).notices if "is shorter than val.val_freq (1000)" in n]
+    assert notice.startswith(f"{name}.{key} (500 iterations)")
+    assert notice.endswith(told)
+    assert not [n for n in expanded(None).notices if "is shorter than" in n]
+    layer["train"]["training_automations"]["enabled"] = False
+    assert not [n for n in expanded(None, layer).notices if "is shorter than" in n]

@@ -132,6 +132,52 @@ def test_no_length_of_run_breaks_a_presets_proportions(total):
     assert 1 <= spec.val.val_freq <= total
 
 
+VAL = "datasets.val.identity"
+
+
+@pytest.mark.parametrize(
+    ("layers", "identity"),
+    [
+        ([{"datasets": {"val": {"name": "other"}}}], None),
+        ([{"datasets": {"val": {"name": "other", "identity": "b" * 64}}}], "b" * 64),
+        ([{"datasets": {"val": {"name": "cc0"}}}], "a" * 64),
+        ([{"datasets": {"val": {"identity": "b" * 64}}}, {"datasets": {"val": {"name": "other"}}}], None),
+    ],
+)
+def test_another_data_set_does_not_keep_the_identity_of_the_one_before(layers, identity):
+    expanded = expand(CC0, overrides=[(f"mine{n}", layer) for n, layer in enumerate(layers)])
+    assert expanded.spec.datasets.val.identity == identity
+    assert expanded.spec.datasets.train.identity == "a" * 64
+
+
+def test_flags_of_one_command_line_may_come_in_any_order():
+    flags = [set_value(f"{VAL}={'b' * 64}"), set_value("datasets.val.name=other")]
+    for order in (flags, flags[::-1]):
+        spec = expand(CC0, overrides=[("flag --set", layer) for layer in order]).spec
+        assert (spec.datasets.val.name, spec.datasets.val.identity) == ("other", "b" * 64)
+
+
+def test_other_weights_do_not_keep_the_hash_of_those_before():
+    before = ("job x", {"path": {"pretrain_network_g": "a.safetensors", "pretrain_sha256": "a" * 64}})
+    other = ("flag --set", set_value("path.pretrain_network_g=b.safetensors"))
+    assert expand(CC0, overrides=[before]).spec.path.pretrain_sha256 == "a" * 64
+    assert expand(CC0, overrides=[before, other]).spec.path.pretrain_sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "architecture", "told"),
+    [("tuned", "compact", None), ("tuned", None, None), ("convenience", "edsr", None),
+     ("tuned", "edsr", "not for edsr"), ("tuned", "edsr_full", "not for edsr"),
+     ("tuned", "spandrel:DAT", "not for spandrel:DAT")],
+)  # fmt: skip
+def test_a_recipe_for_a_network_that_it_was_not_measured_for_is_told(preset, architecture, told):
+    found = [n for n in expand(CC0, preset=preset, architecture=architecture).notices if "recipe of" in n]
+    assert len(found) == (told is not None)
+    if told:
+        assert "was measured for compact and paragonsr2_nano" in found[0]
+        assert told in found[0]
+
+
 def test_val_is_read_under_train_as_the_paper_prints_it():
     for layer in ({"train": {"val": {"val_freq": 123}}}, {"val": {"val_freq": 123}}):
         assert expand(CC0, overrides=[("mine.yaml", layer)]).spec.val.val_freq == 123

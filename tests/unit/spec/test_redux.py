@@ -2,6 +2,7 @@
 
 import pytest
 
+from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand
 from srqueue.spec.reading import read_yaml
 from srqueue.spec.redux import imported
@@ -199,6 +200,7 @@ def test_the_wrong_sign_of_ssimloss_is_told():
         ("{type: compact, num_feat: 48}", {"type": "compact", "num_feat": 48, "num_conv": 16}),
         ("{type: span, feature_channels: 32}", {"type": "span", "num_feat": 32}),
         ("{type: edsr_m}", {"type": "edsr", "num_feat": 64, "num_block": 16}),
+        ("{type: spandrel:DAT}", {"type": "spandrel", "name": "DAT"}),
         ("{type: paragonsr2_nano, alpha: 0.2}", {"type": "paragonsr2_nano", "alpha": 0.2}),
     ],
 )
@@ -207,6 +209,14 @@ def test_networks_are_found_by_their_names_there(theirs, ours):
     assert found.spec["network_g"] == ours
     whole = expanded(read(f"{{network_g: {theirs}, train: {{total_iter: 100}}}}"))
     assert whole.network_g.type == ours["type"]
+
+
+def test_an_unknown_network_is_not_replaced_by_the_presets():
+    found = read("{network_g: {type: ESRGAN, num_block: 23}, train: {total_iter: 100}}")
+    assert "known are compact, edsr" in found.lost["network_g.type"]
+    assert "spandrel:NAME" in found.lost["network_g.type"]
+    with pytest.raises(SpecError, match="no architecture 'ESRGAN'"):
+        expanded(found)
 
 
 @pytest.mark.parametrize(

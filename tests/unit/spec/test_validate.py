@@ -54,6 +54,35 @@ def test_an_assignment_without_equals_is_explained():
         set_value("train.total_iter")
 
 
+PATIENT = {"train": {"training_automations": {"IntelligentEarlyStopping": {"patience": 10**6}}}}
+RANGE = [{"type": "blur", "sigma": [2, 1]}]
+
+
+@pytest.mark.parametrize(
+    ("preset", "layers", "told"),
+    [
+        ("convenience", [PATIENT],
+         "(IntelligentEarlyStopping.patience from mine0, train.total_iter from preset convenience)"),
+        ("convenience", [{"train": {"total_iter": 900}}, {"train": {"warmup_iter": 900}}],
+         "(train.warmup_iter from mine1, train.total_iter from mine0)"),
+        ("convenience", [{"train": {"warmup_iter": 900, "total_iter": 900}}], "(900) (from mine0)"),
+        ("convenience", [{"train": {"scheduler": {"type": "multistep", "milestones": [5, 4]}}}],
+         "train.scheduler: milestones must rise (from mine0)"),
+        ("convenience", [{"datasets": {"train": {"degradations": {"after": RANGE}}}}],
+         "sigma must rise: [from, to] (from mine0)"),
+        ("convenience", [{"path": {"resume_from": "a"}}, {"path": {"pretrain_network_g": "b"}}],
+         "(path.resume_from from mine0, path.pretrain_network_g from mine1)"),
+        ("convenience", [{"train": {"optim_g": {"type": "ScheduleFreeAdamW"}, "ema_decay": 0.5}}],
+         "scheduler: {type: constant}"),
+    ],
+)  # fmt: skip
+def test_what_a_section_is_accused_of_comes_from_the_keys_it_names(preset, layers, told):
+    named = [(f"mine{number}", layer) for number, layer in enumerate(layers)]
+    with pytest.raises(SpecError) as caught:
+        expand(DatasetRef("cc0"), preset=preset, overrides=named)
+    assert caught.value.message.endswith(told)
+
+
 def test_something_that_is_no_mapping_is_refused():
     with pytest.raises(SpecError, match="key: value"):
         validate([1, 2], "here")  # type: ignore[arg-type]

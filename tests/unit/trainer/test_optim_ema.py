@@ -33,3 +33,30 @@ def test_without_decay_the_average_is_the_network():
     ema.update(1)
     assert ema.net is net
     assert net.weight.requires_grad
+
+
+def test_running_statistics_are_those_of_the_network():
+    """Else a network with BatchNorm would be validated by the statistics that it began with."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    ema = Ema(net, 0.999)
+    generator = torch.Generator().manual_seed(0)
+    for iteration in range(1, 6):
+        net(torch.rand(2, 3, 8, 8, generator=generator) + iteration)
+        ema.update(iteration)
+        ours, theirs = dict(ema.net.named_buffers()), dict(net.named_buffers())
+        assert ours.keys() == theirs.keys() and len(ours) == 3
+        for name, buffer in theirs.items():
+            assert torch.equal(ours[name], buffer), name
+            assert ours[name] is not buffer
+    assert ours["1.num_batches_tracked"].item() == 5
+    assert ours["1.running_mean"].abs().max() > 0.1
+
+
+def test_statistics_that_were_loaded_are_followed_too():
+    """As after a roll-back: the tensors stay the same ones."""
+    net = nn.BatchNorm2d(2)
+    ema = Ema(net, 0.9)
+    net.load_state_dict({name: t + 3 for name, t in net.state_dict().items()})
+    ema.update(1)
+    assert ema.net.running_var.tolist() == [4.0, 4.0]
+    assert ema.net.num_batches_tracked.item() == 3

@@ -114,3 +114,58 @@ def test_a_side_that_is_too_large_keeps_its_own_basis():
     state = optimizer.state[weight]
     assert "row_basis" in state and "column_basis" not in state
     assert torch.isfinite(weight).all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("shape", [(4, 5, 1, 1), (2, LARGEST_SIDE + 1, 1, 1)])
+def test_a_first_gradient_that_is_not_finite_is_waited_out(bad, shape):
+    """The square of 1e30 is infinite in float32. What follows is as if it had never been."""
+    torch.manual_seed(1)
+    weight = nn.Parameter(torch.randn(shape))
+    twin = nn.Parameter(weight.detach().clone())
+    optimizer, other = Optimizer({"w": weight}, SPEC), Optimizer({"w": twin}, SPEC)
+    weight.grad = torch.randn(shape)
+    weight.grad[1, 2] = bad
+    optimizer.step(1e-2)
+    assert torch.equal(weight, twin)
+    assert optimizer.state_dict() == {}
+    for _ in range(8):
+        weight.grad = torch.randn(shape)
+        twin.grad = weight.grad.clone()
+        optimizer.step(1e-2)
+        other.step(1e-2)
+    assert torch.equal(weight, twin)
+    assert torch.isfinite(weight).all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+def test_a_later_gradient_that_is_not_finite_is_for_the_guard(bad):
+    """It spoils the weights, which the guard looks at; refreshing the basis does not raise."""
+    weight = nn.Parameter(torch.randn(4, 5, 1, 1))
+    optimizer = Optimizer({"w": weight}, SPEC)
+    for i in range(12):
+        weight.grad = torch.randn_like(weight)
+        if i == 3:
+            weight.grad[1, 2] = bad
+        optimizer.step(1e-2)
+    assert not torch.isfinite(weight).all()
+
+
+def test_a_loaded_count_of_steps_stays_on_the_host():
+    """It is read at every step: on the device each of them would wait. The rest goes where the weight is."""
+    weight = nn.Parameter(torch.randn(4, 5, 1, 1))
+    bias = nn.Parameter(torch.randn(4))
+    optimizer = Optimizer({"w": weight, "b": bias}, SPEC)
+    for parameter in (weight, bias):
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step(1e-2)
+    fresh = optimizer.parts[0].state[weight]
+    elsewhere = {name: nn.Parameter(p.detach().to("meta")) for name, p in (("w", weight), ("b", bias))}
+    other = Optimizer(elsewhere, SPEC)
+    other.load_state_dict(optimizer.state_dict())
+    loaded = other.parts[0].state[elsewhere["w"]]
+    assert loaded.keys() == fresh.keys()
+    assert loaded["step"].device == fresh["step"].device == torch.device("cpu")
+    assert loaded["step"] is not fresh["step"]
+    assert {t.device.type for name, t in loaded.items() if name != "step"} == {"meta"}
+    assert other.parts[1].state[elsewhere["b"]]["step"].device.type == "meta"  # a fused AdamW's

@@ -69,7 +69,7 @@ def test_every_request_of_the_supervisor_is_understood(reason):
 def test_the_eta_counts_steps_and_validations_but_not_saves(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(pace_module.time, "monotonic", lambda: now[0])
-    pace = Pace(val_freq=300)
+    pace = Pace(val_freq=300, print_freq=100)
     assert pace.eta(0, 1000) == 0
     now[0] += 20
     with pace.pause("save"):
@@ -82,3 +82,14 @@ def test_the_eta_counts_steps_and_validations_but_not_saves(monkeypatch):
     pace.lap(200)
     assert pace.eta(300, 1000) == pytest.approx(140 + 3 * 7)  # at 600, 900 and 1000
     assert pace.wall() == pytest.approx(72)
+
+
+def test_a_report_is_due_by_iterations_and_on_a_slow_machine_by_the_clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pace_module.time, "monotonic", lambda: now[0])
+    pace = Pace(val_freq=0, print_freq=50)
+    assert [i for i in range(1, 120) if pace.report_due(i)] == [50, 100]
+    now[0] += 11
+    assert pace.report_due(7)
+    pace.lap(7)
+    assert not pace.report_due(8)

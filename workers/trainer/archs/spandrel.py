@@ -25,6 +25,8 @@ _DROPPING = ("drop_rate", "attn_drop_rate", "drop_path_rate", "drop_path", "drop
 _PROBE = 32
 """Side of the picture that a new network is tried on, LR pixels."""
 
+_FITTING = "its own defaults may not fit each other: give network_g.arguments, such as {window_size: 8}"
+
 
 def spandrel(spec: SpandrelSpec, scale: int) -> nn.Module:
     """The network of a SpandrelSpec, tried on one small picture.
@@ -42,7 +44,9 @@ def spandrel(spec: SpandrelSpec, scale: int) -> nn.Module:
     try:
         net = known[spec.name](**arguments)
     except Exception as error:
-        raise SpecError(f"spandrel cannot build it: {type(error).__name__}: {error}", where=where) from error
+        raise SpecError(
+            f"spandrel cannot build it: {type(error).__name__}: {error}", where=where, hint=_FITTING
+        ) from error
     _check_repeatable(net, where)
     _check_size(net, scale, where)
     return net
@@ -95,6 +99,8 @@ def _arguments(network: type[nn.Module], spec: SpandrelSpec, scale: int, where: 
     needed = {name for name, p in parameters.items() if p.default is inspect.Parameter.empty}
     filled: dict[str, Any] = {name: 3 for name in _CHANNELS if name in needed}
     filled |= {name: 0.0 for name in _DROPPING if name in parameters}
+    if "upsampler" in parameters and not parameters["upsampler"].default:
+        filled["upsampler"] = "pixelshuffle"  # with its default such a network restores and does not enlarge
     filled |= {**spec.arguments, scaling: scale}
     if lacking := sorted(needed - filled.keys()):
         raise SpecError(
@@ -124,7 +130,9 @@ def _check_size(net: nn.Module, scale: int, where: str) -> None:
             y = net(torch.zeros(1, 3, _PROBE, _PROBE))
     except Exception as error:
         raise SpecError(
-            f"it cannot enlarge a {_PROBE}x{_PROBE} picture: {type(error).__name__}: {error}", where=where
+            f"it cannot enlarge a {_PROBE}x{_PROBE} picture: {type(error).__name__}: {error}",
+            where=where,
+            hint=_FITTING,
         ) from error
     net.train()
     expected = (1, 3, scale * _PROBE, scale * _PROBE)

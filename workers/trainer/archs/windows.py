@@ -18,14 +18,16 @@ def window_starts(side: int, window: int, step: int) -> list[int]:
 
 def split(x: Tensor, rows: list[int], columns: list[int], height: int, width: int) -> Tensor:
     """[N, C, H, W] -> [len(rows) * len(columns), N, C, height, width], row by row."""
-    return torch.stack([x[..., r : r + height, c : c + width] for r in rows for c in columns])
+    # All rows at once, then all columns: 42 copies instead of 405 for a picture of 640 x 360.
+    strips = torch.stack([x.narrow(-2, r, height) for r in rows])
+    return torch.stack([strips.narrow(-1, c, width) for c in columns], 1).flatten(0, 1)
 
 
 def join(windows: Tensor, rows: list[int], columns: list[int], overlap: int) -> Tensor:
     """The inverse of `split`: overlapping windows are faded into each other."""
     grid = windows.reshape(len(rows), len(columns), *windows.shape[1:])
-    strips = [_join_line(list(line.unbind(0)), columns, overlap, dim=-1) for line in grid.unbind(0)]
-    return _join_line(strips, rows, overlap, dim=-2)
+    strips = _join_line(list(grid.unbind(1)), columns, overlap, dim=-1)
+    return _join_line(list(strips.unbind(0)), rows, overlap, dim=-2)
 
 
 def _join_line(parts: list[Tensor], starts: list[int], overlap: int, dim: int) -> Tensor:

@@ -16,6 +16,8 @@ from workers.trainer.automations.learning_rate import IntelligentLearningRateSch
 
 __all__ = ["Action", "Automations"]
 
+PSNR = "val/psnr"
+
 
 class _Stateful(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
@@ -52,6 +54,15 @@ class Automations:
     def stopped(self) -> bool:
         """Whether the run should end, or with WSD decay."""
         return self.stopping is not None and self.stopping.stopped
+
+    @property
+    def best_by(self) -> str:
+        """The validation's metric by which weights are the best: what early stopping watches, else PSNR.
+
+        All of them are better when higher. `train/loss` is none: it is not of the weights that are kept.
+        """
+        watched = self.stopping.spec.monitor_metric if self.stopping else PSNR
+        return watched if watched.startswith("val/") else PSNR
 
     @property
     def loss_weights(self) -> list[float]:

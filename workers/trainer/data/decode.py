@@ -26,6 +26,15 @@ def read_picture(path: Path, sha256: str = "") -> Pixels:
     where the file cannot be read and DataError where it is no whole picture, or not the one whose `sha256`
     (hex) was noted when the data set was added.
     """
+    return decode(_read(path, sha256), str(path))
+
+
+def check_content(path: Path, sha256: str) -> None:
+    """Reads a file without decoding it; raises as `read_picture` does."""
+    _read(path, sha256)
+
+
+def _read(path: Path, sha256: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -36,7 +45,7 @@ def read_picture(path: Path, sha256: str = "") -> Pixels:
             where=str(path),
             hint=REPAIR,
         )
-    return decode(data, str(path))
+    return data
 
 
 def decode(data: bytes, where: str) -> Pixels:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +13,10 @@ import psutil
 
 from srqueue.errors import DataError
 from srqueue.run.listing import Picture, file_of
-from workers.trainer.data.decode import REPAIR, DataMissing, read_picture
+from workers.trainer.data.decode import REPAIR, DataMissing, check_content, read_picture
 from workers.trainer.data.resize import Pixels, resize_picture
+
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 _CGROUP = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -37,6 +42,15 @@ def free_memory() -> int:
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return max(0, free)
+
+
+def spread(count: int) -> Iterator[int]:
+    """0 .. count - 1, each once, in an order of which every beginning lies evenly over the whole.
+
+    Steps of the golden section round a circle, to the next number that has no factor in common with `count`.
+    """
+    step = next(n for n in itertools.count(max(1, round(count * GOLDEN))) if math.gcd(n, count) == 1)
+    return (i * step % count for i in range(count))
 
 
 class Pictures:
@@ -76,10 +90,7 @@ class Pictures:
         Raises DataMissing where one is gone, DataError where one is not as large as it was when it was added.
         """
         self.check_folders()
-        files = [(self._hr_roots, p.path, p.size) for p in self.pictures]
-        files += [(self._lr_roots, p.lr_path, p.lr_size) for p in self.pictures if p.lr_path]
-        for roots, name, size in files:
-            path = file_of(roots, name)
+        for path, size, _ in self._files():
             try:
                 found = path.stat().st_size
             except OSError as error:
@@ -92,6 +103,32 @@ class Pictures:
                     where=str(path),
                     hint=REPAIR,
                 )
+
+    def check_contents(self, seconds: float) -> int:
+        """Compares files with their SHA-256 until all are done or the time is over, at least one; how many.
+
+        They are taken in a fixed order, all over the data set. Raises DataMissing and DataError as reading
+        them would.
+        """
+        files, limit = self._files(), time.monotonic() + seconds
+        for done, index in enumerate(spread(len(files)), 1):
+            path, _, sha256 = files[index]
+            check_content(path, sha256)
+            if time.monotonic() > limit:
+                return done
+        return len(files)
+
+    @property
+    def files(self) -> int:
+        """Files of HR and LR pictures."""
+        return len(self._files())
+
+    def _files(self) -> list[tuple[Path, int, str]]:
+        """(path, bytes, SHA-256) of every file, as listed."""
+        files = [(file_of(self._hr_roots, p.path), p.size, p.sha256) for p in self.pictures]
+        return files + [
+            (file_of(self._lr_roots, p.lr_path), p.lr_size, p.lr_sha256) for p in self.pictures if p.lr_path
+        ]
 
     def lr_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the LR picture, from the listing: known before it is decoded."""

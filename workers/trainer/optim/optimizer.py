@@ -14,7 +14,8 @@ from workers.trainer.optim.adam import adam
 from workers.trainer.optim.adamw import adamw
 from workers.trainer.optim.muon import muon
 from workers.trainer.optim.schedule_free import averaged, schedule_free
-from workers.trainer.optim.soap import MATRICES, soap
+from workers.trainer.optim.soap import MATRICES, STEP_DEVICE, Soap, soap
+from workers.trainer.optim.together import Together
 
 Named = Mapping[str, nn.Parameter]
 
@@ -40,20 +41,28 @@ class Optimizer:
     def __init__(self, named: Named, spec: OptimizerSpec) -> None:
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in named.items()}
         self.parts = OPTIMIZERS[spec.type](named, spec)
+        # A scaler decides by optimizer: of several parts, all must be left out or none.
+        self._scaled = self.parts[0] if len(self.parts) == 1 else Together(self.parts)
+
+    def unscale(self, scaler: torch.amp.GradScaler) -> None:
+        """Divides the gradients by the loss scale, for what is done with them before `step`."""
+        scaler.unscale_(self._scaled)
 
     def step(self, rate: float, scaler: torch.amp.GradScaler | None = None) -> None:
         """One step at this learning rate; the gradients are freed after it.
 
-        With a `scaler` (fp16) they are unscaled where that is not done yet, and a part of which a gradient
-        is not finite is left as it is; `scaler.update()` is the caller's.
+        With a `scaler` (fp16) they are unscaled where that is not done yet, and where one of them is not
+        finite nothing moves; `scaler.update()` is the caller's.
         """
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate * group.get("factor", 1.0)
-            if scaler is None:
+        if scaler is None:
+            for part in self.parts:
                 part.step()
-            else:
-                scaler.step(part)
+        else:
+            scaler.step(self._scaled)
+        for part in self.parts:
             part.zero_grad(set_to_none=True)
 
     @contextmanager
@@ -102,7 +111,10 @@ class Optimizer:
             for parameter in (p for group in part.param_groups for p in group["params"]):
                 saved = states.get(self._names[parameter], {})
                 if saved:
-                    part.state[parameter] = {what: _placed(what, parameter, t) for what, t in saved.items()}
+                    host = isinstance(part, Soap)
+                    part.state[parameter] = {
+                        what: _placed(what, parameter, t, host) for what, t in saved.items()
+                    }
 
     def _forget(self) -> None:
         """Back to the state before the first step."""
@@ -115,9 +127,10 @@ class Optimizer:
         return [group for part in self.parts for group in part.param_groups]
 
 
-def _placed(what: str, parameter: nn.Parameter, saved: Tensor) -> Tensor:
+def _placed(what: str, parameter: nn.Parameter, saved: Tensor, host: bool) -> Tensor:
+    """`host`: the optimizer reads its scalars on the host."""
     if what in SCALARS:
-        return saved.reshape(()).to(parameter.device, torch.float32)
+        return saved.reshape(()).to(STEP_DEVICE if host else parameter.device, torch.float32, copy=True)
     if what in MATRICES:
         return saved.to(parameter.device, copy=True)
     return torch.empty_like(parameter).copy_(saved.reshape(parameter.shape))

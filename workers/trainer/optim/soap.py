@@ -18,6 +18,9 @@ EARLY = (2, 4, 7)
 
 EPS = 1e-8
 
+STEP_DEVICE = torch.device("cpu")
+"""Of the number of steps, wherever the parameters are: it is read at every step."""
+
 MATRICES = ("momentum", "squares", "row_covariance", "column_covariance", "row_basis", "column_basis")
 """State with a shape of its own; filters are seen as matrices [out, in * kh * kw]."""
 
@@ -46,8 +49,8 @@ def soap(named: Mapping[str, nn.Parameter], spec: SoapSpec) -> list[torch.optim.
 class Soap(torch.optim.Optimizer):
     """Moments of the gradient in a slowly turning basis; weight decay is decoupled, as in AdamW.
 
-    The first gradient only gives the basis. It is refreshed each `refresh` steps by one round of orthogonal
-    iteration.
+    The first gradient only gives the basis; one that is not finite gives none, and the next is waited for.
+    The basis is refreshed each `refresh` steps by one round of orthogonal iteration.
     """
 
     def __init__(
@@ -80,7 +83,9 @@ class Soap(torch.optim.Optimizer):
         lr, (beta1, beta2) = group["lr"], group["betas"]
         rows, columns = gradient @ gradient.T, gradient.T @ gradient
         if not state:
-            state.update(_fresh(gradient, rows, columns))
+            # Where the squares' sum is finite, every entry of both covariances is; eigh refuses all else.
+            if bool(torch.isfinite(rows.trace())):
+                state.update(_fresh(gradient, rows, columns))
             return
         state["step"] += 1
         steps = int(state["step"].item())
@@ -102,7 +107,7 @@ class Soap(torch.optim.Optimizer):
 
 def _fresh(gradient: Tensor, rows: Tensor, columns: Tensor) -> dict[str, Tensor]:
     state = {
-        "step": torch.zeros(()),  # on the CPU: read at every step
+        "step": torch.zeros((), device=STEP_DEVICE),
         "momentum": torch.zeros_like(gradient),
         "squares": torch.zeros_like(gradient),
     }
@@ -136,5 +141,6 @@ def _refresh(state: dict[str, Tensor]) -> None:
         moved = covariance @ basis
         order = (basis * moved).sum(0).argsort(descending=True, stable=True)
         state["squares"] = state["squares"].index_select(dim, order)
+        # Of a covariance that is not finite any more qr makes NaN; the guard finds it in the weights.
         # Contiguous, as it is read back from a checkpoint: the layout decides the last bits of a product.
         state[f"{name}_basis"] = torch.linalg.qr(moved[:, order])[0].contiguous()

@@ -33,7 +33,7 @@ def test_the_training_loss_can_be_watched(new_job, lr, reason):
     """It falls where something is learnt, and stays where nothing is; the noise of batches is averaged."""
     stopping = {"patience": 90, "min_improvement": 1e-3, "monitor_metric": "train/loss"}
     chosen = automations(IntelligentEarlyStopping=stopping)
-    job = new_job(120, val__val_freq=30, train__training_automations=chosen, train__optim_g__lr=lr)
+    job = new_job(150, val__val_freq=30, train__training_automations=chosen, train__optim_g__lr=lr)
     assert job.attempt().reason == StopReason(reason)
     told = [e["data"]["train/loss"] for e in job.events("val")]
     assert all(0 < loss < 0.1 for loss in told)

@@ -20,7 +20,7 @@ from workers.trainer.loss_book import LossBook
 from workers.trainer.optim.ema import Ema
 from workers.trainer.optim.schedule import last_iteration, learning_rate
 from workers.trainer.pace import Pace
-from workers.trainer.reporter import FULL, DiskFull, Reporter
+from workers.trainer.reporter import FULL, Reporter
 from workers.trainer.rollback import broken_weight, go_back
 from workers.trainer.saving import Saver
 from workers.trainer.state import Contents, RunState
@@ -261,11 +261,9 @@ class Trainer:
         if self.stop.reason is not None:
             return self.stop.reason
         decayed = self.state.decay_from is not None
-        if self.automations.stopped and not decayed:
-            return StopReason.STOPPED_EARLY
-        if self.state.iteration < self._last:
-            return None
-        return StopReason.STOPPED_EARLY if decayed else StopReason.COMPLETED
+        if self.state.iteration >= self._last:
+            return StopReason.STOPPED_EARLY if decayed else StopReason.COMPLETED
+        return StopReason.STOPPED_EARLY if self.automations.stopped and not decayed else None
 
     def _finish(self, end: StopReason) -> None:
         if self._book.unreported:
@@ -277,10 +275,7 @@ class Trainer:
             return
         self._save()
         if self._saved != (self.state.iteration, self.state.validated):
-            raise DiskFull(
-                "the last checkpoint could not be written: no space left on device",
-                where=str(self.saver.run.checkpoints),
-            )
+            raise self.saver.disk_full()
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the run by `<part>/<name>`."""

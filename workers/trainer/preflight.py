@@ -153,7 +153,7 @@ def _validation(net: nn.Module, validator: Validator, device: torch.device) -> t
         f"the network's fixed upsampler alone is {-mean:.2f} dB below bicubic interpolation on "
         f"{validator.name}: the learned part has to make up for that first (network_g.alpha changes it)"
     )
-    return round(spent * total / pixels, 2), weak if mean < 0 else None
+    return round(spent * total / pixels, 4), weak if mean < 0 else None
 
 
 def _gap(base: nn.Module, pictures: Pictures, index: int, device: torch.device) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from srqueue.errors import CheckpointError
 from srqueue.run.folder import CheckpointName, RunDir
 from workers.trainer.checkpoint import Manifest, commit, expendable, read, remove, set_aside
-from workers.trainer.reporter import Reporter
+from workers.trainer.reporter import DiskFull, Reporter
 from workers.trainer.rollback import needed, refuges
 from workers.trainer.state import Contents, RunState
 
@@ -54,6 +54,13 @@ class Saver:
         seconds = round(time.monotonic() - begun, 4)
         reporter.emit("checkpoint", name=str(name), seq=name.seq, bytes=written, seconds=seconds)
         self._prune(state)
+
+    def disk_full(self) -> DiskFull:
+        """The error for a last checkpoint that could not be written."""
+        return DiskFull(
+            "the last checkpoint could not be written: no space left on device",
+            where=str(self.run.checkpoints),
+        )
 
     def refuge(self, iteration: int, reporter: Reporter) -> Contents | None:
         """Tensors and state that a run goes back to which went wrong at `iteration`; None: to its start.

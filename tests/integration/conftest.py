@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +14,7 @@ from srqueue.run.folder import RunDir
 from srqueue.run.listing import Listing, Picture, identity_of
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
+from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
 from workers.trainer import checkpoint
 from workers.trainer.attempt import run_attempt
@@ -111,3 +115,37 @@ def stop_at(monkeypatch):
             return job.attempt(token, resume, stop=stop)
 
     return attempt
+
+
+class Typed:
+    """Runs srqueue in a home folder of its own."""
+
+    def __init__(self, folder):
+        self.settings = Settings(home=folder / "home", datasets=folder / "datasets.yaml")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("SRQUEUE_")} | {
+            "SRQUEUE_HOME": str(self.settings.home),
+            "SRQUEUE_DATASETS": str(self.settings.datasets),
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "200",
+        }
+
+    def __call__(self, *args, code=0, **env):
+        done = subprocess.run(
+            [sys.executable, "-m", "srqueue.cli", *map(str, args)],
+            capture_output=True,
+            text=True,
+            env={**self.env, **env},
+            timeout=200,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def record(self, job):
+        return json.loads(self("show", job, "--json").stdout)
+
+
+@pytest.fixture(scope="session")
+def typed():
+    """Makes a command line with a home of its own: typed(folder)."""
+    return Typed

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srqueue.settings import Settings
 from srqueue.spec.reading import read_yaml
 from srqueue.spec.validate import validate
 
@@ -35,31 +33,6 @@ val: {val_enabled: true, val_freq: 100}
 """
 
 
-class Cli:
-    """Runs srqueue in a home folder of its own."""
-
-    def __init__(self, folder):
-        self.settings = Settings(home=folder / "home", datasets=folder / "datasets.yaml")
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("SRQUEUE_")} | {
-            "SRQUEUE_HOME": str(self.settings.home),
-            "SRQUEUE_DATASETS": str(self.settings.datasets),
-            "OMP_NUM_THREADS": "1",
-            "COLUMNS": "200",
-        }
-
-    def __call__(self, *args, code=0, **env):
-        done = subprocess.run(
-            [sys.executable, "-m", "srqueue.cli", *map(str, args)],
-            capture_output=True,
-            text=True,
-            env={**self.env, **env},
-            timeout=200,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
@@ -71,8 +44,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory, folder):
-    cli = Cli(tmp_path_factory.mktemp("cli"))
+def cli(tmp_path_factory, folder, typed):
+    cli = typed(tmp_path_factory.mktemp("cli"))
     cli("dataset", "add", "tiny", "--hr", folder)
     return cli
 

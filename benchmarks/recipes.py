@@ -13,6 +13,11 @@ RECIPES: dict[str, tuple[str, str | None, dict]] = {
     "compact convenience": ("convenience", "compact", {}),
     "compact fidelity": ("fidelity", "compact", {}),
     "compact convenience, small crops": ("convenience", "compact", SMALL),
+    "compact convenience, small crops, fixed loss weights": (
+        "convenience",
+        "compact",
+        {**SMALL, "train": {"dynamic_loss_scheduling": {"enabled": False}}},
+    ),
     "compact tuned, small crops": ("tuned", "compact", SMALL),
     "compact quick": ("quick", "compact", {}),
     "nano convenience": ("convenience", "paragonsr2_nano", {}),

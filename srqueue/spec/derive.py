@@ -166,7 +166,8 @@ def _fit_crop(layers: Layers, stats: PictureStats) -> None:
     """Crops that 95 % of the pictures are large enough for."""
     path = "datasets.train.lq_size"
     side, scale = _count(layers, path), _count(layers, "scale") or 2
-    if side is None or not stats.p5_side or not _is_presets(layers, path):
+    users = not layers.origins.get(path, "").startswith(("preset ", "derived: "))
+    if side is None or not stats.p5_side or users:
         return
     allowed = max(stats.p5_side // scale // CROP_STEP * CROP_STEP, CROP_STEP)
     if allowed < side:

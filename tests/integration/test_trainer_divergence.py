@@ -1,5 +1,7 @@
 """Trainings that go wrong: what is told, what is kept, and where they go back to."""
 
+import json
+
 import pytest
 import torch
 
@@ -39,6 +41,10 @@ def test_without_the_guard_a_diverging_run_ends_with_its_last_good_checkpoint(ne
     assert "the loss is" in outcome.message
     assert str(job.run.checkpoint_names()[-1]) in outcome.message
     assert outcome.seq == job.run.checkpoint_names()[-1].seq
+    # What validated best before is not lost.
+    figures = json.loads((job.run.export / "metrics.json").read_text())
+    assert job.run.path.joinpath(outcome.export).is_file()
+    assert figures["metrics"]["best/psnr"] == max(e["data"]["val/psnr"] for e in job.events("val"))
 
 
 @pytest.mark.parametrize(("changes", "times"), [(UNGUARDED, 0), ({}, 2)])
@@ -55,6 +61,7 @@ def test_a_loss_that_is_never_a_number_ends_the_run(new_job, monkeypatch, change
     assert outcome.reason is StopReason.DIVERGED
     assert "the loss is nan" in outcome.message
     assert ("after 2 roll-backs" in outcome.message) == bool(times)
+    assert outcome.export is None
     assert len(job.events("action")) == times
     first = job.events("train")[0]["data"]
     assert first["loss"] is None
@@ -124,7 +131,7 @@ def test_a_spike_is_no_reason_without_the_guard(new_job, poisoned):
 
 def test_before_the_first_anchor_the_run_begins_again(new_job, poisoned):
     poisoned({3: float("inf")})
-    job = new_job(60)
+    job = new_job(60, logger__save_checkpoint_seconds=600)
     assert job.attempt().reason is StopReason.COMPLETED
     assert "went back to iteration 0" in job.events("action")[0]["data"]["did"]
     assert [e["data"]["name"].split("-")[2] for e in job.events("checkpoint")] == ["it0", "it30", "it60"]

@@ -51,6 +51,24 @@ def test_what_ended_the_other_run_does_not_end_this_one(new_job):
     assert [e["it"] for e in longer.events("action")] == [60]  # its own patience, from 40 on
 
 
+def test_another_metric_is_not_compared_with_the_old_one(new_job):
+    def watching(metric):
+        return {
+            "enabled": True,
+            "IntelligentEarlyStopping": {"patience": 20, "monitor_metric": metric},
+            "IntelligentLearningRateScheduler": {"enabled": False},
+        }
+
+    first = new_job(20, "first", val__val_freq=10, train__training_automations=watching("val/psnr"))
+    first.attempt()
+    changes = {"val__val_freq": 10, "train__training_automations": watching("val/ssim")}
+    longer = new_job(30, "longer", **changes, path__resume_from=newest(first))
+    longer.attempt()
+    watched = longer.tensors()[0].state["automations"]["stopping"]["plateau"]
+    assert watched["reference"] == longer.events("val")[-1]["data"]["val/ssim"] < 1
+    assert watched["since"] == 30
+
+
 def test_a_moving_average_begins_with_the_weights_where_there_was_none(new_job):
     first = new_job(10, "first", train__ema_decay=0.0)
     first.attempt()

@@ -3,6 +3,7 @@
 import pytest
 
 from srqueue.gpus import Gpu
+from srqueue.spec.derive import PictureStats
 from srqueue.spec.expand import DatasetRef, expand
 from srqueue.zero_config import device_layers
 
@@ -40,6 +41,16 @@ def test_without_a_gpu_the_worker_decides():
     found, origins = compute(None)
     assert (found.precision, found.threads, found.micro_batch) == ("auto", "auto", "auto")
     assert all("no GPU" in origins[f"compute.{key}"] for key in ("precision", "threads", "micro_batch"))
+
+
+@pytest.mark.parametrize(("p5_side", "crop"), [(480, 32), (50, 24)])
+def test_made_for_a_cpu_batch_and_crop_are_small(p5_side, crop):
+    ref = DatasetRef("photos", stats=PictureStats(pictures=100, p5_side=p5_side))
+    made = expand(ref, overrides=device_layers(None, 16, "cpu")).spec.datasets.train
+    assert (made.batch_size, made.lq_size) == (4, crop)
+    for device in ("auto", "cuda"):
+        elsewhere = expand(ref, overrides=device_layers(None, 16, device)).spec.datasets.train
+        assert elsewhere.batch_size == 16
 
 
 def test_of_an_unknown_chip_nothing_is_guessed():

@@ -50,7 +50,7 @@ RESERVED = 65536
 """Bytes kept for the outcome and the last lines of events and log."""
 
 EXPORTED = (StopReason.COMPLETED, StopReason.STOPPED_EARLY, StopReason.CANCELLED)
-"""Ends that leave a model."""
+"""Ends that leave a model; a diverged run leaves one where it had validated before."""
 
 
 @dataclass
@@ -142,17 +142,28 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     trainer = build(contents)
     standing.trainer = trainer
 
-    end = trainer.fit()
+    end, diverged = _fit(trainer)
 
     exported = None
-    if end in EXPORTED:
+    if end in EXPORTED or diverged:
         reporter.phase("exporting")
         with trainer.step.optimizer.evaluating():
             weights = trainer.best_weights or trainer.ema.net.state_dict()
             exported = export(run, spec, identity, weights, trainer.state, trainer.validator, machine.device)
     reporter.phase("finished")
     reporter.close()
-    return _outcome(end, _text(end, trainer.state), trainer.state, exported)
+    return _outcome(end, diverged or _text(end, trainer.state), trainer.state, exported)
+
+
+def _fit(trainer: Trainer) -> tuple[StopReason, str]:
+    """(end, why it diverged). Raises Diverged where no weights from before are worth keeping."""
+    try:
+        return trainer.fit(), ""
+    except Diverged as error:
+        if not trainer.best_weights:
+            raise
+        trainer.reporter.message("warning", f"{error}; the best weights from before are exported")
+        return StopReason.DIVERGED, str(error)
 
 
 def _try(build: Callable[[Contents], Trainer], contents: Contents, run: RunDir, reporter: Reporter) -> None:

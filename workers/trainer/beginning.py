@@ -32,13 +32,14 @@ def begin(spec: JobSpec, data: dict[str, str | None], tell: Tell) -> Contents:
 
 
 def trained(spec: JobSpec) -> dict[str, object]:
-    """What a run must share with one that goes on from its checkpoints; the losses not always."""
+    """What a run must share with one that goes on from its checkpoints; losses and monitor not always."""
     network = spec.network_g.model_dump(mode="json")
     return {
         "network_g": network,
         "scale": spec.scale,
         "optimizer": spec.train.optim_g.type,
         "losses": _losses(spec),
+        "monitor": _monitor(spec),
     }
 
 
@@ -62,6 +63,8 @@ def _of_another_run(spec: JobSpec, folder: Path, data: dict[str, str | None], te
     if stopping := state.automations.get("stopping"):
         stopping["stopped"] = False
         stopping["plateau"]["since"] = state.iteration
+        if manifest.trained.get("monitor", _monitor(spec)) != _monitor(spec):
+            stopping["plateau"]["reference"] = None
     losses = _losses(spec)
     if manifest.trained.get("losses", losses) != losses:
         _forget_losses(spec, state)
@@ -108,9 +111,13 @@ def _forget_losses(spec: JobSpec, state: RunState) -> None:
     """What was measured by other losses: it is no measure of what these give."""
     state.train_loss = [0.0, 0]
     state.automations.pop("guard", None)
-    watches = spec.train.training_automations.IntelligentEarlyStopping.monitor_metric
-    if watches == "train/loss" and "stopping" in state.automations:
+    if _monitor(spec) == "train/loss" and "stopping" in state.automations:
         state.automations["stopping"]["plateau"]["reference"] = None
+
+
+def _monitor(spec: JobSpec) -> str:
+    """What early stopping watches."""
+    return spec.train.training_automations.IntelligentEarlyStopping.monitor_metric
 
 
 def _losses(spec: JobSpec) -> list[list[str | float]]:

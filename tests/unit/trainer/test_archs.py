@@ -189,7 +189,7 @@ def test_the_gradients_of_both_forms_agree():
         assert torch.allclose(one, two, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(height=st.integers(1, 90), width=st.integers(1, 90))
 def test_windows_cover_everything_and_join_to_what_was_split(height, width):
     x = torch.rand(1, 2, height, width, dtype=torch.float64)

@@ -36,7 +36,7 @@ def both(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 130), width=st.integers(1, 130), pictures=st.integers(1, 2))
 def test_onnx_computes_the_same_at_every_size(case, height, width, pictures):
     net, session = both(case)

@@ -18,13 +18,16 @@ def draw(figures: dict, path: Path) -> None:
     for panel, test in zip(panels, tests, strict=True):
         for recipe, runs in figures["runs"].items():
             measured = [[row for row in run["curve"] if test in row] for run in runs]
-            curves = [([r["cpu_s"] for r in rows], [r[test]["psnr"] for r in rows]) for rows in measured]
+            each = figures["budget_cpu_s"] / runs[0]["iterations"]
+            curves = [
+                ([r["iteration"] * each for r in rows], [r[test]["psnr"] for r in rows]) for rows in measured
+            ]
             grid = np.linspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), POINTS)
             values = np.stack([np.interp(grid, *curve) for curve in curves])
             (line,) = panel.plot(grid, values.mean(0), label=recipe, linewidth=1.6)
             panel.fill_between(grid, values.min(0), values.max(0), color=line.get_color(), alpha=0.15)
         panel.axhline(figures["bicubic"][test], color="grey", linestyle=":", label="bicubic")
-        panel.set(title=test, xlabel="CPU seconds of training, one thread", ylabel="PSNR-Y, dB")
+        panel.set(title=test, xlabel="CPU seconds, one thread of a quiet machine", ylabel="PSNR-Y, dB")
         panel.grid(alpha=0.3)
     panels[-1].legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=110)

@@ -3,8 +3,9 @@
 Trains on T91 + BSDS200 with the product's own trainer, one CPU thread, a fixed budget of CPU seconds, and
 measures Set5, Set14 and B100 from the checkpoints it leaves: the moving-average weights, nothing selected on
 the test pictures. Neither is anything stopped or lowered by validations, since there are none. Start-up
-and the test itself are not counted. CPU seconds grow where other work shares the cores: `--iterations` gives
-every recipe the length that its budget means on a quiet machine.
+and the test itself are not counted. CPU seconds grow where other work shares the cores: `--pace` measures on
+a quiet machine what length the budget means for each recipe, and `--iterations` takes these lengths later.
+The curves are drawn over the budget.
 
 python -m benchmarks.quality --data FOLDER [--seconds 150] [--seeds 3] [--recipes NAME ...] [--at-once 1]
 """
@@ -141,6 +142,23 @@ def summary(runs: list[dict]) -> dict:
     return figures
 
 
+def gains(curves: dict[str, list[dict]]) -> dict:
+    """dB of PSNR-Y over `convenience` on the same network: mean, least and most over the seeds both have."""
+    last = {name: {r["seed"]: r["curve"][-1] for r in runs} for name, runs in curves.items()}
+    found: dict = {}
+    for name, ends in last.items():
+        base = f"{name.split()[0]} convenience"
+        both = sorted(ends.keys() & last.get(base, {}).keys())
+        if name == base or not both:
+            continue
+        found[name] = {"over": base, "seeds": len(both)}
+        for test in TESTS:
+            each = [ends[s][test]["psnr"] - last[base][s][test]["psnr"] for s in both]
+            figures = {"mean": statistics.mean(each), "least": min(each), "most": max(each)}
+            found[name][test] = {k: round(v, 3) for k, v in figures.items()}
+    return found
+
+
 def validators(registry: Registry) -> dict[str, Validator]:
     """The test sets at x2, LR made by the product."""
     device, found = torch.device("cpu"), {}
@@ -159,6 +177,7 @@ def main() -> None:
     parser.add_argument(
         "--iterations", type=int, nargs="+", metavar="N", help="lengths of the recipes instead of the seconds"
     )
+    parser.add_argument("--pace", action="store_true", help="only measure the lengths, and print them")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
     parser.add_argument("--at-once", type=int, default=1, help="trainings beside each other, one core each")
@@ -174,13 +193,17 @@ def main() -> None:
         for test in TESTS:
             add(settings, test, args.data / "test" / test)
         registry, tests = Registry(settings), validators(Registry(settings))
-        figures: dict = {"bicubic": {t: round(v.bicubic()["bicubic/psnr"], 3) for t, v in tests.items()}}
+        figures: dict = {"budget_cpu_s": args.seconds}
+        figures["bicubic"] = {t: round(v.bicubic()["bicubic/psnr"], 3) for t, v in tests.items()}
         with ThreadPoolExecutor(args.at_once) as pool:
             # The same length for every seed, whatever else the machine does meanwhile.
             lengths = args.iterations or [
                 int(args.seconds / each)
                 for _, each in pool.map(lambda recipe: pace(home, registry, recipe), args.recipes)
             ]
+            if args.pace:
+                print(json.dumps(dict(zip(args.recipes, lengths, strict=True)), indent=1))
+                return
             runs = [
                 Run(recipe, seed, length)
                 for seed in range(1, args.seeds + 1)
@@ -197,6 +220,7 @@ def main() -> None:
 def _write(out: str, figures: dict, curves: dict[str, list[dict]], now: dict) -> None:
     """Writes what is known so far: hours of measuring are not lost with the last run."""
     figures["recipes"] = {name: summary(runs) for name, runs in curves.items()}
+    figures["gains"] = gains(curves)
     figures["runs"] = curves
     command = f"python -m benchmarks.quality {' '.join(_told(sys.argv[1:]))}"
     with contextlib.redirect_stdout(io.StringIO()):

@@ -8,13 +8,13 @@ python -m benchmarks.paper --data FOLDER [--device cuda:0] [--home DIR] [--limit
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -27,11 +27,14 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.settings import load_settings
 from srqueue.spec.expand import expand
-from srqueue.spec.job import JobSpec
+from srqueue.spec.job import JobSpec, spec_id
 from workers.trainer.model_file import read_model
 
 ARCHITECTURES = ("compact", "paragonsr2_nano")
 PRESETS = ("convenience", "fidelity", "max-fidelity", "tuned")
+
+SAVING = 120
+"""Seconds for a run that was asked to pause; after them it goes on from the checkpoint before."""
 
 
 def spec_of(registry: Registry, architecture: str, preset: str, share: float) -> JobSpec:
@@ -61,7 +64,11 @@ def go_on(run: RunDir, spec: JobSpec, listings: dict, device: str, limit: float)
             child.wait(limit)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGTERM)
-            child.wait(120)
+            try:
+                child.wait(SAVING)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
     return Outcome.read(attempt.outcome_file)
 
 
@@ -85,6 +92,8 @@ def figures_of(run: RunDir, spec: JobSpec, outcome: Outcome, tests: dict) -> dic
         "hours": round(outcome.metrics.get("seconds", 0) / 3600, 3),
         "held_out_psnr": round(outcome.metrics.get("best/psnr", 0), 3),
     }
+    if outcome.reason is not StopReason.COMPLETED:
+        row["message"] = outcome.message
     if outcome.export:
         net = read_model(run.path / outcome.export).net
         for test, validator in tests.items():
@@ -105,6 +114,8 @@ def main() -> None:
     begun, now, table = time.monotonic(), machine(), {}
     if args.device.startswith("cuda"):
         now["gpu"] = torch.cuda.get_device_name(args.device)
+    label = "gpu" if args.device.startswith("cuda") else "cpu"
+    command = f"python -m benchmarks.paper --data FOLDER --device {args.device} --share {args.share:g}"
     with tempfile.TemporaryDirectory() as temporary:
         home = (args.home or Path(temporary)).absolute()
         os.environ |= {"SRQUEUE_HOME": str(home), "SRQUEUE_DATASETS": str(home / "datasets.yaml")}
@@ -113,26 +124,21 @@ def main() -> None:
             add(settings, name, args.data / folder)
         registry = Registry(settings)
         tests = validators(registry)
-        for architecture in ARCHITECTURES:
-            for preset in PRESETS:
-                left = args.limit - (time.monotonic() - begun)
-                spec = spec_of(registry, architecture, preset, args.share)
-                run = RunDir(home / "runs" / f"{architecture}-{preset}-{spec.train.total_iter}")
-                outcome = finished(run)
-                if outcome is None and left > 30:
-                    seconds = None if left == float("inf") else left
-                    outcome = go_on(run, spec, locate(registry, spec), args.device, seconds)
-                if outcome:
-                    table[f"{architecture} {preset}"] = figures_of(run, spec, outcome, tests)
-                    print(
-                        json.dumps({f"{architecture} {preset}": table[f"{architecture} {preset}"]}),
-                        flush=True,
-                    )
-                if outcome and outcome.reason is StopReason.CRASHED:
-                    sys.exit(f"error: {outcome.message}")
-    label = "gpu" if args.device.startswith("cuda") else "cpu"
-    command = f"python -m benchmarks.paper --data FOLDER --device {args.device} --share {args.share:g}"
-    write(f"paper-{label}", command, {"table": table}, now)
+        for architecture, preset in product(ARCHITECTURES, PRESETS):
+            left = args.limit - (time.monotonic() - begun)
+            spec = spec_of(registry, architecture, preset, args.share)
+            run = RunDir(home / "runs" / f"{architecture}-{preset}-{spec_id(spec)[:8]}")
+            outcome = finished(run)
+            if outcome is None and left > 30:
+                seconds = None if left == float("inf") else left
+                outcome = go_on(run, spec, locate(registry, spec), args.device, seconds)
+            if outcome:
+                table[f"{architecture} {preset}"] = figures_of(run, spec, outcome, tests)
+                write(
+                    f"paper-{label}", command, {"table": table}, now
+                )  # hours are not lost with the last run
+    if any(row["stopped"] == StopReason.CRASHED for row in table.values()):
+        sys.exit("error: a run has crashed; its message stands in the table")
 
 
 if __name__ == "__main__":

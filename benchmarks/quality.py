@@ -18,15 +18,16 @@ import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from benchmarks.curves import draw
 from benchmarks.machine import RESULTS, machine, timed, write
-from benchmarks.recipes import RECIPES
+from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.trainer import trainer_command
 from srqueue.datasets import Registry, add, dataset_ref, locate
 from srqueue.run.folder import RunDir
@@ -49,16 +50,17 @@ PROBE_SECONDS = 25.0
 
 @dataclass(frozen=True)
 class Run:
-    """One training: which recipe, which seed, how many iterations."""
+    """One training: which recipe, which seed, how many iterations. `what`: the recipe of that name."""
 
     recipe: str
     seed: int
     iterations: int
+    what: Recipe
 
 
 def spec_of(registry: Registry, run: Run) -> JobSpec:
     """The recipe's preset at this length, without validation; a checkpoint every few seconds."""
-    preset, architecture, changes = RECIPES[run.recipe]
+    recipe = run.what
     lengths = {
         "manual_seed": run.seed,
         "train": {"total_iter": run.iterations},
@@ -67,9 +69,9 @@ def spec_of(registry: Registry, run: Run) -> JobSpec:
         "compute": {"threads": 1},
         "preflight": False,
     }
-    overrides = [("recipe", changes), ("lengths", lengths)]
+    overrides = [("recipe", recipe.changes), ("lengths", lengths)]
     ref = dataset_ref(registry, "train")
-    return expand(ref, preset=preset, architecture=architecture, overrides=overrides).spec
+    return expand(ref, preset=recipe.preset, architecture=recipe.architecture, overrides=overrides).spec
 
 
 def train(home: Path, registry: Registry, run: Run) -> tuple[RunDir, JobSpec, float]:
@@ -82,9 +84,10 @@ def train(home: Path, registry: Registry, run: Run) -> tuple[RunDir, JobSpec, fl
     return RunDir(home / "runs" / name), spec, cpu
 
 
-def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dict]:
-    """What each kept checkpoint reaches, oldest first; B100, which takes long, at every fifth."""
-    rows, names = [], run.checkpoint_names()
+def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator], newest: bool = False) -> list[dict]:
+    """What each kept checkpoint reaches (or the newest alone), oldest first; B100, which takes long, at every
+    fifth."""
+    rows, names = [], run.checkpoint_names()[-1 if newest else 0 :]
     for i, name in enumerate(names):
         manifest, tensors = read(run.checkpoints / str(name))
         part = "ema/" if spec.train.ema_decay else "model/"
@@ -102,18 +105,18 @@ def measure(run: RunDir, spec: JobSpec, tests: dict[str, Validator]) -> list[dic
     return rows
 
 
-def pace(home: Path, registry: Registry, recipe: str) -> tuple[float, float]:
+def pace(home: Path, registry: Registry, name: str, recipe: Recipe) -> tuple[float, float]:
     """(CPU seconds before the first iteration, CPU seconds an iteration), from two short runs."""
-    short = train(home, registry, Run(recipe, 0, PROBE))[2]
+    short = train(home, registry, Run(name, 0, PROBE, recipe))[2]
     more = max(10, int(PROBE_SECONDS * PROBE / short))
-    longer = train(home, registry, Run(recipe, 0, PROBE + more))[2]
+    longer = train(home, registry, Run(name, 0, PROBE + more, recipe))[2]
     each = (longer - short) / more
     return short - PROBE * each, each
 
 
 def benchmark(home: Path, registry: Registry, run: Run, tests: dict) -> dict:
     """Trains, and measures the curve."""
-    start = train(home, registry, Run(run.recipe, run.seed, 1))[2]
+    start = train(home, registry, replace(run, iterations=1))[2]
     folder, spec, cpu = train(home, registry, run)
     curve = measure(folder, spec, tests)
     used = cpu - start
@@ -142,12 +145,19 @@ def summary(runs: list[dict]) -> dict:
     return figures
 
 
+def baseline(recipe: str) -> str:
+    """`convenience` on the same network, with crops as small where they are."""
+    what = RECIPES[recipe]
+    small = "datasets" in what.changes or what.preset == "quick"
+    return f"{recipe.split()[0]} convenience" + (", small crops" if small else "")
+
+
 def gains(curves: dict[str, list[dict]]) -> dict:
-    """dB of PSNR-Y over `convenience` on the same network: mean, least and most over the seeds both have."""
+    """dB of PSNR-Y over the baseline: mean, least and most over the seeds that both have."""
     last = {name: {r["seed"]: r["curve"][-1] for r in runs} for name, runs in curves.items()}
     found: dict = {}
     for name, ends in last.items():
-        base = f"{name.split()[0]} convenience"
+        base = baseline(name)
         both = sorted(ends.keys() & last.get(base, {}).keys())
         if name == base or not both:
             continue
@@ -159,10 +169,10 @@ def gains(curves: dict[str, list[dict]]) -> dict:
     return found
 
 
-def validators(registry: Registry) -> dict[str, Validator]:
+def validators(registry: Registry, names: Sequence[str] = TESTS) -> dict[str, Validator]:
     """The test sets at x2, LR made by the product."""
     device, found = torch.device("cpu"), {}
-    for test in TESTS:
+    for test in names:
         listing = Listing.read(registry.listing_file(test))
         pictures = Pictures(listing.pictures, Path(listing.hr_root), None, 2)
         found[test] = Validator(test, pictures, device, lambda: False)
@@ -183,6 +193,10 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1, help="trainings beside each other, one core each")
     parser.add_argument("--out", default="quality", help="name of the result")
     args = parser.parse_args()
+    if args.iterations and len(args.iterations) != len(args.recipes):
+        parser.error(f"{len(args.iterations)} lengths for {len(args.recipes)} recipes")
+    if args.pace and args.at_once > 1:
+        parser.error("two at once would slow each other down: --pace is for one at a time")
     torch.set_num_threads(1)
     now = machine()
     with tempfile.TemporaryDirectory() as folder:
@@ -199,13 +213,13 @@ def main() -> None:
             # The same length for every seed, whatever else the machine does meanwhile.
             lengths = args.iterations or [
                 int(args.seconds / each)
-                for _, each in pool.map(lambda recipe: pace(home, registry, recipe), args.recipes)
+                for _, each in pool.map(lambda name: pace(home, registry, name, RECIPES[name]), args.recipes)
             ]
             if args.pace:
                 print(json.dumps(dict(zip(args.recipes, lengths, strict=True)), indent=1))
                 return
             runs = [
-                Run(recipe, seed, length)
+                Run(recipe, seed, length, RECIPES[recipe])
                 for seed in range(1, args.seeds + 1)
                 for recipe, length in zip(args.recipes, lengths, strict=True)
             ]

@@ -1,31 +1,59 @@
-"""What the quality benchmark compares: recipe -> (preset, architecture, changes to the preset).
+"""What the quality benchmark compares.
 
 The lengths in iterations shrink with the run, as they do for a user who asks for fewer iterations.
 """
 
+from dataclasses import dataclass, field
+
+from srqueue.spec.networks import ORIGINAL_PARAGON
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A preset for an architecture, and changes to it (a partial spec)."""
+
+    preset: str
+    architecture: str
+    changes: dict = field(default_factory=dict)
+
+
 SMALL = {"datasets": {"train": {"lq_size": 32, "batch_size": 4}}}
 """What a CPU gets most out of: with small crops and few of them it makes more steps in its time."""
 
-UPSTREAM = {"network_g": {"alpha": -0.4, "detail_gain": 0.05, "layer_scale": 1e-5}}
-"""Nano's pre-filter and initial values of 2025-12-01."""
+PLAIN = {
+    "datasets": {"train": {"lq_size": 32, "batch_size": 8}},
+    "train": {
+        "optim_g": {"type": "Adam", "lr": 2e-3, "betas": [0.9, 0.99]},
+        "scheduler": {"type": "cosine"},
+        "losses": [{"type": "l1"}],
+        "ema_decay": 0.0,
+        "grad_clip": False,
+        "training_automations": {"enabled": False},
+        "dynamic_loss_scheduling": {"enabled": False},
+    },
+}
+"""What a plain hand-written loop does."""
 
-RECIPES: dict[str, tuple[str, str | None, dict]] = {
-    "compact convenience": ("convenience", "compact", {}),
-    "compact fidelity": ("fidelity", "compact", {}),
-    "compact convenience, small crops": ("convenience", "compact", SMALL),
-    "compact convenience, small crops, fixed loss weights": (
+RECIPES: dict[str, Recipe] = {
+    "compact convenience": Recipe("convenience", "compact"),
+    "compact fidelity": Recipe("fidelity", "compact"),
+    "compact tuned": Recipe("tuned", "compact"),
+    "compact plain": Recipe("convenience", "compact", PLAIN),
+    "compact convenience, small crops": Recipe("convenience", "compact", SMALL),
+    "compact convenience, small crops, fixed loss weights": Recipe(
         "convenience",
         "compact",
         {**SMALL, "train": {"dynamic_loss_scheduling": {"enabled": False}}},
     ),
-    "compact tuned, small crops": ("tuned", "compact", SMALL),
-    "compact quick": ("quick", "compact", {}),
-    "nano convenience": ("convenience", "paragonsr2_nano", {}),
-    "nano convenience, small crops": ("convenience", "paragonsr2_nano", SMALL),
-    "nano as upstream, tuned, small crops": (
+    "compact tuned, small crops": Recipe("tuned", "compact", SMALL),
+    "compact quick": Recipe("quick", "compact"),
+    "nano convenience": Recipe("convenience", "paragonsr2_nano"),
+    "nano tuned": Recipe("tuned", "paragonsr2_nano"),
+    "nano convenience, small crops": Recipe("convenience", "paragonsr2_nano", SMALL),
+    "nano as upstream, tuned, small crops": Recipe(
         "tuned",
         "paragonsr2_nano",
-        {**SMALL, "network_g": {"act": False, **UPSTREAM["network_g"]}},
+        {**SMALL, "network_g": {"act": False, **ORIGINAL_PARAGON}},
     ),
-    "nano tuned, small crops": ("tuned", "paragonsr2_nano", SMALL),
+    "nano tuned, small crops": Recipe("tuned", "paragonsr2_nano", SMALL),
 }

@@ -12,7 +12,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from srqueue.spec.layers import get_path, leaves, set_path
-from srqueue.spec.networks import NETWORK_SPECS, SPANDREL, network_keys
+from srqueue.spec.networks import (
+    NETWORK_SPECS,
+    ORIGINAL_PARAGON,
+    SPANDREL,
+    ParagonSR2Spec,
+    network_keys,
+)
 from srqueue.spec.presets import architecture_names
 from srqueue.spec.redux_tables import (
     ABSENT,
@@ -116,12 +122,20 @@ def _network(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
     model = NETWORK_SPECS[str(wanted["type"])]
     for key, value in given.items():
         ours = NETWORK_ARGUMENTS.get(key, key)
-        if ours in model.model_fields and ours != "type":
+        if ours == "alpha" and issubclass(model, ParagonSR2Spec) and isinstance(value, int | float):
+            wanted[ours] = -value if value else value
+            found.notes.append(
+                f"alpha {value:g} there blurs: it is {wanted[ours]:g} here, where above 0 sharpens"
+            )
+        elif ours in model.model_fields and ours != "type":
             wanted[ours] = value
         elif key not in ("type", "scale", "upscale", "upscaling"):
             found.lost[f"network_g.{key}"] = f"{wanted['type']} has no such argument here"
     if note := NETWORK_NOTES.get(str(wanted["type"])):
         found.notes.append(note)
+    if issubclass(model, ParagonSR2Spec) and not ORIGINAL_PARAGON.keys() <= wanted.keys():
+        original = ", ".join(f"{k}: {v:g}" for k, v in ORIGINAL_PARAGON.items())
+        found.notes.append(f"what is not said of the network is mended here; as nano was there: {original}")
     found.spec["network_g"] = wanted
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from srqueue.errors import SpecError
-from srqueue.spec.networks import NetworkSpec
+from srqueue.spec.networks import ORIGINAL_PARAGON, NetworkSpec, ParagonSR2Spec
 from workers.trainer.model_file import FORMAT
 
 SWITCHES = ("act",)
@@ -21,11 +21,12 @@ def check_kin(
 ) -> list[str]:
     """Compares what a file says of its weights with the network that takes them; sentences to tell.
 
-    Nothing is said of a file that srqueue did not export. Raises SpecError across architectures and across
-    SWITCHES, and with `strict` across scales: a body trained at x2 is a good start at x4, its tail is not.
+    Raises SpecError across architectures and across SWITCHES, and with `strict` across scales: a body trained
+    at x2 is a good start at x4, its tail is not. Of a file that srqueue did not export only its tensors are
+    known: see `_of_others`.
     """
     if metadata.get("format") != FORMAT:
-        return []
+        return _of_others(network, strict, where)
     theirs, ours = _arguments(metadata, where), network.model_dump(mode="json", exclude={"type"})
     given, wanted = _name(metadata.get("architecture", "?"), theirs), _name(network.type, ours)
     if given != wanted:
@@ -54,6 +55,25 @@ def check_kin(
                 f"{_said(name, ours[name])}"
             )
     return told
+
+
+def _of_others(network: NetworkSpec, strict: bool, where: str) -> list[str]:
+    """What cannot be seen in the tensors of a file without our metadata; with `strict` no switch may be on."""
+    ours = network.model_dump(mode="json")
+    for name in SWITCHES:
+        if strict and ours.get(name):
+            raise SpecError(
+                f"the file does not say that its weights were trained with {_said(name, True)}, and network_g "
+                "has it: the same tensors, another network",
+                where=where,
+                hint=f"set network_g.{name}: false, or path.strict_load_g: false if you know that they were",
+            )
+    if not isinstance(network, ParagonSR2Spec) or network.alpha == ORIGINAL_PARAGON["alpha"]:
+        return []
+    return [
+        f"the file does not say its pre-filter, and network_g has alpha: {network.alpha:g}; of the original "
+        f"code's nano it is network_g.alpha: {ORIGINAL_PARAGON['alpha']:g} here"
+    ]
 
 
 def _arguments(metadata: dict[str, str], where: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand
+from srqueue.spec.networks import ORIGINAL_PARAGON
 from srqueue.spec.reading import read_yaml
 from srqueue.spec.redux import imported
 
@@ -201,7 +202,8 @@ def test_the_wrong_sign_of_ssimloss_is_told():
         ("{type: span, feature_channels: 32}", {"type": "span", "num_feat": 32}),
         ("{type: edsr_m}", {"type": "edsr", "num_feat": 64, "num_block": 16}),
         ("{type: spandrel:DAT}", {"type": "spandrel", "name": "DAT"}),
-        ("{type: paragonsr2_nano, alpha: 0.2}", {"type": "paragonsr2_nano", "alpha": 0.2}),
+        ("{type: paragonsr2_nano, alpha: 0.2}", {"type": "paragonsr2_nano", "alpha": -0.2}),
+        ("{type: paragonsr2_stream, alpha: 0}", {"type": "paragonsr2_stream", "alpha": 0}),
     ],
 )
 def test_networks_are_found_by_their_names_there(theirs, ours):
@@ -209,6 +211,17 @@ def test_networks_are_found_by_their_names_there(theirs, ours):
     assert found.spec["network_g"] == ours
     whole = expanded(read(f"{{network_g: {theirs}, train: {{total_iter: 100}}}}"))
     assert whole.network_g.type == ours["type"]
+
+
+def test_what_blurs_there_blurs_here_and_the_mended_defaults_are_told():
+    mended, signs = "as nano was there: alpha: -0.4, detail_gain: 0.05, layer_scale: 1e-05", "it is -0.4 here"
+    plain = read("network_g: {type: paragonsr2_nano}")
+    assert "alpha" not in plain.spec["network_g"]
+    assert mended in " ".join(plain.notes)
+    whole = read("network_g: {type: paragonsr2_nano, alpha: 0.4, detail_gain: 0.05, layer_scale: 1e-5}")
+    assert whole.spec["network_g"] == {"type": "paragonsr2_nano", **ORIGINAL_PARAGON}
+    assert signs in " ".join(whole.notes)
+    assert mended not in " ".join(whole.notes)
 
 
 def test_an_unknown_network_is_not_replaced_by_the_presets():

@@ -169,6 +169,19 @@ def test_another_alpha_is_told_and_other_initial_values_are_not(exported):
     assert load_into(NANO.model_copy(update={"detail_gain": 0.05, "layer_scale": 1e-5}), file) == ""
 
 
+def test_of_a_file_without_our_metadata_nothing_is_taken_for_granted(weights):
+    """The tensors of nano say neither its pre-filter nor its activations."""
+    file = weights(build_network(NANO, 2).state_dict())
+    assert "network_g.alpha: -0.4" in load_into(NANO, file)
+    assert load_into(NANO.model_copy(update={"alpha": -0.4}), file) == ""
+    active = NANO.model_copy(update={"act": True})
+    with pytest.raises(SpecError) as caught:
+        load_into(active, file)
+    assert "act: true" in caught.value.message
+    assert "network_g.act: false" in (caught.value.hint or "")
+    assert load_into(active, file, strict=False)
+
+
 def test_damaged_metadata_are_refused(weights):
     metadata = describe(SMALL, 2, "5", {}) | {"arguments": "[1"}
     with pytest.raises(SpecError, match="metadata are damaged"):

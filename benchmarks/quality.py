@@ -7,7 +7,7 @@ and the test itself are not counted. CPU seconds grow where other work shares th
 a quiet machine what length the budget means for each recipe, and `--iterations` takes these lengths later.
 The curves are drawn over the budget.
 
-python -m benchmarks.quality --data FOLDER [--seconds 150] [--seeds 3] [--recipes NAME ...] [--at-once 1]
+python -m benchmarks.quality --data FOLDER [--seconds 150] [--seeds 1 2 3] [--recipes NAME ...] [--at-once 1]
 """
 
 import argparse
@@ -59,13 +59,13 @@ class Run:
 
 
 def spec_of(registry: Registry, run: Run) -> JobSpec:
-    """The recipe's preset at this length, without validation; a checkpoint every few seconds."""
+    """The recipe's preset at this length, without validation; a checkpoint every ten seconds."""
     recipe = run.what
     lengths = {
         "manual_seed": run.seed,
         "train": {"total_iter": run.iterations},
         "val": {"val_enabled": False},
-        "logger": {"print_freq": 200, "save_checkpoint_seconds": 3},
+        "logger": {"print_freq": 200, "save_checkpoint_seconds": 10},
         "compute": {"threads": 1},
         "preflight": False,
     }
@@ -188,7 +188,8 @@ def main() -> None:
         "--iterations", type=int, nargs="+", metavar="N", help="lengths of the recipes instead of the seconds"
     )
     parser.add_argument("--pace", action="store_true", help="only measure the lengths, and print them")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="0 or more of them")
+    parser.add_argument("--merge", nargs="+", default=[], metavar="NAME", help="results that are taken along")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
     parser.add_argument("--at-once", type=int, default=1, help="trainings beside each other, one core each")
     parser.add_argument("--out", default="quality", help="name of the result")
@@ -211,35 +212,48 @@ def main() -> None:
         figures["bicubic"] = {t: round(v.bicubic()["bicubic/psnr"], 3) for t, v in tests.items()}
         with ThreadPoolExecutor(args.at_once) as pool:
             # The same length for every seed, whatever else the machine does meanwhile.
+            asked = args.recipes if args.seeds or args.pace else []
             lengths = args.iterations or [
                 int(args.seconds / each)
-                for _, each in pool.map(lambda name: pace(home, registry, name, RECIPES[name]), args.recipes)
+                for _, each in pool.map(lambda name: pace(home, registry, name, RECIPES[name]), asked)
             ]
             if args.pace:
-                print(json.dumps(dict(zip(args.recipes, lengths, strict=True)), indent=1))
+                print(json.dumps(dict(zip(asked, lengths, strict=True)), indent=1))
                 return
             runs = [
                 Run(recipe, seed, length, RECIPES[recipe])
-                for seed in range(1, args.seeds + 1)
-                for recipe, length in zip(args.recipes, lengths, strict=True)
+                for seed in args.seeds
+                for recipe, length in zip(asked, lengths, strict=True)
             ]
             curves: dict[str, list[dict]] = {}
             waiting = {pool.submit(benchmark, home, registry, run, tests): run for run in runs}
             for future in as_completed(waiting):
                 curves.setdefault(waiting[future].recipe, []).append(future.result())
                 _write(args.out, figures, curves, now)
-    print(json.dumps(figures["recipes"], indent=1))
+            if args.merge:
+                _write(args.out, figures, curves, now, args.merge)
+    print(json.dumps(figures.get("gains"), indent=1))
 
 
-def _write(out: str, figures: dict, curves: dict[str, list[dict]], now: dict) -> None:
-    """Writes what is known so far: hours of measuring are not lost with the last run."""
-    figures["recipes"] = {name: summary(runs) for name, runs in curves.items()}
-    figures["gains"] = gains(curves)
-    figures["runs"] = curves
-    command = f"python -m benchmarks.quality {' '.join(_told(sys.argv[1:]))}"
+def _write(
+    out: str, figures: dict, curves: dict[str, list[dict]], now: dict, others: Sequence[str] = ()
+) -> None:
+    """Writes what is known so far: hours of measuring are not lost with the last run. `others`: results."""
+    commands = [f"python -m benchmarks.quality {' '.join(_told(sys.argv[1:]))}"]
+    known = {(name, run["seed"]): run for name, runs in curves.items() for run in runs}
+    for other in others:
+        before = json.loads((RESULTS / f"{other}.json").read_text())
+        commands.insert(-1, before["command"])
+        known |= {(name, r["seed"]): r for name, runs in before["figures"]["runs"].items() for r in runs}
+    every = {name: [r for (n, _), r in sorted(known.items()) if n == name] for name in RECIPES}
+    every = {name: runs for name, runs in every.items() if runs}
+    figures["recipes"] = {name: summary(runs) for name, runs in every.items()}
+    figures["gains"] = gains(every)
+    figures["runs"] = every
     with contextlib.redirect_stdout(io.StringIO()):
-        write(out, command, figures, now)
-    draw(figures, RESULTS / f"{out}.png")
+        write(out, "; ".join(commands), figures, now)
+    if every:
+        draw(figures, RESULTS / f"{out}.png")
 
 
 def _told(arguments: list[str]) -> list[str]:

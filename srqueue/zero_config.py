@@ -11,11 +11,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from srqueue.datasets import DatasetEntry, Registry, add, check_crop, check_validation, dataset_ref
+from srqueue.datasets import (
+    DatasetEntry,
+    Registry,
+    add,
+    check_crop,
+    check_scales,
+    check_validation,
+    dataset_ref,
+)
+from srqueue.datasets.changes import Changes, changes_of
+from srqueue.datasets.tools import say_on_stderr
 from srqueue.errors import UsageError
 from srqueue.gpus import Gpu, find_gpu
 from srqueue.settings import Settings, load_settings
 from srqueue.spec.expand import Expanded, expand
+from srqueue.spec.layers import normalised
 from srqueue.spec.text import annotated_yaml
 
 Folder = str | os.PathLike[str]
@@ -48,7 +59,7 @@ def create_zero_config_training(
     Returns the config as a plain dict in the paper's YAML dialect, ready for `srqueue.submit(config)`.
     Raises SpecError for an unknown architecture or override, DataError for folders that do not hold pairs.
     """
-    overrides = [("custom_overrides", custom_overrides)] if custom_overrides else []
+    overrides = [("custom_overrides", custom_overrides)] if custom_overrides is not None else []
     planned = plan(
         architecture, dataset_gt_path, dataset_lq_path, val_gt_path, val_lq_path, overrides=overrides
     )
@@ -72,6 +83,7 @@ def plan(
 ) -> Expanded:
     """The same as a spec with origins and notices. `overrides`: (origin, partial spec), later ones win."""
     settings = settings or load_settings()
+    overrides = [(origin, normalised(layer, origin)) for origin, layer in overrides]
     if val_lq is not None and val_gt is None:
         raise UsageError("val_lq_path is given without val_gt_path", hint="give both, or neither")
     val = _registered(settings, Path(val_gt), val_lq, None).name if val_gt else None
@@ -80,6 +92,7 @@ def plan(
     gpu = find_gpu(settings.device)
     layers = [*device_layers(gpu, os.cpu_count() or 1, settings.device), *overrides]
     expanded = expand(dataset_ref(registry, train.name), architecture=architecture, overrides=layers)
+    check_scales(registry, expanded.spec)
     check_validation(registry, expanded.spec)
     small = check_crop(registry, train, expanded.spec.datasets.train.lq_size, expanded.spec.scale)
     notices = [*expanded.notices, *([small] if small else []), _expectation(gpu, expanded, train.name)]
@@ -124,13 +137,27 @@ def _expectation(gpu: Gpu | None, expanded: Expanded, dataset: str) -> str:
 
 
 def _registered(settings: Settings, hr: Path, lr: Folder | None, val: str | None) -> DatasetEntry:
-    """The data set of these folders, registered now if it was not."""
+    """The data set of these folders, registered now if it was not, and anew where its pictures changed.
+
+    Only what was registered here is registered anew: raises DataError where a name that the user gave stands
+    for pictures that changed.
+    """
     hr = hr.expanduser().resolve()
     low = Path(lr).expanduser().resolve() if lr is not None else None
-    for entry in Registry(settings).entries():
-        same_folders = [*map(Path, entry.folders)] == ([hr] if low is None else [hr, low])
-        if same_folders and val in (None, entry.val):
-            return entry
+    registry, stale = Registry(settings), dict[str, Changes]()
+    folders = ((str(hr),), (str(low),) if low else ())
+    for entry in registry.entries():
+        if (entry.hr_roots, entry.lr_roots) == folders and val in (None, entry.val):
+            if not (changes := changes_of(registry, entry.name)):
+                return entry
+            stale[entry.name] = changes
+    for name, changes in stale.items():
+        entry = registry.get(name)
+        if name == _name_for(hr, low, entry.val):
+            say_on_stderr(f"note: {name} is registered again, its folder changed: {changes}")
+            return add(settings, name, hr, low, val=entry.val, replace=True)
+    for name, changes in stale.items():
+        raise changes.refused(registry.get(name))
     return add(settings, _name_for(hr, low, val), hr, low, val=val)
 
 

@@ -110,6 +110,7 @@ def show_dataset(name: Name, as_json: Json = False) -> None:
         "smallest": f"{entry.min_width} wide, {entry.min_height} high",
         "median": f"{entry.median_width} wide, {entry.median_height} high" if entry.median_width else "-",
         "sharpness": f"{entry.sharpness:.3f}" if entry.sharpness else "-",
+        "bicubic PSNR-Y": f"{entry.pair_psnr:.2f} dB, median of the pairs" if entry.pair_psnr else "-",
         "validated on": entry.val
         or (f"{len(held_out)} held out: {first_five(held_out)}" if held_out else "nothing"),
         "cannot be used": str(entry.quarantined),
@@ -169,6 +170,8 @@ def _summary(entry: DatasetEntry) -> str:
     parts.append(f"validated on {_validated_on(entry)}")
     if entry.scale:
         parts.append(f"scale {entry.scale}")
+    if entry.pair_psnr:
+        parts.append(f"bicubic PSNR-Y {entry.pair_psnr:.2f} dB (median)")
     if entry.quarantined:
         parts.append(f"{entry.quarantined} cannot be used")
     return ", ".join(parts)

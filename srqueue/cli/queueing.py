@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
     """`expanded` with what this machine says of its pictures and files, their content included.
 
-    Raises DataError where a data set holds other pictures than the spec names, or none as large as the crop,
-    or trains on what it validates on.
+    Raises DataError where a data set holds other pictures than the spec names, or trains on what it validates
+    on; SpecError where its crop, its scale, a name or a path do not fit what is here.
     """
-    from pathlib import Path
-
-    from srqueue.datasets import Registry, check_crop, check_validation
+    from srqueue.datasets import Registry, check_crop, check_scales, check_validation
     from srqueue.queue.contents import pinned
+    from srqueue.queue.places import notes
 
     registry = Registry(settings)
     expanded = pinned(registry, expanded)
@@ -27,6 +26,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
     train = spec.datasets.train
     entry = registry.find(train.name)
     notices = list(expanded.notices)
+    check_scales(registry, spec)
     if entry is None:
         notices.append(f"the data set {train.name!r} is not on this machine: it must be on the worker's")
     else:
@@ -38,11 +38,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
                 f"datasets.train.degradations.before makes LR anew from HR: the LR folder of {train.name!r} "
                 "is not trained on; list the steps under `after` to keep it"
             )
-    start = spec.path.pretrain_network_g
-    if start and not Path(start).expanduser().is_file():
-        notices.append(
-            f"{start} (path.pretrain_network_g) is not on this machine: it must be on the worker's"
-        )
+    notices += notes(spec)
     return replace(expanded, notices=tuple(filter(None, notices)))
 
 

@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from srqueue.errors import SrqueueError
     from srqueue.run.folder import AttemptDir, RunDir
+    from srqueue.run.outcome import Outcome
     from srqueue.settings import Settings
     from srqueue.spec.job import JobSpec
 
@@ -28,19 +30,24 @@ def train(
 
     Ctrl-C saves a checkpoint; the same call with the same --run-dir goes on from it.
     """
-    from srqueue.datasets import Registry, check_validation, locate
+    from srqueue.datasets import Registry, check_scales, check_validation, locate
+    from srqueue.queue.places import check_start, made_absolute
     from srqueue.settings import load_settings
+    from srqueue.spec.expand import Expanded
     from srqueue.spec.reading import read_mapping
     from srqueue.spec.validate import validate
     from srqueue.stack.commands import require
 
     require("torch", "worker")
     settings = load_settings()
-    job = validate(read_mapping(spec), str(spec))
+    job = made_absolute(Expanded(validate(read_mapping(spec), str(spec)), {})).spec
     registry = Registry(settings)
     listings = locate(registry, job)
+    check_scales(registry, job)
     check_validation(registry, job)
     run = _run_folder(settings, job, run_dir)
+    if not run.checkpoint_names():  # else it goes on from its own
+        check_start(job, only_here=True)
     attempt = _prepare(settings, run, job, listings)
     raise typer.Exit(_run(settings, run, attempt, job))
 
@@ -52,7 +59,9 @@ def _run_folder(settings: Settings, spec: JobSpec, wanted: Path | None) -> RunDi
     from ulid import ULID
 
     from srqueue.errors import UsageError
+    from srqueue.queue.places import made_absolute
     from srqueue.run.folder import RunDir
+    from srqueue.spec.expand import Expanded
     from srqueue.spec.job import spec_id
     from srqueue.spec.validate import validate
 
@@ -62,6 +71,7 @@ def _run_folder(settings: Settings, spec: JobSpec, wanted: Path | None) -> RunDi
             before = validate(json.loads(run.spec_file.read_text()), str(run.spec_file))
         except ValueError:
             raise UsageError("the spec in the run folder is not whole", where=str(run.spec_file)) from None
+        before = made_absolute(Expanded(before, {})).spec  # early versions kept relative paths
         if spec_id(before) != spec_id(spec):
             raise UsageError(
                 "the run folder holds the training of another spec",
@@ -109,7 +119,11 @@ def _prepare(
 
 
 def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) -> int:
-    """Runs the trainer, shows its events, and returns the exit code."""
+    """Runs the trainer, shows its events, and returns the exit code.
+
+    Raises SpecError where the trainer found that the spec does not hold, SrqueueError for any other failure
+    that it told.
+    """
     import subprocess
     import sys
 
@@ -147,10 +161,28 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
         say(f"error: the trainer ended without a result\n{last_lines(attempt.log_file)}")
         say(f"  where: {attempt.log_file}")
         return 1
-    say(outcome.message or CONSEQUENCES[outcome.reason].text)
+    failure = _failure(outcome, attempt)
+    if failure is None:
+        say(outcome.message or CONSEQUENCES[outcome.reason].text)
     if outcome.export:
         print(run.path / outcome.export)
+    if failure is not None:
+        raise failure
     if outcome.reason is StopReason.PAUSED:
         say(f"go on: srqueue train SPEC --run-dir {run.path}")
         return 130
     return 0 if CONSEQUENCES[outcome.reason].next_state is JobState.SUCCEEDED else 1
+
+
+def _failure(outcome: Outcome, attempt: AttemptDir) -> SrqueueError | None:
+    """The error that an outcome tells, of the class that gives it its exit code; None where it is none."""
+    from srqueue.errors import SpecError, SrqueueError
+    from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
+
+    consequence = CONSEQUENCES[outcome.reason]
+    if consequence.next_state not in (JobState.FAILED, JobState.HELD) and not consequence.counts_as_failure:
+        return None
+    told = outcome.message or consequence.text  # where and hint are in it already
+    if outcome.reason is StopReason.SPEC_INVALID:
+        return SpecError(told)
+    return SrqueueError(told, where=str(attempt.log_file) if outcome.reason is StopReason.CRASHED else None)

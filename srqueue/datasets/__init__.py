@@ -6,6 +6,7 @@ from srqueue.datasets.crop import check_crop
 from srqueue.datasets.entry import DatasetEntry
 from srqueue.datasets.leaks import check_known, check_validation
 from srqueue.datasets.registry import Registry, dataset_ref, locate, stats_of
+from srqueue.datasets.scales import check_scales
 
 __all__ = [
     "CheckReport",
@@ -16,6 +17,7 @@ __all__ = [
     "check",
     "check_crop",
     "check_known",
+    "check_scales",
     "check_validation",
     "dataset_ref",
     "locate",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from srqueue.datasets.entry import DatasetEntry, read_entry
 from srqueue.datasets.leaks import check_leak
@@ -22,6 +23,7 @@ from srqueue.settings import Settings
 
 SAMPLE = "sample"
 Folder = Path | str
+_MEASURED = ("median_width", "median_height", "p5_side", "sharpness", "pair_psnr")
 
 
 def add(
@@ -42,7 +44,8 @@ def add(
     Each may be several folders: then the first of `lr` belongs to the first of `hr`, and so on. Returns the
     stored entry; the old one, `added` included, where nothing changed. `val` names another data set to
     validate on; else exactly the pictures `hold_out` are held out, else 1 % (1 to 100) by a hash of the path.
-    Pictures are never moved or changed. Raises UsageError, DataError (also where pictures of `val` would be
+    `tell` is warned of pairs that show different things, or are moved against each other. Pictures are never
+    moved or changed. Raises UsageError, DataError (also where pictures of `val` would be
     trained on) or ConflictError.
     """
     registry = Registry(settings)
@@ -130,8 +133,9 @@ def add_sample(settings: Settings, tell: Callable[[str], None] = say_on_stderr) 
 
 
 def _as_unmeasured(entry: DatasetEntry, before: DatasetEntry) -> DatasetEntry:
-    """`entry` as older versions wrote it, which did not measure so much."""
-    return changed(entry, added=before.added, median_width=0, median_height=0, p5_side=0, sharpness=0.0)
+    """`entry` without what `before` does not know: older versions did not measure so much."""
+    unknown: dict[str, Any] = {name: 0 for name in _MEASURED if not getattr(before, name)}
+    return changed(entry, added=before.added, **unknown)
 
 
 def _folders(given: Folder | Sequence[Folder] | None) -> tuple[str, ...]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from srqueue.datasets.entry import DatasetEntry
 from srqueue.datasets.names import first_five
 from srqueue.datasets.registry import Registry
-from srqueue.errors import DataError
+from srqueue.errors import DataError, SpecError
 from srqueue.run.listing import Listing
+from srqueue.spec.derive import CROP_STEP
 
 
 def check_crop(registry: Registry, entry: DatasetEntry, lq_size: int, scale: int) -> str | None:
     """A notice that names the pictures smaller than `lq_size * scale` pixels, which a training leaves out.
 
-    None where there are none. Raises DataError where no picture is large enough.
+    None where there are none. Where no picture is large enough: SpecError, or DataError where none is large
+    enough for the smallest crop either.
     """
     side = lq_size * scale
     if min(entry.min_width, entry.min_height) >= side:
@@ -25,10 +27,16 @@ def check_crop(registry: Registry, entry: DatasetEntry, lq_size: int, scale: int
     small = sorted(set(listing.training()) - set(usable), key=lambda p: p.path)
     if not usable:
         largest = max((min(p.width, p.height) for p in small), default=0)
-        raise DataError(
+        if largest // scale < CROP_STEP:
+            raise DataError(
+                f"no picture of {entry.name!r} is as large as the smallest crop, {CROP_STEP * scale} pixels",
+                where=first_five(listing.hr_roots),
+                hint="add larger pictures",
+            )
+        raise SpecError(
             f"no picture of {entry.name!r} is as large as the crop of {side} pixels ({lq_size} x {scale})",
-            where=first_five(listing.hr_roots),
-            hint=f"train on smaller crops: --set datasets.train.lq_size={max(largest // scale, 8)}",
+            where=f"datasets.train.lq_size; {first_five(listing.hr_roots)}",
+            hint=f"train on smaller crops: --set datasets.train.lq_size={largest // scale}",
         )
     named = first_five([f"{p.path} ({p.width}x{p.height})" for p in small])
     return (

@@ -33,6 +33,9 @@ class DatasetEntry:
     median_height: Count = 0
     p5_side: Count = 0  # pixels: a twentieth of the pictures have a shorter side below this
     sharpness: Annotated[float, Field(ge=0)] = 0.0  # median, see workers.data_tools.sharpness; 0: not known
+    pair_psnr: Annotated[float, Field(ge=0)] = (
+        0.0  # dB, median over the pairs, see Picture.lr_psnr; 0: not known
+    )
     kinds: dict[str, int] = field(default_factory=dict)  # "rgb", "grey", "rgb 16-bit", ... -> pictures
     licence: str | None = None
     source: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from srqueue.datasets.names import first_five
 from srqueue.datasets.registry import Registry
-from srqueue.errors import DataError
+from srqueue.errors import DataError, SpecError, did_you_mean
 from srqueue.run.listing import Listing
 from srqueue.spec.job import JobSpec
 
@@ -12,19 +12,19 @@ from srqueue.spec.job import JobSpec
 def check_validation(registry: Registry, spec: JobSpec) -> None:
     """Compares the pictures of a spec's two data sets by their SHA-256, where both are on this machine.
 
-    Raises DataError where the validation set is not registered here, is another one than the spec names, has
-    no held-out share, or shares pictures with what is trained on.
+    Raises SpecError where no data set of the validation set's name is registered here; DataError where it is
+    another one than the spec names, has no held-out share, or shares pictures with what is trained on.
     """
     train, val = spec.datasets.train, spec.datasets.val
     if val is None or not spec.val.val_enabled:
         return
     entry = registry.find(val.name)
     if entry is None:
-        raise DataError(
+        raise SpecError(
             f"the validation set {val.name!r} is not registered on this machine",
             where="datasets.val.name",
-            hint=f"srqueue dataset add {val.name} --hr FOLDER, or leave datasets.val out: "
-            "the share held out of the training set is taken",
+            hint=f"{did_you_mean(val.name, registry.names())}; srqueue dataset add {val.name} --hr FOLDER, "
+            "or leave datasets.val out: the share held out of the training set is taken",
         )
     if val.identity is not None and val.identity != entry.identity:
         raise DataError(

@@ -111,8 +111,8 @@ def dataset_ref(registry: Registry, name: str) -> DatasetRef:
     entry = registry.get(name)
     if entry.val is not None:
         val = registry.get(entry.val)
-        scale = entry.scale or val.scale
-        return DatasetRef(name, entry.identity, scale, val.name, val.identity, stats_of(entry))
+        scale, own_scale = entry.scale or val.scale, entry.scale is not None
+        return DatasetRef(name, entry.identity, scale, val.name, val.identity, stats_of(entry), own_scale)
     own = name if entry.held_out else None
     own_identity = entry.identity if own else None
     return DatasetRef(name, entry.identity, entry.scale, own, own_identity, stats_of(entry))
@@ -133,7 +133,8 @@ def locate(registry: Registry, spec: JobSpec) -> dict[str, str | None]:
     """The listings of a spec's data sets on this machine: `{"train": path, "val": path or None}`.
 
     The same path twice means: validate on the held-out share; another path: on all pictures of that set.
-    Raises DataError where a data set is not here, or is not the one that the spec names.
+    Raises UsageError where no data set of that name is registered here, DataError where it is not the one
+    that the spec names, or its folders are not there.
     """
     train, val = spec.datasets.train, spec.datasets.val
     return {
@@ -146,10 +147,10 @@ def _listing_of(registry: Registry, name: str, identity: str | None) -> str:
     entry, file = registry.find(name), registry.listing_file(name)
     again = f"srqueue dataset add {name} --hr FOLDER --replace"
     if entry is None:
-        raise DataError(
+        raise UsageError(
             f"the data set {name!r} is not registered on this machine",
             where=str(registry.file),
-            hint=f"srqueue dataset add {name} --hr FOLDER",
+            hint=f"{did_you_mean(name, registry.names())}; srqueue dataset add {name} --hr FOLDER",
         )
     if identity is not None and identity != entry.identity:
         raise DataError(

@@ -22,7 +22,6 @@ from srqueue.errors import ConflictError, DataError, SpecError, SrqueueError, Us
 
 _TYPES = {t.__name__: t for t in (SrqueueError, UsageError, SpecError, DataError, ConflictError)}
 _NEEDED = ("workers", "PIL", "numpy")
-_NEEDED_BY = {"check": ("torch",)}
 
 
 def say_on_stderr(line: str) -> None:
@@ -44,9 +43,7 @@ def run_tool(
     with ascii_file() as asked, ascii_file() as out:
         json.dump(request, asked)
         asked.seek(0)
-        child = subprocess.Popen(
-            command, stdin=asked, stdout=out, stderr=subprocess.PIPE, env=_environment(verb)
-        )
+        child = subprocess.Popen(command, stdin=asked, stdout=out, stderr=subprocess.PIPE, env=_environment())
         assert child.stderr is not None
         try:
             for raw in child.stderr:
@@ -70,11 +67,9 @@ def run_tool(
     return result
 
 
-def _environment(verb: str) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """The child's environment: it must find the same `workers`, from any folder, also out of a checkout."""
-    missing = [
-        name for name in (*_NEEDED, *_NEEDED_BY.get(verb, ())) if importlib.util.find_spec(name) is None
-    ]
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise SrqueueError(
             f"looking at pictures needs packages that are not installed: {', '.join(missing)}",

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from ulid import ULID
 
-from srqueue.datasets import Registry, check_known
+from srqueue.datasets import Registry, check_known, check_scales
 from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.contents import pinned
@@ -65,12 +65,14 @@ class Client:
         """Queues a training. The same spec is not queued twice, unless `again`.
 
         Where this machine knows the data sets and files that it names, the job gets their content as well.
-        Raises DataError where it knows that validation would be on pictures that are trained on.
+        Raises DataError where it knows that validation would be on pictures that are trained on, SpecError
+        where pairs are of another scale, or a path leads to something else than it should.
         """
         registry = Registry(self.settings)
         expanded = pinned(registry, _expanded(config))
         spec = expanded.spec
         check_priority(priority)
+        check_scales(registry, spec)
         check_known(registry, spec)
         job, new = self.store.create(
             str(ULID()),

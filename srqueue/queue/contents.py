@@ -8,15 +8,19 @@ from pathlib import Path
 
 from srqueue.datasets import Registry
 from srqueue.errors import DataError
+from srqueue.queue.places import check_start, here, made_absolute
 from srqueue.spec.expand import Expanded
 
 
 def pinned(registry: Registry, expanded: Expanded) -> Expanded:
     """`expanded` with the content of each data set and file that it only names and that is here.
 
-    A worker then refuses other content, and the job's identity has it. What the spec says stays; what is not
-    on this machine stays open. Raises DataError where the file cannot be read.
+    A worker then refuses other content, and the job's identity has it. What the spec says stays, but for
+    paths, which are made absolute; what is not on this machine stays open. Raises DataError where the file
+    cannot be read, SpecError where a path leads to something else than it should.
     """
+    expanded = made_absolute(expanded)
+    check_start(expanded.spec)
     spec, origins = expanded.spec, dict(expanded.origins)
     train, val, path = spec.datasets.train, spec.datasets.val, spec.path
     if train.identity is None and (entry := registry.find(train.name)):
@@ -26,8 +30,8 @@ def pinned(registry: Registry, expanded: Expanded) -> Expanded:
         val = val.model_copy(update={"identity": entry.identity})
         origins["datasets.val.identity"] = f"data set {entry.name}"
     if path.pretrain_network_g and path.pretrain_sha256 is None:
-        file = Path(path.pretrain_network_g).expanduser()
-        if file.is_file():
+        file = here(path.pretrain_network_g)
+        if file is not None and file.is_file():
             path = path.model_copy(update={"pretrain_sha256": sha256_of(file)})
             origins["path.pretrain_sha256"] = "derived: the file as it is now"
     datasets = spec.datasets.model_copy(update={"train": train, "val": val})

@@ -14,7 +14,7 @@ from srqueue.errors import CheckpointError, DataError, UsageError
 from srqueue.queue.contents import sha256_of
 from srqueue.queue.longer import rate_shares
 from srqueue.run.folder import CheckpointName, RunDir
-from srqueue.run.reasons import JobState, StopReason
+from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.spec.complete import complete
 from srqueue.spec.derive import PictureStats
 from srqueue.spec.expand import DatasetRef, Expanded, expand
@@ -38,8 +38,9 @@ def upgraded(
 ) -> Expanded:
     """`preset` on the same data set and network, its weights those that `record` exported.
 
-    Raises UsageError where the job has not ended, has no model, or `overrides` name another network;
-    DataError where its run folder is not on this machine.
+    A job that failed may have one too: what was best before it diverged. A notice says so. Raises UsageError
+    where the job has not ended, has no model, or `overrides` name another network; DataError where its run
+    folder is not on this machine.
     """
     before = _spec(record)
     model = _model(record)
@@ -73,7 +74,7 @@ def upgraded(
         f"from {record.name} {record.short_id}: {_network(before)}, data set {before.datasets.train.name}, "
         f"seed {before.manual_seed}, and its weights{reached} ({model}); everything else is {preset}'s"
     )
-    return replace(expanded, notices=(told, *expanded.notices))
+    return replace(expanded, notices=(told, *_failure_notice(record), *expanded.notices))
 
 
 def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> Expanded:
@@ -107,6 +108,17 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
             f"{record.short_id} would go on with the job itself"
         )
     return replace(longer, notices=(*told, *_rate_notice(before, longer.spec, at.iteration), *longer.notices))
+
+
+def _failure_notice(record: JobRecord) -> list[str]:
+    """That a job failed, and why, before its weights are built upon."""
+    if record.state is not JobState.FAILED:
+        return []
+    why = CONSEQUENCES[record.reason].text if record.reason else "it is not known why"
+    return [
+        f"{record.name} {record.short_id} had failed: {why}; its weights are the best from before "
+        f"(srqueue logs {record.short_id})"
+    ]
 
 
 def _rate_notice(before: JobSpec, after: JobSpec, iteration: int) -> list[str]:
@@ -147,17 +159,17 @@ def _run(record: JobRecord) -> RunDir:
 def _model(record: JobRecord) -> Path:
     """The exported model. Raises UsageError where there is none."""
     _ended(record, "upgrade")
-    if record.state is JobState.FAILED:
-        raise UsageError(
-            f"job {record.short_id} ({record.name}) has failed and left no model",
-            hint=f"srqueue logs {record.short_id} says why; srqueue retry {record.short_id} tries again",
-        )
+    failed = record.state is JobState.FAILED
+    if failed and record.run_dir is None:
+        raise _left_nothing(record)
     run = _run(record)
     try:
         noted = json.loads((run.export / "metrics.json").read_text())
         model = run.export / Path(str(noted["model"])).name
     except (OSError, ValueError, KeyError, TypeError):
         model = next(iter(sorted(run.export.glob("*.safetensors"))), run.export / "model.safetensors")
+    if failed and not model.is_file():
+        raise _left_nothing(record)
     if not model.is_file():
         raise UsageError(
             f"job {record.short_id} ({record.name}) has exported no model",
@@ -165,6 +177,13 @@ def _model(record: JobRecord) -> Path:
             hint="only a run that ended well, or was cancelled after a checkpoint, leaves one",
         )
     return model
+
+
+def _left_nothing(record: JobRecord) -> UsageError:
+    return UsageError(
+        f"job {record.short_id} ({record.name}) has failed and left no model",
+        hint=f"srqueue logs {record.short_id} says why; srqueue retry {record.short_id} tries again",
+    )
 
 
 def _newest_checkpoint(record: JobRecord) -> tuple[Path, CheckpointName]:

@@ -28,6 +28,8 @@ class Picture:
 
     With one root both are relative to it. With several they begin with the number of their root, from 1:
     `2/a.png` is `a.png` of the second. `sharpness`: see workers.data_tools.sharpness; None where unknown.
+    `lr_psnr` and `lr_remark`: PSNR-Y in dB of the bicubically enlarged LR picture (None: equal), and what is
+    probably wrong with the pair on its own ("": nothing; None: it was not compared).
     """
 
     path: str
@@ -42,6 +44,8 @@ class Picture:
     lr_sha256: str = ""
     held_out: bool = False
     sharpness: float | None = None
+    lr_psnr: float | None = None
+    lr_remark: str | None = None
 
 
 @dataclass(frozen=True)

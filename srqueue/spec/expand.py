@@ -27,7 +27,8 @@ DEFAULT_ARCHITECTURE = "paragonsr2_nano"
 class DatasetRef:
     """A data set as a spec names it, and what is known of its pictures.
 
-    `val_name` equal to `name` means its held-out share.
+    `val_name` equal to `name` means its held-out share. `scale` is that of its pairs, or of those that it
+    validates on (then `own_scale` is false: another validation set may be of another).
     """
 
     name: str
@@ -36,6 +37,7 @@ class DatasetRef:
     val_name: str | None = None
     val_identity: str | None = None
     stats: PictureStats = field(default_factory=PictureStats)
+    own_scale: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _lay_preset(layers: Layers, preset: Preset, wanted: str) -> int | None:
 def fits_pairs(layers: Layers, dataset: DatasetRef) -> None:
     """The pairs on disk have one scale; a spec for another cannot be trained on them."""
     scale = layers.get("scale")
-    if dataset.scale is not None and scale != dataset.scale:
+    if dataset.scale is not None and dataset.own_scale and scale != dataset.scale:
         raise SpecError(
             f"the pairs of data set {dataset.name!r} are x{dataset.scale}, the spec asks for x{scale}",
             where="scale",

@@ -8,6 +8,7 @@ from typing import Any
 
 from srqueue.errors import SpecError
 from srqueue.spec.networks import network_keys
+from srqueue.spec.sections import is_section
 
 _CONTENTS = {
     "datasets.train.name": "datasets.train.identity",
@@ -64,7 +65,8 @@ class Layers:
         Another name than before is other content: what was known of the old one's is forgotten, unless this
         layer (or an earlier one of the same origin) says it.
         """
-        found = [(path, value) for path, value in leaves(normalised(layer, origin)) if value != {}]
+        every = list(leaves(normalised(layer, origin)))
+        found = [(path, value) for path, value in every if value != {}]
         for path, value in found:
             section, _, key = path.rpartition(".")
             if key == "type" and self.get(path) not in (None, value):
@@ -78,6 +80,10 @@ class Layers:
                 self.put(content, None, origin)
         for path, value in found:
             self.put(path, value, origin)
+        for path in [path for path, value in every if value == {}]:
+            # An empty section changes nothing; an unknown key is kept, so that the check finds it.
+            if not is_section(path) and not isinstance(self.get(path), Mapping):
+                self.put(path, {}, origin)
 
     def put(self, path: str, value: Any, origin: str) -> None:
         """Sets one value and notes where it came from."""
@@ -99,8 +105,15 @@ class Layers:
 def normalised(layer: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """`layer` with `train.val`, as the paper prints it, moved to the top-level `val`.
 
-    `network_g.type: spandrel:NAME` becomes the type and the name it is short for.
+    `network_g.type: spandrel:NAME` becomes the type and the name it is short for. Raises SpecError where
+    `layer` is no mapping.
     """
+    if not isinstance(layer, Mapping):
+        raise SpecError(
+            f"a partial spec holds `key: value` pairs, as in {{'train': {{'total_iter': 5000}}}}, not "
+            f"{layer!r:.60}",
+            where=origin,
+        )
     plain = dict(layer)
     network = plain.get("network_g")
     if isinstance(network, Mapping) and isinstance(network.get("type"), str):

@@ -9,6 +9,8 @@ from srqueue.spec.presets import architecture_names, load_preset
 MEASURED_PRESET = "tuned"
 """The preset whose recipe is our own measurements'."""
 
+_BY_ITS_RECIPE = (MEASURED_PRESET, "quick")
+
 FAR = 4.0
 """Times above or below the measured rate that is worth a remark."""
 
@@ -19,9 +21,9 @@ def measured_networks() -> list[str]:
 
 
 def recipe_remark(preset: str, spec: JobSpec) -> str | None:
-    """A sentence where `preset` is `tuned` and the network one that it was not measured for, else None."""
+    """A sentence where `preset` has the measured recipe and the network is another one, else None."""
     known, network = measured_networks(), spec.network_g
-    if preset != MEASURED_PRESET or network.type in known:
+    if preset not in _BY_ITS_RECIPE or network.type in known:
         return None
     name = f"{network.type}:{network.name}" if isinstance(network, SpandrelSpec) else network.type
     return f"the recipe of `{preset}` was measured for {' and '.join(known)}, not for {name}"

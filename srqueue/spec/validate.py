@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import types
-import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +13,7 @@ from srqueue.errors import SpecError, UsageError, did_you_mean
 from srqueue.run.folder import check_name
 from srqueue.spec.job import JobSpec
 from srqueue.spec.layers import normalised, origin_of
+from srqueue.spec.sections import models_in
 
 _MOST_PROBLEMS = 10
 
@@ -92,18 +91,12 @@ def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[type[BaseModel]]
         keys.append(part)
         owners = options
         options = [
-            m for o in owners if part in o.model_fields for m in _models_in(o.model_fields[part].annotation)
+            m
+            for o in owners
+            if part in o.model_fields
+            for m in models_in(o.model_fields[part].annotation, items=True)
         ]
     return keys, options if keys and loc and isinstance(loc[-1], str) and loc[-1] != keys[-1] else owners
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The spec classes that an annotation allows."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated, tuple):
-        return [m for part in typing.get_args(annotation) for m in _models_in(part)]
-    return []
 
 
 def _tag(model: type[BaseModel]) -> Any:

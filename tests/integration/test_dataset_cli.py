@@ -57,6 +57,7 @@ def test_add_ls_show_rm_tell_people_and_programs_the_same(run, folders) -> None:
     added = run("add", "mine", "--hr", hr, "--lr", lr, "--hold-out", "coffee40", "--licence", "CC0")
     assert added.exit_code == 0
     assert "mine: added. 6 pictures (6 rgb), validated on 1 held out, scale 2" in added.stdout
+    assert "bicubic PSNR-Y 3" in added.stdout and "dB, median of the pairs" in run("show", "mine").stdout
     assert "mine: unchanged" in run("add", "mine", "--hr", hr, "--lr", lr, "--hold-out", "coffee40").stdout
     again = json.loads(run("add", "mine", "--hr", hr, "--lr", lr, "--replace", "--json").stdout)
     assert (again["change"], again["licence"]) == ("replaced", None)

@@ -84,6 +84,27 @@ def test_python_may_not_validate_on_what_it_trains_on_either(client, settings, s
     assert job.origins["datasets.train.identity"] == "data set tiny"
 
 
+def test_python_gets_what_the_command_line_gets_of_scales_and_paths(
+    client, settings, spec, tmp_path, monkeypatch
+):
+    (tmp_path / "w.safetensors").write_bytes(b"weights")
+    monkeypatch.chdir(tmp_path)
+    raw = spec.model_dump(mode="json")
+
+    def starting(**path):
+        return {**raw, "path": {**raw["path"], **path}}
+
+    job = client.submit(starting(pretrain_network_g="w.safetensors")).job
+    assert job.spec["path"]["pretrain_network_g"] == str(tmp_path / "w.safetensors")
+    whole = starting(pretrain_network_g=str(tmp_path / "w.safetensors"))
+    assert not client.submit(whole).new, "the same job"
+    with pytest.raises(SpecError, match="no checkpoint folder"):
+        client.submit(starting(resume_from=str(tmp_path)))
+    Registry(settings).put(DatasetEntry("pairs", "/hr", "d" * 64, lr="/lr", scale=3, pictures=1))
+    with pytest.raises(SpecError, match="'pairs' x3"):
+        client.submit({**raw, "datasets": {**raw["datasets"], "val": {"name": "pairs"}}})
+
+
 def test_without_a_server_nothing_is_submitted_and_the_hint_says_what_to_start(tmp_path, spec):
     with pytest.raises(ServiceUnreachable) as error:
         Client(Settings(home=tmp_path)).submit(spec)

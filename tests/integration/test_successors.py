@@ -96,6 +96,38 @@ def test_a_job_that_has_not_ended_or_left_nothing_cannot_be_followed(with_stack)
     with_stack("watch", "endless", code=1)
 
 
+def test_a_job_that_diverged_may_be_followed_from_its_best_weights(with_stack):
+    """As in test_trainer_divergence: it validates every other iteration, and its rate climbs to 10."""
+    wild = (
+        "train.optim_g.lr=10", "train.warmup_iter=300", "train.divergence_guard.enabled=false",
+        "train.training_automations.enabled=false", "network_g.num_conv=8", "network_g.num_feat=8",
+        "val.val_freq=2",
+    )  # fmt: skip
+    sets = [word for change in wild for word in ("--set", change)]
+    done = with_stack(
+        "submit", "tiny", *SMALL, *sets, "--iterations", 400, "--name", "wild", "--wait", code=1
+    )
+    assert "wild failed" in done.stdout
+    record = with_stack.record("wild")
+    assert record["reason"] == "diverged"
+    done = with_stack("upgrade", "wild", "--preset", "quick", "--dry-run", "--json")
+    model = next(Path(record["run_dir"]).glob("export/*.safetensors"))
+    found = json.loads(done.stdout)
+    assert found["spec"]["path"]["pretrain_network_g"] == str(model)
+    assert f"{record['metrics']['best/psnr']:.2f} dB" in found["notices"][0]
+    assert "had failed: the training diverged; its weights are the best from before" in found["notices"][1]
+    model.unlink()
+    assert "has failed and left no model" in with_stack("upgrade", "wild", code=2).stderr
+
+
+def test_a_job_that_failed_before_it_had_a_model_cannot_be_followed(with_stack):
+    start = ("--set", "path.pretrain_network_g=/nope.safetensors")
+    with_stack("submit", "tiny", *SMALL, *start, "--name", "stillborn", "--wait", code=1)
+    told = with_stack("upgrade", "stillborn", code=2).stderr
+    assert "has failed and left no model" in told
+    assert "srqueue logs" in told
+
+
 def test_an_extended_run_goes_on_at_the_iteration_where_the_job_ended(finished, with_stack):
     done = with_stack("extend", "first", "--iterations", "30", "--wait")
     assert "at iteration 60, to 90" in done.stderr

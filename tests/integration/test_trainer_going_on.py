@@ -83,8 +83,15 @@ def test_a_moving_average_begins_with_the_weights_where_there_was_none(new_job):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network_g": {"type": "compact", "num_feat": 9, "num_conv": 1}}, "the network of the checkpoint"),
-        ({"network_g": {"type": "paragonsr2_nano"}}, "the network of the checkpoint"),
+        (
+            {"network_g": {"type": "compact", "num_feat": 9, "num_conv": 1}},
+            "the network of the checkpoint, a compact, is not the spec's: "
+            "num_feat is 8 in the checkpoint, 9 in the spec\n",
+        ),
+        (
+            {"network_g": {"type": "paragonsr2_nano"}},
+            "the network of the checkpoint is a compact, the spec's is a paragonsr2_nano\n",
+        ),
         ({"scale": 3}, "the scale of the checkpoint is 2, the spec's is 3"),
         ({"train__optim_g": {"type": "Adam", "lr": 1e-3}}, "the optimizer of the checkpoint is AdamW"),
         ({"total_iter": 10}, "nothing is left to do"),
@@ -97,7 +104,7 @@ def test_what_does_not_fit_is_spec_invalid(new_job, changes, message):
     outcome = other.attempt()
     assert outcome.reason is StopReason.SPEC_INVALID
     assert message in outcome.message
-    assert "path.resume_from" in outcome.message
+    assert "  where: path.resume_from\n  hint: " in outcome.message
     assert other.run.checkpoint_names() == []
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from srqueue.errors import SrqueueError, UsageError, did_you_mean
 
-# Each holds `answer(request)`. Loaded when asked for: only `check` needs torch, which takes seconds to load.
+# Each holds `answer(request)`. Loaded when asked for.
 VERBS = {
     "add": "workers.data_tools.adding",
     "check": "workers.data_tools.checking",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from srqueue.errors import DataError
 from srqueue.run.listing import Listing, Picture, identity_of
 from workers.data_tools import held_out
 from workers.data_tools.copies import copies_of, first_of_each
+from workers.data_tools.pair_quality import PairQuality, flag_outliers
 from workers.data_tools.pairing import fit_scale, pair
+from workers.data_tools.pairs import measure_pairs, warning_of
 from workers.data_tools.picture import Facts, Known
 from workers.data_tools.scan import Scan, say_broken, scan_roots
 from workers.data_tools.statistics import statistics
@@ -27,7 +29,7 @@ SMALLEST_SIDE = 20
 
 @dataclass(frozen=True)
 class AddRequest:
-    """What to look at, and where to write the listing. `previous` is the listing whose hashes may be kept.
+    """What to look at, and where to write the listing. `previous` is the listing whose figures may be kept.
 
     `lr` is empty where LR is made; else it has as many folders as `hr`.
     """
@@ -48,8 +50,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def add(request: AddRequest) -> dict[str, Any]:
-    """Scans, pairs, hashes, writes the listing. Returns what the registry keeps of it. Raises DataError."""
-    known_hr, known_lr = _known(request)
+    """Scans, pairs, hashes, compares the pairs, writes the listing. Returns what the registry keeps of it.
+
+    Raises DataError.
+    """
+    previous = _previous(request)
+    known_hr, known_lr = _known(previous)
     hr = scan_roots(request.hr, "HR", known_hr)
     lr = scan_roots(request.lr, "LR", known_lr) if request.lr else None
     partners = pair(hr.paths, lr.paths) if lr else {}
@@ -72,6 +78,8 @@ def add(request: AddRequest) -> dict[str, Any]:
     pictures = tuple(_picture(path, hr.whole[path], partners.get(path), lr, path in held) for path in usable)
     if held and len(held) == len(pictures):
         raise DataError("all pictures are held out", hint="leave some to train on")
+    if lr and scale:
+        pictures = _compared(pictures, previous, request, scale)
     listing = Listing(
         name=request.name,
         identity=identity_of(pictures, request.lr[0] if request.lr else None),
@@ -86,6 +94,7 @@ def add(request: AddRequest) -> dict[str, Any]:
     listing.write(Path(request.out))
     _warn_of_small(listing, scale or 2)
     _warn_of_copies(listing)
+    _warn_of_wrong_pairs(listing)
     return {
         "identity": listing.identity,
         "scale": scale,
@@ -103,13 +112,19 @@ def _hold_out(request: AddRequest, hashes: dict[str, str], broken: dict[str, str
     return held_out.share(first_of_each(hashes)) if request.hold_share else frozenset()
 
 
-def _known(request: AddRequest) -> tuple[dict[str, Known], dict[str, Known]]:
-    """HR and LR files that the previous listing knows; none where it is of other folders."""
+def _previous(request: AddRequest) -> Listing | None:
+    """The listing that was made of these folders before; None where it is of others, or cannot be read."""
     try:
         listing = Listing.read(Path(request.previous)) if request.previous else None
     except DataError:
-        listing = None
-    if listing is None or ([*listing.hr_roots], [*listing.lr_roots]) != (request.hr, request.lr):
+        return None
+    same = listing and ([*listing.hr_roots], [*listing.lr_roots]) == (request.hr, request.lr)
+    return listing if same else None
+
+
+def _known(listing: Listing | None) -> tuple[dict[str, Known], dict[str, Known]]:
+    """HR and LR files that the previous listing knows."""
+    if listing is None:
         return {}, {}
     scale = listing.scale or 1
     hr = {
@@ -160,6 +175,22 @@ def _picture(path: str, facts: Facts, partner: str | None, lr: Scan | None, held
     )
 
 
+def _compared(
+    pictures: tuple[Picture, ...], previous: Listing | None, request: AddRequest, scale: int
+) -> tuple[Picture, ...]:
+    """`pictures` with the quality of each pair. What was measured on the same two files is not again."""
+
+    def files(p: Picture) -> tuple[str, str]:
+        return p.sha256, p.lr_sha256
+
+    old = {files(p): p for p in previous.pictures if p.lr_remark is not None} if previous else {}
+    new = [p for p in pictures if files(p) not in old]
+    found = {q.path: (q.psnr, q.remark or "") for q in measure_pairs(new, request.hr, request.lr, scale)}
+    kept = {p.path: (old[files(p)].lr_psnr, old[files(p)].lr_remark) for p in pictures if files(p) in old}
+    both = kept | found
+    return tuple(replace(p, lr_psnr=both[p.path][0], lr_remark=both[p.path][1]) for p in pictures)
+
+
 def _warn_of_small(listing: Listing, scale: int) -> None:
     side = DEFAULT_LQ_SIZE * scale
     small = [f"{p.path} ({p.width}x{p.height})" for p in listing.training() if min(p.width, p.height) < side]
@@ -180,3 +211,9 @@ def _warn_of_copies(listing: Listing) -> None:
             f"trained on as often: {first_five(twice)}",
             file=sys.stderr,
         )
+
+
+def _warn_of_wrong_pairs(listing: Listing) -> None:
+    pairs = [PairQuality(p.path, p.lr_psnr, p.lr_remark or None) for p in listing.pictures if p.lr_path]
+    if warning := warning_of(listing.name, flag_outliers(pairs)):
+        print(warning, file=sys.stderr)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srqueue.datasets.names import shown
-from srqueue.run.listing import Listing, Picture, file_of
+from srqueue.run.listing import Listing, Picture
 from workers.data_tools.duplicates import near_duplicates, near_duplicates_within
-from workers.data_tools.pair_quality import PairQuality, flag_outliers, pair_quality
-from workers.data_tools.picture import BrokenPicture
+from workers.data_tools.pair_quality import PairQuality, flag_outliers
+from workers.data_tools.pairs import measure_pairs
 from workers.data_tools.scan import Scan, scan_roots
 
 
@@ -71,29 +70,8 @@ def _pairs(listing: Listing, hr: Scan, lr: Scan | None) -> list[PairQuality]:
     """Quality of every pair that is whole; one that no longer fits the scale says so."""
     if not (lr and listing.scale):
         return []
-    return flag_outliers(
-        [_pair(p, listing, hr, lr, listing.scale) for p in listing.pictures if _whole(p, hr, lr)]
-    )
-
-
-def _whole(picture: Picture, hr: Scan, lr: Scan) -> bool:
-    return picture.path in hr.whole and picture.lr_path in lr.whole
-
-
-def _pair(picture: Picture, listing: Listing, hr: Scan, lr: Scan, scale: int) -> PairQuality:
-    large, small = hr.whole[picture.path], lr.whole[picture.lr_path or ""]
-    if (small.width * scale, small.height * scale) != (large.width, large.height):
-        sizes = f"HR {large.width}x{large.height}, LR {small.width}x{small.height}"
-        return PairQuality(picture.path, None, f"does not fit the scale {scale}: {sizes}")
-    try:
-        return pair_quality(
-            picture.path,
-            file_of(listing.hr_roots, picture.path),
-            file_of(listing.lr_roots, picture.lr_path or ""),
-            scale,
-        )
-    except BrokenPicture as error:
-        return PairQuality(picture.path, None, f"was changed meanwhile: {shown(error)}")
+    whole = [p for p in listing.pictures if p.path in hr.whole and p.lr_path in lr.whole]
+    return flag_outliers(measure_pairs(whole, listing.hr_roots, listing.lr_roots, listing.scale))
 
 
 def _duplicates(listing: Listing, hr: Scan, val_listing: str | None) -> list[dict[str, Any]]:

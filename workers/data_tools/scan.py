@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
+from srqueue.datasets.finding import find
 from srqueue.datasets.names import shown
 from srqueue.errors import DataError
 from workers.data_tools.picture import BrokenPicture, Facts, Known, inspect
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-_OTHER_PICTURES = (".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".jxl", ".jp2", ".ppm", ".exr")
 _AT_ONCE = 512  # files handed to the threads together, so that a huge set does not queue up in memory
 
 
@@ -57,7 +54,6 @@ def scan(root: Path, what: str, known: Mapping[str, Known] | None = None, thumbn
     `what` names the folder in errors ("HR"). Raises DataError where the folder is missing, unreadable or
     holds no picture file at all.
     """
-    _check_folder(root, what)
     paths, broken, others = find(root, what)
     if not paths and not broken:
         raise DataError(
@@ -85,70 +81,6 @@ def scan(root: Path, what: str, known: Mapping[str, Known] | None = None, thumbn
                     told = now
                     print(f"scanned {done}/{len(paths)}", file=sys.stderr, flush=True)
     return Scan(whole, broken)
-
-
-def find(root: Path, what: str) -> tuple[list[str], dict[str, str], str]:
-    """Relative paths of the picture files, those refused with the reason, and a hint on what else is there.
-
-    Links out of the folder are refused: what a data set is made of lies under its root.
-    """
-
-    def unreadable(error: OSError) -> NoReturn:
-        raise DataError(
-            f"cannot read a folder of the {what} pictures: {error.strerror}",
-            where=shown(error.filename),
-            hint="does this user have the right to read it?",
-        ) from None
-
-    found: list[str] = []
-    refused: dict[str, str] = {}
-    others: Counter[str] = Counter()
-    real_root = root.resolve()
-    for folder, subfolders, files in os.walk(root, onerror=unreadable):
-        here = Path(folder)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in subfolders:
-            if (here / name).is_symlink():
-                refused[(here / name).relative_to(root).as_posix() + "/"] = "linked folders are not followed"
-        for name in files:
-            ending = Path(name).suffix.lower()
-            if name.startswith(".") or ending not in ENDINGS:
-                others[ending if ending in _OTHER_PICTURES else "other"] += 1
-                continue
-            path = here / name
-            relative = path.relative_to(root).as_posix()
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
-                refused[relative] = "a link that leaves the folder"
-            else:
-                found.append(relative)
-    return sorted(found), refused, _hint(others)
-
-
-def _check_folder(root: Path, what: str) -> None:
-    if not root.exists():
-        raise DataError(
-            f"the {what} folder does not exist",
-            where=shown(root),
-            hint="is the path right, and its disk mounted?",
-        )
-    if not root.is_dir():
-        raise DataError(
-            f"the {what} folder is a file", where=shown(root), hint="give the folder that it lies in"
-        )
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise DataError(
-            f"the {what} folder cannot be read",
-            where=shown(root),
-            hint="does this user have the right to read it?",
-        )
-
-
-def _hint(others: Counter[str]) -> str:
-    convertible = {ending: n for ending, n in sorted(others.items()) if ending != "other"}
-    if convertible:
-        listed = ", ".join(f"{n} {ending}" for ending, n in convertible.items())
-        return f"it holds {listed}: convert them to PNG first"
-    return "it holds other files only" if others else "it is empty"
 
 
 def say_broken(broken: Mapping[str, str], shown_at_most: int = 5) -> None:

@@ -17,12 +17,13 @@ from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
 from srqueue.spec.job import JobSpec, spec_id
-from workers.trainer.beginning import begin, trained
+from workers.trainer.beginning import begin
 from workers.trainer.build import build_trainer
 from workers.trainer.data.decode import DataMissing
 from workers.trainer.datasets import Datasets, open_datasets
 from workers.trainer.export import Exported, export
 from workers.trainer.fingerprint import changes, fingerprint
+from workers.trainer.fitting import trained
 from workers.trainer.loop import Trainer
 from workers.trainer.losses.ms_ssim import MsSsimLoss
 from workers.trainer.preflight import preflight

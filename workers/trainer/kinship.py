@@ -58,13 +58,13 @@ def check_kin(
 
 
 def _of_others(network: NetworkSpec, strict: bool, where: str) -> list[str]:
-    """What cannot be seen in the tensors of a file without our metadata; with `strict` no switch may be on."""
+    """What the tensors of a file without our metadata do not show; with `strict` no switch may be on."""
     ours = network.model_dump(mode="json")
     for name in SWITCHES:
         if strict and ours.get(name):
             raise SpecError(
-                f"the file does not say that its weights were trained with {_said(name, True)}, and network_g "
-                "has it: the same tensors, another network",
+                f"the file does not say that its weights were trained with {_said(name, True)}, and "
+                "network_g has it: the same tensors, another network",
                 where=where,
                 hint=f"set network_g.{name}: false, or path.strict_load_g: false if you know that they were",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from srqueue.datasets import DatasetEntry, Registry, check_crop
-from srqueue.errors import DataError
+from srqueue.errors import DataError, SpecError
 from srqueue.run.listing import Listing, Picture
 from srqueue.settings import Settings
 
@@ -39,8 +39,13 @@ def test_the_first_five_small_pictures_are_named_and_the_rest_counted(known):
 
 
 def test_none_large_enough_is_an_error_that_names_the_largest_crop_that_fits(known):
-    with pytest.raises(DataError, match=r"lq_size=51"):
+    with pytest.raises(SpecError, match=r"lq_size=51"):
         check_crop(*known([100, 103]), lq_size=64, scale=2)
+
+
+def test_pictures_smaller_than_any_crop_are_a_matter_of_the_pictures(known):
+    with pytest.raises(DataError, match="as large as the smallest crop, 24 pixels"):
+        check_crop(*known([20, 23]), lq_size=64, scale=3)
 
 
 def test_a_machine_without_the_pictures_says_what_it_knows(known):

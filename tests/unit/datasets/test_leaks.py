@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from srqueue.datasets import DatasetEntry, Registry, check_validation, dataset_ref
-from srqueue.errors import DataError
+from srqueue.errors import DataError, SpecError
 from srqueue.run.listing import Listing, Picture
 from srqueue.settings import Settings
 from srqueue.spec.expand import expand
@@ -73,10 +73,12 @@ def test_what_is_held_out_of_the_training_set_may_be_validated_on(registry) -> N
 
 def test_a_validation_set_that_is_not_here_is_told_with_the_command(registry) -> None:
     register(registry, "train", {"a.png": "a", "b.png": "b"}, held=["b.png"])
+    register(registry, "last", {"x.png": "c"})
     spec = spec_of(registry, datasets={"val": {"name": "lost", "identity": None}})
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(SpecError) as caught:
         check_validation(registry, spec)
     assert "'lost' is not registered" in str(caught.value)
+    assert "did you mean 'last'?" in str(caught.value)
     assert "srqueue dataset add lost" in str(caught.value)
 
 

@@ -185,8 +185,10 @@ def test_locating_refuses_what_is_not_the_data_of_the_spec(registry: Registry, t
         locate(registry, spec)
 
     registry.remove("cc0")
-    with pytest.raises(DataError, match="not registered on this machine"):
+    registry.put(replace(ENTRY, name="cc1"))
+    with pytest.raises(UsageError, match="not registered on this machine") as caught:
         locate(registry, spec)
+    assert "did you mean 'cc1'?" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["cc0", "sample"])

@@ -168,7 +168,8 @@ def test_other_weights_do_not_keep_the_hash_of_those_before():
     ("preset", "architecture", "told"),
     [("tuned", "compact", None), ("tuned", None, None), ("convenience", "edsr", None),
      ("tuned", "edsr", "not for edsr"), ("tuned", "edsr_full", "not for edsr"),
-     ("tuned", "spandrel:DAT", "not for spandrel:DAT")],
+     ("tuned", "spandrel:DAT", "not for spandrel:DAT"), ("quick", None, None),
+     ("quick", "edsr", "not for edsr")],
 )  # fmt: skip
 def test_a_recipe_for_a_network_that_it_was_not_measured_for_is_told(preset, architecture, told):
     found = [n for n in expand(CC0, preset=preset, architecture=architecture).notices if "recipe of" in n]

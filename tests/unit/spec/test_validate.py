@@ -3,9 +3,11 @@
 import pytest
 
 from srqueue.errors import SpecError
+from srqueue.spec.complete import complete
 from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.validate import validate
 
+CC0 = DatasetRef("cc0", identity="a" * 64, val_name="cc0", val_identity="a" * 64)
 SETTINGS = [
     ("train.optim_g.lrr=1", "train.optim_g.lrr: unknown key", "did you mean 'lr'"),
     ("trian.total_iter=1", "trian: unknown key", "did you mean 'train'"),
@@ -91,3 +93,56 @@ def test_something_that_is_no_mapping_is_refused():
 def test_the_error_class_of_a_user_is_a_spec_error_for_the_cli():
     with pytest.raises(SpecError):
         validate({"name": "x"}, "here")
+
+
+@pytest.mark.parametrize(
+    ("layer", "message", "hint"),
+    [
+        ({"trian": {}}, "trian: unknown key (from custom_overrides)", "did you mean 'train'?"),
+        ({"train": {"optimg": {}}}, "train.optimg: unknown key (from custom_overrides)", "'optim_g'"),
+        ({"trian": {"optim_g": {}}}, "trian: unknown key", "did you mean 'train'?"),
+        ({"train": {"total_iter": {}}}, "train.total_iter: ", ""),
+        ({"network_g": {"type": "compact", "arguments": {}}}, "network_g.arguments: unknown key", ""),
+    ],
+)
+def test_an_empty_section_that_nobody_knows_is_refused_like_any_unknown_key(layer, message, hint):
+    raw = expand(CC0).spec.model_dump(mode="json")
+    for laid in (
+        lambda: expand(CC0, overrides=[("custom_overrides", layer)]),
+        lambda: complete(raw, "file", overrides=[("custom_overrides", layer)]),
+    ):
+        with pytest.raises(SpecError) as caught:
+            laid()
+        assert message in str(caught.value)
+        assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {},
+        {"train": {}, "val": {}, "logger": {}, "path": {}, "compute": {}, "network_g": {}, "datasets": {}},
+        {"train": {"val": {}, "optim_g": {}, "scheduler": {}, "training_automations": {}}},
+        {"datasets": {"train": {"degradations": {}}, "val": {}}},
+    ],
+)
+def test_an_empty_section_changes_nothing(layer):
+    plain = expand(CC0)
+    given = expand(CC0, overrides=[("custom_overrides", layer)])
+    assert (given.spec, given.origins) == (plain.spec, plain.origins)
+    least = {
+        "name": "least",
+        "network_g": {"type": "compact"},
+        "datasets": {"train": {"name": "cc0"}},
+        "train": {"total_iter": 10},
+    }
+    assert complete(least, "file", overrides=[("mine", layer)]) == complete(least, "file")
+
+
+@pytest.mark.parametrize("layer", [[1], "train", 5, None])
+def test_a_partial_spec_that_is_no_mapping_is_told_with_an_example(layer):
+    with pytest.raises(SpecError) as caught:
+        expand(CC0, overrides=[("custom_overrides", layer)])
+    assert f"not {layer!r}" in str(caught.value)
+    assert "'total_iter': 5000" in str(caught.value)
+    assert caught.value.where == "custom_overrides"

@@ -90,7 +90,9 @@ def plan(
     train = _registered(settings, Path(gt), lq, val)
     registry = Registry(settings)
     gpu = find_gpu(settings.device)
-    layers = [*device_layers(gpu, os.cpu_count() or 1, settings.device), *overrides]
+    # Without another machine's Redis it is this one that will train.
+    cpu = settings.device == "cpu" or (gpu is None and settings.redis_url is None)
+    layers = [*device_layers(gpu, os.cpu_count() or 1, cpu), *overrides]
     expanded = expand(dataset_ref(registry, train.name), architecture=architecture, overrides=layers)
     check_scales(registry, expanded.spec)
     check_validation(registry, expanded.spec)
@@ -99,16 +101,16 @@ def plan(
     return replace(expanded, notices=tuple(notices))
 
 
-def device_layers(gpu: Gpu | None, cores: int, device: str = "auto") -> list[tuple[str, dict[str, Any]]]:
+def device_layers(gpu: Gpu | None, cores: int, cpu: bool = False) -> list[tuple[str, dict[str, Any]]]:
     """(origin, partial spec) of what the device of this machine decides. `cores`: of the CPU.
 
     bf16 from compute capability 8 on; fp16 on the tensor cores before it (7.x); fp32 on older chips. The
     batch of a GPU is the preset's: what of it fits at once is measured, and the rest is accumulated.
-    Without a GPU, or where nothing is known of it, the worker decides. `device`: SRQUEUE_DEVICE; where it is
-    `cpu`, batch and crop are made for that.
+    Without a GPU, or where nothing is known of it, the worker decides. `cpu`: whether a CPU will train for
+    certain; batch and crop are made for it then.
     """
-    if device == "cpu":
-        small = ("derived: made for a CPU, SRQUEUE_DEVICE is cpu", {"datasets": {"train": _CPU_BATCH}})
+    if cpu:
+        small = ("derived: made for a CPU, there is no GPU to train on", {"datasets": {"train": _CPU_BATCH}})
         return [*device_layers(None, cores), small]
     if gpu is None:
         origin = "derived: no GPU on this machine, the worker decides"

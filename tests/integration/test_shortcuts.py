@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srqueue.gpus import find_gpus
 from srqueue.spec.reading import read_yaml
 from srqueue.spec.validate import validate
 
@@ -51,9 +52,8 @@ def cli(tmp_path_factory, folder, typed):
 
 
 def test_zero_config_looks_at_the_pictures_and_says_where_each_value_comes_from(cli, folder):
-    done = cli(
-        "zero-config", "--gt", folder, "--arch", "compact", "--set", "train.total_iter=500", "--explain"
-    )
+    asked = ("zero-config", "--gt", folder, "--arch", "compact", "--set", "train.total_iter=500", "--explain")
+    done = cli(*asked, SRQUEUE_REDIS_URL="redis://of-another-machine")
     spec = validate(read_yaml(done.stdout, "zero-config"), "zero-config")
     assert spec.datasets.train.lq_size == 32, "pictures of 72 pixels hold crops of 64"
     assert spec.val.val_freq == 50
@@ -65,6 +65,9 @@ def test_zero_config_looks_at_the_pictures_and_says_where_each_value_comes_from(
     assert "# derived: " in lines["threads"]
     assert [line for line in text if line and not line.endswith(":") and "# " not in line] == []
     assert "only 3 pictures to train on" in done.stderr
+    if not find_gpus():
+        here = validate(read_yaml(cli(*asked).stdout, "zero-config"), "zero-config")
+        assert (spec.datasets.train.batch_size, here.datasets.train.batch_size) == (16, 4)
 
 
 def test_what_zero_config_writes_can_be_submitted_and_trained(cli, folder, tmp_path):

@@ -41,6 +41,11 @@ def orientation(image: Image.Image) -> int:
     return value if value in _TRANSPOSE else 1
 
 
+def is_grey(image: Image.Image) -> bool:
+    """Whether the file holds one channel of brightness; three equal ones are colour, as elsewhere."""
+    return image.mode in {"1", "L", "LA", "La", "F"} or image.mode.startswith("I")
+
+
 def upright(image: Image.Image) -> Image.Image:
     """The loaded picture, turned as its EXIF orientation says."""
     turned = orientation(image)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.resize import Pixels, resize_picture
 from workers.trainer.inference import super_resolve
-from workers.trainer.metrics import compare, is_grey
+from workers.trainer.metrics import compare
 from workers.trainer.validation import to_tensor
 
 CROP = 128
@@ -46,8 +46,8 @@ def _row(net: nn.Module, pictures: Pictures, index: int, device: torch.device) -
     bicubic = resize_picture(pair.lr, pair.hr.shape[:2])
     sr = super_resolve(net, to_tensor(pair.lr, device), pictures.scale)
     shown = {
-        f"bicubic {_decibels(to_tensor(bicubic, device), hr, pictures.scale)}": bicubic,
-        f"model {_decibels(sr, hr, pictures.scale)}": sr.permute(1, 2, 0).cpu().numpy(),
+        f"bicubic {_decibels(to_tensor(bicubic, device), hr, pictures.scale, pair.grey)}": bicubic,
+        f"model {_decibels(sr, hr, pictures.scale, pair.grey)}": sr.permute(1, 2, 0).cpu().numpy(),
         f"original: {pair.name}": pair.hr,
     }
     top, left = hardest_crop(bicubic, pair.hr)
@@ -74,8 +74,8 @@ def hardest_crop(bicubic: Pixels, hr: Pixels) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def _decibels(sr: Tensor, hr: Tensor, scale: int) -> str:
-    return f"{compare(sr, hr, scale, is_grey(hr))['psnr']:.2f} dB"
+def _decibels(sr: Tensor, hr: Tensor, scale: int, grey: bool) -> str:
+    return f"{compare(sr, hr, scale, grey)['psnr']:.2f} dB"
 
 
 def _fitting(label: str, width: int) -> str:

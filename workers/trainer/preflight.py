@@ -27,7 +27,7 @@ from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.resize import resize_picture
 from workers.trainer.inference import super_resolve
 from workers.trainer.loop import Trainer
-from workers.trainer.metrics import compare, is_grey
+from workers.trainer.metrics import compare
 from workers.trainer.reporter import DiskFull
 from workers.trainer.rollback import Diverged
 from workers.trainer.validation import Validator, to_tensor
@@ -140,7 +140,7 @@ def _validation(net: nn.Module, validator: Validator, device: torch.device) -> t
         pair = pictures[index]
         before = time.monotonic()
         lr, hr = to_tensor(pair.lr, device), to_tensor(pair.hr, device)
-        compare(super_resolve(net, lr, pictures.scale), hr, pictures.scale, is_grey(hr))
+        compare(super_resolve(net, lr, pictures.scale), hr, pictures.scale, pair.grey)
         spent, pixels = spent + time.monotonic() - before, pixels + math.prod(pair.lr.shape[:2])
         if base is not None:
             gaps.append(_gap(base, pictures, index, device))
@@ -162,7 +162,7 @@ def _gap(base: nn.Module, pictures: Pictures, index: int, device: torch.device) 
     lr, hr = to_tensor(pair.lr, device), to_tensor(pair.hr, device)
     bicubic = to_tensor(resize_picture(pair.lr, pair.hr.shape[:2]), device)
     found = [
-        compare(sr, hr, pictures.scale, is_grey(hr))["psnr"]
+        compare(sr, hr, pictures.scale, pair.grey)["psnr"]
         for sr in (super_resolve(base, lr, pictures.scale), bicubic)
     ]
     return found[0] - found[1]

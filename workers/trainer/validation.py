@@ -1,7 +1,8 @@
 """Validation: a network and bicubic interpolation on whole pictures, by one protocol.
 
 `val/psnr` is PSNR on Y of the moving-average network, clamped, rounded to 8 bits, a border of `scale` pixels
-cut, averaged over pictures in dB; grey pictures count as their own Y.
+cut, averaged over pictures in dB. A picture whose file is grey counts as its own Y; one with three equal
+channels goes through luma like any other, as in the published figures of Set14.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from workers.trainer.data.pictures import Pair, Pictures
 from workers.trainer.data.resize import Pixels, resize_picture
 from workers.trainer.inference import super_resolve
-from workers.trainer.metrics import compare, is_grey
+from workers.trainer.metrics import compare
 
 Metrics = dict[str, float]
 
@@ -70,7 +71,7 @@ class Validator:
                 return None
             pair = self.pictures[index]
             hr = to_tensor(pair.hr, self._device)
-            rows.append(compare(enlarge(pair), hr, self.pictures.scale, is_grey(hr)))
+            rows.append(compare(enlarge(pair), hr, self.pictures.scale, pair.grey))
         return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 

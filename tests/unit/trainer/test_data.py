@@ -12,7 +12,7 @@ from skimage import data
 from srqueue.errors import DataError
 from srqueue.spec.job import TrainSetSpec
 from workers.trainer.data.batches import Batches
-from workers.trainer.data.decode import DataMissing, decode, read_picture
+from workers.trainer.data.decode import DataMissing, decode, read_original, read_picture
 from workers.trainer.data.pictures import Pictures, free_memory
 from workers.trainer.data.resize import resize_picture
 from workers.trainer.sampling import draw, place
@@ -35,6 +35,14 @@ def test_grey_is_repeated_and_alpha_dropped(photo):
     assert np.array_equal(decode(encoded(Image.fromarray(grey)), "x"), np.stack([grey] * 3, 2))
     alpha = np.dstack([photo, np.full(photo.shape[:2], 7, np.uint8)])
     assert np.array_equal(decode(encoded(Image.fromarray(alpha)), "x"), photo)
+
+
+@pytest.mark.parametrize(
+    ("mode", "grey"), [("L", True), ("LA", True), ("I;16", True), ("1", True), ("RGB", False)]
+)
+def test_what_has_one_channel_is_grey_and_three_equal_ones_are_not(tmp_path, photo, mode, grey):
+    Image.fromarray(photo[..., 0]).convert(mode).save(tmp_path / "x.png")
+    assert read_original(tmp_path / "x.png")[1] is grey
 
 
 def test_a_palette_with_transparency_is_read(photo):

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from srqueue.errors import DataError
-from workers.pixels import Pixels, to_rgb
+from workers.pixels import Pixels, is_grey, to_rgb
 
 REPAIR = "restore the file, or add the data set again (srqueue dataset add --replace) and submit again"
 """What to do about a picture that is not what it was."""
@@ -26,7 +26,12 @@ def read_picture(path: Path, sha256: str = "") -> Pixels:
     where the file cannot be read and DataError where it is no whole picture, or not the one whose `sha256`
     (hex) was noted when the data set was added.
     """
-    return decode(_read(path, sha256), str(path))
+    return read_original(path, sha256)[0]
+
+
+def read_original(path: Path, sha256: str = "") -> tuple[Pixels, bool]:
+    """The same, and whether the file is grey: has one channel, and no three equal ones."""
+    return _decode(_read(path, sha256), str(path))
 
 
 def check_content(path: Path, sha256: str) -> None:
@@ -50,10 +55,14 @@ def _read(path: Path, sha256: str) -> bytes:
 
 def decode(data: bytes, where: str) -> Pixels:
     """The picture in `data` as uint8 [height, width, 3]. Raises DataError where it is not whole."""
+    return _decode(data, where)[0]
+
+
+def _decode(data: bytes, where: str) -> tuple[Pixels, bool]:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            return to_rgb(image, data)
+            return to_rgb(image, data), is_grey(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         reason = "not a picture" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DataError(f"cannot decode a picture: {reason}", where=where, hint=REPAIR) from None

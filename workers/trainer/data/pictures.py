@@ -13,7 +13,7 @@ import psutil
 
 from srqueue.errors import DataError
 from srqueue.run.listing import Picture, file_of
-from workers.trainer.data.decode import REPAIR, DataMissing, check_content, read_picture
+from workers.trainer.data.decode import REPAIR, DataMissing, check_content, read_original, read_picture
 from workers.trainer.data.resize import Pixels, resize_picture
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -26,11 +26,12 @@ _CGROUP = (
 
 @dataclass(frozen=True)
 class Pair:
-    """One picture twice: `hr` is exactly `scale` times as high and wide as `lr`."""
+    """One picture twice: `hr` is exactly `scale` times as high and wide as `lr`. `grey`: its file is."""
 
     name: str
     lr: Pixels
     hr: Pixels
+    grey: bool
 
 
 def free_memory() -> int:
@@ -145,7 +146,7 @@ class Pictures:
 
     def _load(self, picture: Picture) -> Pair:
         path = file_of(self._hr_roots, picture.path)
-        hr = read_picture(path, picture.sha256)
+        hr, grey = read_original(path, picture.sha256)
         height, width = hr.shape[0] // self.scale, hr.shape[1] // self.scale
         if (hr.shape[0], hr.shape[1]) != (picture.height, picture.width):
             raise DataError(
@@ -155,7 +156,7 @@ class Pictures:
             )
         hr = hr[: height * self.scale, : width * self.scale]
         if not self._lr_roots or picture.lr_path is None:
-            return Pair(picture.path, resize_picture(hr, (height, width)), hr)
+            return Pair(picture.path, resize_picture(hr, (height, width)), hr, grey)
         lr_path = file_of(self._lr_roots, picture.lr_path)
         lr = read_picture(lr_path, picture.lr_sha256)
         if lr.shape[:2] != (height, width):
@@ -164,4 +165,4 @@ class Pictures:
                 where=str(lr_path),
                 hint=REPAIR,
             )
-        return Pair(picture.path, lr, hr)
+        return Pair(picture.path, lr, hr, grey)

@@ -19,11 +19,6 @@ def grey_luma(rgb: Tensor) -> Tensor:
     return (_weighted(rgb) / sum(_STUDIO)).round_()
 
 
-def is_grey(rgb: Tensor) -> bool:
-    """Whether the three channels of [3, H, W] are equal."""
-    return bool((rgb[0] == rgb[1]).all() and (rgb[1] == rgb[2]).all())
-
-
 def _weighted(rgb: Tensor) -> Tensor:
     # float64: in float32 a value near .5 could be rounded the other way.
     weights = torch.tensor(_STUDIO, dtype=torch.float64, device=rgb.device)

@@ -11,6 +11,7 @@ from typing import Any
 
 from srqueue.spec.automations import AdaptiveClippingSpec, DynamicLossSpec
 from srqueue.spec.layers import Layers
+from srqueue.spec.thresholds import fit_threshold
 
 _STOPPING = "train.training_automations.IntelligentEarlyStopping.patience"
 _CUTTING = "train.training_automations.IntelligentLearningRateScheduler.plateau_patience"
@@ -84,6 +85,7 @@ def derive(layers: Layers, stats: PictureStats, preset_total: int | None) -> Non
     _begin_in_time(layers)
     _fit_crop(layers, stats)
     _fit_optimizer(layers)
+    fit_threshold(layers)
 
 
 def data_notices(stats: PictureStats, batch: int) -> list[str]:

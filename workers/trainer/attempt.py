@@ -17,6 +17,7 @@ from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
 from srqueue.spec.job import JobSpec, spec_id
+from workers.trainer.automations.dead_network import worse
 from workers.trainer.beginning import begin
 from workers.trainer.build import build_trainer
 from workers.trainer.data.decode import DataMissing
@@ -150,6 +151,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         reporter.phase("exporting")
         with trainer.step.optimizer.evaluating():
             weights = trainer.best_weights or trainer.ema.net.state_dict()
+            _judge_best(reporter, trainer.state)
             exported = export(run, spec, identity, weights, trainer.state, trainer.validator, machine.device)
     reporter.phase("finished")
     reporter.close()
@@ -165,6 +167,11 @@ def _fit(trainer: Trainer) -> tuple[StopReason, str]:
             raise
         trainer.reporter.message("warning", f"{error}; the best weights from before are exported")
         return StopReason.DIVERGED, str(error)
+
+
+def _judge_best(reporter: Reporter, state: RunState) -> None:
+    if state.best and (told := worse(state.best["val/psnr"], state.bicubic["bicubic/psnr"])):
+        reporter.message("warning", told)
 
 
 def _try(build: Callable[[Contents], Trainer], contents: Contents, run: RunDir, reporter: Reporter) -> None:

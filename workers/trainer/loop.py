@@ -193,9 +193,9 @@ class Trainer:
                 state.best, state.best_iteration = metrics, state.iteration
                 self.best_weights = {k: v.detach().clone() for k, v in self.ema.net.state_dict().items()}
         self._book.validated()
+        first = state.last if state.validations == 1 else None
         state.bicubic, state.last = bicubic, metrics
-        state.validated = state.iteration
-        state.validations += 1
+        state.validated, state.validations = state.iteration, state.validations + 1
         self.reporter.emit(
             "val",
             **metrics,
@@ -205,7 +205,7 @@ class Trainer:
             best_iteration=state.best_iteration,
             seconds=round(time.monotonic() - begun, 3),
         )
-        if not state.dead_flagged and (told := dead(metrics["val/psnr"], bicubic["bicubic/psnr"])):
+        if not state.dead_flagged and (told := dead(metrics, bicubic, first)):
             state.dead_flagged = True
             self.reporter.message("warning", told)
         self._automate(metrics)

@@ -56,7 +56,7 @@ def test_what_is_let_be(name):
         (with_spike(507, math.nan, 1), (550, "the loss is nan")),
         (with_spike(507, math.inf, 1), (550, "the loss is inf")),
         (with_spike(3, math.nan, 1), (50, "the loss is nan")),
-        (with_spike(0, 2000.0), (50, "the loss is 2000")),
+        (with_spike(0, 11.0), (50, "the loss is 11")),  # the very first window has nothing to compare with
         (with_spike(150, 0.11), (200, "the loss is 0.11, more than 5 times the usual 0.02")),
     ],
 )
@@ -65,8 +65,16 @@ def test_what_is_found_wrong(losses, expected):
 
 
 def test_disabled_it_finds_only_what_never_comes_back():
-    assert judged(with_spike(500, 100.0), enabled=False) is None
-    assert judged(with_spike(500, 2000.0), enabled=False) == (550, "the loss is 2000")
+    assert judged(with_spike(500, 9.0), enabled=False) is None
+    assert judged(with_spike(500, 11.0), enabled=False) == (550, "the loss is 11")
+
+
+def test_what_is_hopeless_grows_with_the_weights_of_the_losses():
+    guard = DivergenceGuard(DivergenceGuardSpec(), weight=3.0)
+    guard.observe(25.0)
+    assert guard.sound and guard.judge(1) is None
+    guard.observe(40.0)
+    assert guard.judge(2) == "the loss is 32.5"
 
 
 def test_an_explosion_is_not_what_is_usual_afterwards():

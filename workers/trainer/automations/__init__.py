@@ -43,7 +43,7 @@ class Automations:
             DynamicLossScheduling(dynamic, names, given) if dynamic.enabled and len(given) > 1 else None
         )
         self._given = given
-        self.guard = DivergenceGuard(train.divergence_guard)
+        self.guard = DivergenceGuard(train.divergence_guard, sum(given))
 
     @property
     def lr_factor(self) -> float:

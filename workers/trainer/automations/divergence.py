@@ -16,8 +16,9 @@ REMEMBERED = 10
 LEAST = 3
 """Windows before any can be unusual."""
 
-HOPELESS = 1e3
-"""A mean loss beyond this, of pictures in 0..1, never comes back."""
+HOPELESS = 10.0
+"""A mean loss beyond this for each unit of loss weight never comes back: pictures are in 0..1, and fresh
+networks begin below 5."""
 
 NOTHING = 1e-6
 """Losses below this are as good as none; their ratios mean nothing."""
@@ -27,11 +28,11 @@ class DivergenceGuard:
     """Judges windows of WINDOW iterations by their mean loss.
 
     Wrong is a mean that is not finite or hopeless, and, where the guard is enabled, one of more than
-    `spike_factor` times the median of the last REMEMBERED windows.
+    `spike_factor` times the median of the last REMEMBERED windows. `weight`: the sum of the loss weights.
     """
 
-    def __init__(self, spec: DivergenceGuardSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: DivergenceGuardSpec, weight: float = 1.0) -> None:
+        self._spec, self._hopeless = spec, HOPELESS * weight
         self._windows: list[float] = []
         self._sum, self._count = 0.0, 0
 
@@ -43,14 +44,14 @@ class DivergenceGuard:
     @property
     def sound(self) -> bool:
         """Whether the window that has begun is neither lost nor hopeless; only then may the run be saved."""
-        return self._count == 0 or self._sum / self._count <= HOPELESS  # False for NaN
+        return self._count == 0 or self._sum / self._count <= self._hopeless  # False for NaN
 
     def judge(self, iteration: int) -> str | None:
         """What is wrong after `iteration` steps, in words; a whole window is closed."""
         if self._count == 0:
             return None
         mean = self._sum / self._count
-        if not mean <= HOPELESS:
+        if not mean <= self._hopeless:
             return f"the loss is {mean:g}"
         if iteration % WINDOW:
             return None

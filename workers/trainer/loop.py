@@ -104,13 +104,14 @@ class Trainer:
         factor = self.automations.lr_factor * self.state.guard_factor
         return learning_rate(self.spec.train, iteration, factor, self.state.decay_from)
 
-    def act(self, action: Action | None) -> None:
-        """Tells what an automation did, and keeps it in the run's log of decisions."""
+    def act(self, action: Action | None, decision: bool = True) -> None:
+        """Tells what an automation did, and keeps it in the log of decisions, unless it is none."""
         if action is None:
             return
         self.reporter.iteration = self.state.iteration
         self.reporter.emit("action", **asdict(action))
-        self.state.decisions.append({"iteration": self.state.iteration, **asdict(action)})
+        if decision:
+            self.state.decisions.append({"iteration": self.state.iteration, **asdict(action)})
 
     # reports
 
@@ -127,6 +128,7 @@ class Trainer:
             total_iter=self.spec.train.total_iter,
             **self.step.figures(means),
         )
+        self.act(clipping.acted() if (clipping := self.step.clipping) else None, decision=False)
 
     # divergence: judged where only the iteration says so, and before anything is built on it
 

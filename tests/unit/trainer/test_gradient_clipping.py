@@ -90,6 +90,24 @@ def test_norms_that_say_nothing_are_not_averaged(odd):
     assert clipper.limit.item() == pytest.approx(2.0)
 
 
+def test_it_tells_how_often_it_clipped_and_then_counts_anew():
+    clipper = AdaptiveGradientClipping(AdaptiveClippingSpec(enabled=True, warmup=5), math.inf, CPU)
+    for norm in [1.0] * 20:
+        clipper.clip(gradients(norm))
+    assert clipper.acted() is None
+    for norm in [1.0, 30.0, 1.0, 7.0]:
+        clipper.clip(gradients(norm))
+    action = clipper.acted()
+    assert action.did.startswith("clipped 2 gradients to 2") and "norms up to 30" in action.reason
+    assert clipper.acted() is None
+
+
+def test_a_fixed_limit_has_nothing_to_tell():
+    clipper = GradientClipping(0.1)
+    clipper.clip(gradients(5.0))
+    assert clipper.acted() is None
+
+
 def test_one_from_its_tensors_goes_on_the_same_bit_for_bit():
     norms = [1.0, 3.0, 0.2, 5.0, 0.7, 2.0, 40.0, 1.0]
     spec = AdaptiveClippingSpec(enabled=True, warmup=2)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from srqueue.spec.automations import AdaptiveClippingSpec
 from srqueue.spec.training import TrainSpec
+from workers.trainer.automations.action import Action
 
 EPSILON = 1e-6
 """Added to the norm, as torch.nn.utils.clip_grad_norm_ does."""
@@ -35,6 +36,10 @@ class GradientClipping:
     def _limit_for(self, norm: Tensor) -> Tensor:
         return torch.full_like(norm, self._fixed)
 
+    def acted(self) -> Action | None:
+        """What it did since this was last asked; a fixed limit is the user's own, and nothing to tell."""
+        return None
+
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors for the checkpoint."""
         return {}
@@ -56,6 +61,7 @@ class AdaptiveGradientClipping(GradientClipping):
         self._spec = spec
         self._average = torch.zeros((), device=device)
         self._steps = torch.zeros((), device=device)
+        self._clipped = torch.zeros(3, device=device)
 
     def _limit_for(self, norm: Tensor) -> Tensor:
         spec, steps = self._spec, self._steps
@@ -68,7 +74,27 @@ class AdaptiveGradientClipping(GradientClipping):
         usable = torch.isfinite(norm) & (norm > 0)
         self._average = torch.where(usable, moved, self._average)
         self._steps = steps + usable
+        self._note(norm, acting, (steps >= spec.warmup) & (norm > acting))
         return acting
+
+    def _note(self, norm: Tensor, limit: Tensor, clipped: Tensor) -> None:
+        """(how often, the largest norm, the least limit) since `acted` was asked; it decides nothing."""
+        times, largest, least = self._clipped
+        least = torch.where(clipped, torch.where(times > 0, torch.minimum(least, limit), limit), least)
+        largest = torch.where(clipped, torch.maximum(largest, norm), largest)
+        self._clipped = torch.stack([times + clipped, largest, least])
+
+    def acted(self) -> Action | None:
+        """Reads from the device how many gradients were clipped, and begins to count anew."""
+        times, largest, least = self._clipped.tolist()
+        self._clipped = torch.zeros_like(self._clipped)
+        if not times:
+            return None
+        return Action(
+            by=type(self).__name__,
+            did=f"clipped {times:.0f} gradient{'s' if times > 1 else ''} to {least:.3g} or more",
+            reason=f"norms up to {largest:.3g}, more than {self._spec.factor:g} times the usual",
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         """`average` (of the norm's logarithm) and `steps`."""

@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument(
         "--iterations", type=int, nargs="+", metavar="N", help="lengths of the recipes instead of the seconds"
     )
-    parser.add_argument("--pace", action="store_true", help="only measure the lengths, and print them")
+    parser.add_argument("--pace", action="store_true", help="only measure the lengths, into <out>_pace.json")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="0 or more of them")
     parser.add_argument("--merge", nargs="+", default=[], metavar="NAME", help="results that are taken along")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
@@ -213,12 +213,20 @@ def main() -> None:
         with ThreadPoolExecutor(args.at_once) as pool:
             # The same length for every seed, whatever else the machine does meanwhile.
             asked = args.recipes if args.seeds or args.pace else []
-            lengths = args.iterations or [
-                int(args.seconds / each)
-                for _, each in pool.map(lambda name: pace(home, registry, name, RECIPES[name]), asked)
-            ]
+            paces = (
+                []
+                if args.iterations
+                else list(pool.map(lambda name: pace(home, registry, name, RECIPES[name])[1], asked))
+            )
+            lengths = args.iterations or [int(args.seconds / each) for each in paces]
             if args.pace:
-                print(json.dumps(dict(zip(asked, lengths, strict=True)), indent=1))
+                rows = zip(asked, paces, lengths, strict=True)
+                table = {
+                    name: {"cpu_ms_per_iteration": round(each * 1e3, 2), "iterations": length}
+                    for name, each, length in rows
+                }
+                command = f"python -m benchmarks.quality {' '.join(_told(sys.argv[1:]))}"
+                write(f"{args.out}_pace", command, {"budget_cpu_s": args.seconds, "recipes": table}, now)
                 return
             runs = [
                 Run(recipe, seed, length, RECIPES[recipe])

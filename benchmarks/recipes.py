@@ -17,8 +17,8 @@ class Recipe:
     changes: dict = field(default_factory=dict)
 
 
-SMALL = {"datasets": {"train": {"lq_size": 32, "batch_size": 4}}}
-"""What a CPU gets most out of: with small crops and few of them it makes more steps in its time."""
+SMALL = {"datasets": {"train": {"lq_size": 32}}}
+"""What a CPU gets most out of: with small crops it makes more steps in its time."""
 
 PLAIN = {
     "datasets": {"train": {"lq_size": 32, "batch_size": 8}},

@@ -36,8 +36,9 @@ _GENERIC = {"hr", "gt", "lr", "lq", "train", "val", "valid", "images", "img", "d
 
 _THREADS_BESIDE_GPU = 4
 
-_CPU_BATCH = {"lq_size": 32, "batch_size": 4}
-"""Many steps on few small crops: a CPU gains far more by them in the same time (benchmarks/quality.py)."""
+_CPU_CROP = 32
+"""LR pixels. Four times the steps on small crops: a CPU gains more by them in the same time
+(benchmarks/quality.py)."""
 
 
 def create_zero_config_training(
@@ -107,10 +108,11 @@ def device_layers(gpu: Gpu | None, cores: int, cpu: bool = False) -> list[tuple[
     bf16 from compute capability 8 on; fp16 on the tensor cores before it (7.x); fp32 on older chips. The
     batch of a GPU is the preset's: what of it fits at once is measured, and the rest is accumulated.
     Without a GPU, or where nothing is known of it, the worker decides. `cpu`: whether a CPU will train for
-    certain; batch and crop are made for it then.
+    certain; the crops are small then.
     """
     if cpu:
-        small = ("derived: made for a CPU, there is no GPU to train on", {"datasets": {"train": _CPU_BATCH}})
+        crops = {"datasets": {"train": {"lq_size": _CPU_CROP}}}
+        small = ("derived: made for a CPU, there is no GPU to train on", crops)
         return [*device_layers(None, cores), small]
     if gpu is None:
         origin = "derived: no GPU on this machine, the worker decides"

@@ -44,11 +44,12 @@ def test_without_a_gpu_the_worker_decides():
 
 
 @pytest.mark.parametrize(("p5_side", "crop"), [(480, 32), (50, 24)])
-def test_made_for_a_cpu_batch_and_crop_are_small(p5_side, crop):
+def test_made_for_a_cpu_the_crops_are_small(p5_side, crop):
     ref = DatasetRef("photos", stats=PictureStats(pictures=100, p5_side=p5_side))
     made = expand(ref, overrides=device_layers(None, 16, cpu=True)).spec.datasets.train
-    assert (made.batch_size, made.lq_size) == (4, crop)
-    assert expand(ref, overrides=device_layers(None, 16)).spec.datasets.train.batch_size == 16
+    assert (made.batch_size, made.lq_size) == (16, crop)
+    left_open = expand(ref, overrides=device_layers(None, 16)).spec.datasets.train
+    assert left_open.lq_size == (64 if p5_side > 128 else crop)
 
 
 def test_of_an_unknown_chip_nothing_is_guessed():

@@ -9,7 +9,7 @@ from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.job import JobSpec, spec_id
 from srqueue.spec.optimizers import MuonSpec
 from srqueue.spec.presets import architecture_names, load_architecture, load_preset, preset_names
-from srqueue.spec.schedules import WsdSpec
+from srqueue.spec.schedules import CosineSpec
 
 CC0 = DatasetRef("cc0", identity="a" * 64, scale=2, val_name="cc0", val_identity="a" * 64)
 STOP = "train.training_automations.IntelligentEarlyStopping"
@@ -239,8 +239,8 @@ def test_a_spec_survives_the_round_trip_with_its_id(lr, total, seed):
 
 
 def test_another_type_begins_its_section_anew():
-    """The rate of AdamW and the floor of a cosine mean nothing to what takes their place."""
-    changes = {"train": {"optim_g": {"type": "Muon"}, "scheduler": {"decay_share": 0.3, "type": "wsd"}}}
+    """The rate of SOAP and the floor of its decay mean nothing to what takes their place."""
+    changes = {"train": {"optim_g": {"type": "Muon"}, "scheduler": {"type": "cosine"}}}
     spec = expand(DatasetRef("cc0"), preset="quick", overrides=[("mine.yaml", changes)]).spec
     assert spec.train.optim_g == MuonSpec()
-    assert spec.train.scheduler == WsdSpec(decay_share=0.3)
+    assert spec.train.scheduler == CosineSpec()

@@ -16,13 +16,13 @@ def test_it_has_the_budget_of_convenience():
     spec = tuned("compact").spec
     assert spec.train.total_iter == plain.train.total_iter
     assert spec.datasets.train == plain.datasets.train
-    assert (spec.train.optim_g.type, spec.train.scheduler.type) == ("SOAP", "cosine")
+    assert (spec.train.optim_g.type, spec.train.scheduler.type) == ("SOAP", "wsd")
 
 
 def test_what_it_says_for_nano_is_for_nano_alone():
     nano, compact = tuned("paragonsr2_nano"), tuned("compact")
     assert nano.spec.network_g.act and nano.spec.network_g.alpha == 0
-    assert (nano.spec.train.optim_g.lr, compact.spec.train.optim_g.lr) == (1.5e-2, 4e-3)
+    assert (nano.spec.train.optim_g.lr, compact.spec.train.optim_g.lr) == (1.5e-2, 6e-3)
     assert nano.origins["network_g.act"] == "preset tuned for paragonsr2_nano"
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from srqueue.errors import SpecError
 from srqueue.spec.job import PathSpec
 from srqueue.spec.networks import NetworkSpec
+from workers.trainer.archs.magic_upsampler import repeated_kernels
 from workers.trainer.kinship import check_kin
 
 PREFIXES = ("params_ema.", "params.", "module.")
@@ -34,9 +35,9 @@ def load_pretrained(net: nn.Module, path: PathSpec, network: NetworkSpec, scale:
     tensors, metadata = _read(file, path.pretrain_sha256, where)
     tensors = _without_prefix(tensors)
     told = check_kin(metadata, network, scale, path.strict_load_g, where)
-    own = net.state_dict()
+    own, unlike = net.state_dict(), _take_off_repeated(tensors, net)
     fitting = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
-    misfits = _misfits(own, tensors)
+    misfits = _misfits(own, tensors, unlike)
     if misfits and path.strict_load_g:
         raise SpecError(
             f"the weights do not fit the network: {misfits}",
@@ -91,8 +92,19 @@ def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _misfits(own: dict[str, Tensor], given: dict[str, Tensor]) -> str:
+def _take_off_repeated(tensors: dict[str, Tensor], net: nn.Module) -> list[str]:
+    """Removes what only repeats the network's fixed kernels; names what claims to and differs."""
+    unlike = []
+    for name, kernel in repeated_kernels(net).items():
+        given = tensors.pop(name, None)
+        if given is not None and (given.shape != kernel.shape or not torch.equal(given.float(), kernel)):
+            unlike.append(name)
+    return unlike
+
+
+def _misfits(own: dict[str, Tensor], given: dict[str, Tensor], unlike: list[str]) -> str:
     parts = {
+        "unlike the fixed kernels here": unlike,
         "missing": [n for n in own if n not in given],
         "unknown": [n for n in given if n not in own],
         "of another shape": [

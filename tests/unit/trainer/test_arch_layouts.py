@@ -1,11 +1,15 @@
 """Files of published networks load: every tensor by name and shape, derived from the table of sizes."""
 
 import pytest
+import safetensors.torch
 import torch
 from pydantic import TypeAdapter
 
+from srqueue.errors import SpecError
+from srqueue.spec.job import PathSpec
 from srqueue.spec.networks import NETWORK_SPECS, EdsrSpec, NetworkSpec, SpanSpec
 from workers.trainer.archs import build_network
+from workers.trainer.pretrained import load_pretrained
 
 # channels, groups, blocks a group, hidden channels, length of the long kernels, norm, modulation, attention
 SIZES = {
@@ -87,6 +91,7 @@ def december(name, scale):
 
 
 def january(name, scale):
+    """As Phhofm/ParagonSR2 @107bd02 writes it, but for what the fixed kernels hold besides."""
     c, groups = {"realtime": (16, 1), "stream": (32, 2)}[name]
     wide = 2 * c
     inner = {
@@ -110,6 +115,11 @@ def january(name, scale):
     return layout
 
 
+JANUARY_KERNELS = {
+    "base.sharp.kernel": torch.tensor([-1.0, 0, 9, 16, 9, 0, -1]) / 32,
+    "base.blur.kernel": torch.tensor([1.0, 4, 6, 4, 1]) / 16,
+}
+
 LAYOUTS = dict.fromkeys(SIZES, december) | {"realtime": january, "stream": january}
 
 
@@ -120,6 +130,44 @@ def test_a_file_of_that_layout_loads_with_nothing_missing_and_nothing_left(name,
         state = {key: torch.empty(shape) for key, shape in LAYOUTS[name](name, scale).items()}
         net = build_network(NETWORK_SPECS[f"paragonsr2_{name}"](), scale)
     net.load_state_dict(state, strict=True, assign=True)
+
+
+@pytest.fixture
+def january_file(tmp_path):
+    """Writes a file of that time, its kernels once as weights and once as buffers."""
+
+    def write(name, scale, **changes):
+        state = {key: torch.rand(shape) for key, shape in january(name, scale).items()}
+        for part in ("sharp", "blur"):
+            kernel = JANUARY_KERNELS[f"base.{part}.kernel"]
+            for axis in ("h", "v"):
+                key = f"base.{part}.{axis}.weight"
+                state[key] = kernel.reshape(state[key][:1].shape).repeat(3, 1, 1, 1)
+        file = tmp_path / "upstream.safetensors"
+        safetensors.torch.save_file(state | JANUARY_KERNELS | changes, file)
+        return PathSpec(pretrain_network_g=str(file)), state
+
+    return write
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("name", ["realtime", "stream"])
+def test_a_file_of_january_loads_with_its_repeated_kernels(january_file, name, scale):
+    path, state = january_file(name, scale)
+    spec = NETWORK_SPECS[f"paragonsr2_{name}"]()
+    net = build_network(spec, scale)
+    assert "tensors" not in load_pretrained(net, path, spec, scale)
+    assert net.state_dict().keys() == state.keys()
+    assert all(torch.equal(t, state[key]) for key, t in net.state_dict().items())
+
+
+@pytest.mark.parametrize("kernel", [torch.ones(7), torch.ones(5)])
+def test_a_repeated_kernel_that_differs_is_refused_by_name(january_file, kernel):
+    path, _ = january_file("stream", 2, **{"base.sharp.kernel": kernel})
+    spec = NETWORK_SPECS["paragonsr2_stream"]()
+    with pytest.raises(SpecError, match=r"1 unlike the fixed kernels here: base\.sharp\.kernel") as caught:
+        load_pretrained(build_network(spec, 2), path, spec, 2)
+    assert "base.blur.kernel" not in caught.value.message
 
 
 def test_edsr_has_the_tensors_of_basicsrs_files():

@@ -35,6 +35,13 @@ class SeparableBlur(nn.Module):
             x = convolution(x)
         return x
 
+    @property
+    def kernel(self) -> Tensor:
+        """The taps, as upstream's code keeps them beside the two convolutions that are made of them."""
+        along = next(self.children())
+        assert isinstance(along, nn.Conv2d)
+        return along.weight[0].flatten()
+
 
 class MagicUpsampler(nn.Module):
     """Nearest-neighbour enlargement between a fixed sharpening and a fixed 5-tap blur (Costella)."""
@@ -58,3 +65,9 @@ class MagicUpsampler(nn.Module):
         x = x + self.alpha * (x - low_pass(x))
         enlarged: Tensor = blur(F.interpolate(x, scale_factor=self.scale, mode="nearest"))
         return enlarged
+
+
+def repeated_kernels(net: nn.Module) -> dict[str, Tensor]:
+    """Tensors that upstream's files of January 2026 hold besides ours, with the only values that fit."""
+    blurs = ((name, m) for name, m in net.named_modules() if isinstance(m, SeparableBlur))
+    return {f"{name}.kernel": blur.kernel.detach() for name, blur in blurs}

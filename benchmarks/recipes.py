@@ -5,7 +5,7 @@ The lengths in iterations shrink with the run, as they do for a user who asks fo
 
 from dataclasses import dataclass, field
 
-from srqueue.spec.networks import ORIGINAL_PARAGON
+from srqueue.spec.originals import ORIGINALS
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ RECIPES: dict[str, Recipe] = {
     "nano as upstream, tuned, small crops": Recipe(
         "tuned",
         "paragonsr2_nano",
-        {**SMALL, "network_g": {"act": False, **ORIGINAL_PARAGON}},
+        {**SMALL, "network_g": {"act": False, **ORIGINALS["paragonsr2_nano"]}},
     ),
     "nano tuned, small crops": Recipe("tuned", "paragonsr2_nano", SMALL),
 }

@@ -44,15 +44,11 @@ def _detail_gain(default: float) -> Any:
     return Field(default, gt=0, le=10, description="factor on the last convolution's initial weights")
 
 
-ORIGINAL_PARAGON = {"alpha": -0.4, "detail_gain": 0.05, "layer_scale": 1e-5}
-"""Nano's arguments as they were on 2025-12-01, in our signs: what was called sharpening there blurs."""
-
-
 class ParagonSR2Spec(Frozen):
     """What all ParagonSR2 networks have.
 
-    The defaults mend what that version's initialisation and pre-filter did to the signal; ORIGINAL_PARAGON is
-    what nano did, but for its borders (zeros there, replicated here) and the order of its initial filters.
+    The defaults mend what the originals' initialisation and pre-filter did to the signal. `originals` has
+    what each of them did, but for borders (zeros there, replicated here) and the order of initial filters.
     """
 
     type: str

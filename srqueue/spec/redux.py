@@ -14,11 +14,11 @@ from typing import Any
 from srqueue.spec.layers import get_path, leaves, set_path
 from srqueue.spec.networks import (
     NETWORK_SPECS,
-    ORIGINAL_PARAGON,
     SPANDREL,
     ParagonSR2Spec,
     network_keys,
 )
+from srqueue.spec.originals import ORIGINALS
 from srqueue.spec.presets import architecture_names
 from srqueue.spec.redux_tables import (
     ABSENT,
@@ -133,9 +133,10 @@ def _network(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
             found.lost[f"network_g.{key}"] = f"{wanted['type']} has no such argument here"
     if note := NETWORK_NOTES.get(str(wanted["type"])):
         found.notes.append(note)
-    if issubclass(model, ParagonSR2Spec) and not ORIGINAL_PARAGON.keys() <= wanted.keys():
-        original = ", ".join(f"{k}: {v:g}" for k, v in ORIGINAL_PARAGON.items())
-        found.notes.append(f"what is not said of the network is mended here; as nano was there: {original}")
+    original = ORIGINALS.get(str(wanted["type"]), {})
+    if not original.keys() <= wanted.keys():
+        listed = ", ".join(f"{k}: {v:g}" for k, v in original.items())
+        found.notes.append(f"what is not said of the network is mended here; as it was there: {listed}")
     found.spec["network_g"] = wanted
 
 

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from srqueue.errors import SpecError
-from srqueue.spec.networks import ORIGINAL_PARAGON, NetworkSpec, ParagonSR2Spec
+from srqueue.spec.networks import NetworkSpec, ParagonSR2Spec
+from srqueue.spec.originals import ORIGINALS
 from workers.trainer.model_file import FORMAT
 
 SWITCHES = ("act",)
@@ -68,11 +69,14 @@ def _of_others(network: NetworkSpec, strict: bool, where: str) -> list[str]:
                 where=where,
                 hint=f"set network_g.{name}: false, or path.strict_load_g: false if you know that they were",
             )
-    if not isinstance(network, ParagonSR2Spec) or network.alpha == ORIGINAL_PARAGON["alpha"]:
+    if not isinstance(network, ParagonSR2Spec):
+        return []
+    original = ORIGINALS[network.type]["alpha"]
+    if network.alpha == original:
         return []
     return [
-        f"the file does not say its pre-filter, and network_g has alpha: {network.alpha:g}; of the original "
-        f"code's nano it is network_g.alpha: {ORIGINAL_PARAGON['alpha']:g} here"
+        f"the file does not say its pre-filter, and network_g has alpha: {network.alpha:g}; the original "
+        f"code's default for this network is network_g.alpha: {original:g} here"
     ]
 
 

@@ -5,7 +5,8 @@ import pytest
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.job import JobSpec, spec_id
-from srqueue.spec.networks import EdsrSpec, SpandrelSpec
+from srqueue.spec.networks import NETWORK_SPECS, EdsrSpec, ParagonSR2Spec, SpandrelSpec
+from srqueue.spec.originals import ORIGINALS
 
 CC0 = DatasetRef("cc0", identity="a" * 64, scale=2)
 
@@ -69,6 +70,13 @@ def test_another_of_spandrels_networks_does_not_keep_the_arguments_of_the_one_be
 def test_the_id_of_a_job_names_which_of_spandrels_networks():
     asked = ["spandrel:DAT", "spandrel:HAT", "compact"]
     assert len({spec_id(expand(CC0, architecture=a).spec) for a in asked}) == 3
+
+
+def test_every_paragonsr2_can_begin_as_its_original_did():
+    assert ORIGINALS.keys() == {t for t, spec in NETWORK_SPECS.items() if issubclass(spec, ParagonSR2Spec)}
+    for kind, arguments in ORIGINALS.items():
+        spec = expand(CC0, architecture=kind, overrides=[("original", {"network_g": arguments})]).spec
+        assert spec.network_g.model_dump() == {"type": kind, "act": False, **arguments}
 
 
 @pytest.mark.parametrize("wrong", ["spandrel:", "spandrel:../x", "spandrel:a b", "spandrel"])

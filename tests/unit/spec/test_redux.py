@@ -4,7 +4,7 @@ import pytest
 
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand
-from srqueue.spec.networks import ORIGINAL_PARAGON
+from srqueue.spec.originals import ORIGINALS
 from srqueue.spec.reading import read_yaml
 from srqueue.spec.redux import imported
 
@@ -214,14 +214,28 @@ def test_networks_are_found_by_their_names_there(theirs, ours):
 
 
 def test_what_blurs_there_blurs_here_and_the_mended_defaults_are_told():
-    mended, signs = "as nano was there: alpha: -0.4, detail_gain: 0.05, layer_scale: 1e-05", "it is -0.4 here"
+    mended, signs = "as it was there: alpha: -0.4, detail_gain: 0.05, layer_scale: 1e-05", "it is -0.4 here"
     plain = read("network_g: {type: paragonsr2_nano}")
     assert "alpha" not in plain.spec["network_g"]
     assert mended in " ".join(plain.notes)
     whole = read("network_g: {type: paragonsr2_nano, alpha: 0.4, detail_gain: 0.05, layer_scale: 1e-5}")
-    assert whole.spec["network_g"] == {"type": "paragonsr2_nano", **ORIGINAL_PARAGON}
+    assert whole.spec["network_g"] == {"type": "paragonsr2_nano", **ORIGINALS["paragonsr2_nano"]}
     assert signs in " ".join(whole.notes)
     assert mended not in " ".join(whole.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "original"),
+    [
+        ("xl", "alpha: -0.6, detail_gain: 0.1, layer_scale: 1e-05"),
+        ("micro", "alpha: -0.45, detail_gain: 0.08, layer_scale: 1e-05"),
+        ("realtime", "alpha: -0.3, detail_gain: 0.05, layer_scale: 1e-05"),
+        ("stream", "alpha: 0, detail_gain: 0.1, layer_scale: 1e-05"),
+    ],
+)
+def test_each_network_is_told_what_it_was_itself_there(name, original):
+    notes = read(f"network_g: {{type: paragonsr2_{name}}}").notes
+    assert notes == [f"what is not said of the network is mended here; as it was there: {original}"]
 
 
 def test_an_unknown_network_is_not_replaced_by_the_presets():

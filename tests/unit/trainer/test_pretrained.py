@@ -8,7 +8,7 @@ import torch
 
 from srqueue.errors import SpecError
 from srqueue.spec.job import PathSpec
-from srqueue.spec.networks import CompactSpec, ParagonSR2NanoSpec
+from srqueue.spec.networks import NETWORK_SPECS, CompactSpec, ParagonSR2NanoSpec
 from workers.trainer.archs import build_network
 from workers.trainer.model_file import describe, write_model
 from workers.trainer.pretrained import load_pretrained
@@ -180,6 +180,14 @@ def test_of_a_file_without_our_metadata_nothing_is_taken_for_granted(weights):
     assert "act: true" in caught.value.message
     assert "network_g.act: false" in (caught.value.hint or "")
     assert load_into(active, file, strict=False)
+
+
+@pytest.mark.parametrize(("name", "alpha"), [("micro", "-0.45"), ("realtime", "-0.3"), ("stream", "0")])
+def test_each_network_is_told_its_own_original_pre_filter(weights, name, alpha):
+    spec = NETWORK_SPECS[f"paragonsr2_{name}"]()
+    file = weights(build_network(spec, 2).state_dict())
+    assert f"network_g.alpha: {alpha} here" in load_into(spec, file)
+    assert load_into(spec.model_copy(update={"alpha": float(alpha)}), file) == ""
 
 
 def test_damaged_metadata_are_refused(weights):

@@ -24,3 +24,27 @@ ORIGINALS: dict[str, dict[str, float]] = {
     "paragonsr2_stream": _began(0.0, 0.1),
 }
 """`type` -> the arguments that make our network begin as the original did."""
+
+_DECEMBER = {
+    "fast_body_mode": True,
+    "use_norm": True,
+    "use_channel_mod": True,
+    "use_content_aware": True,
+    "use_attention": True,
+}
+_LARGE = {**_DECEMBER, "fast_body_mode": False, "use_content_aware": None, "use_attention": None}
+_JANUARY = {"attention_mode": None, "export_safe": None, "window_size": None}
+
+SWITCHES: dict[str, dict[str, bool | None]] = {
+    "paragonsr2_nano": {**_DECEMBER, "use_norm": False, "use_channel_mod": False},
+    "paragonsr2_micro": {**_DECEMBER, "use_norm": False},
+    "paragonsr2_tiny": {**_DECEMBER},
+    "paragonsr2_xs": {**_DECEMBER},
+    "paragonsr2_s": {**_DECEMBER},
+    "paragonsr2_m": {**_DECEMBER, "fast_body_mode": False},
+    "paragonsr2_l": {**_LARGE},
+    "paragonsr2_xl": {**_LARGE},
+    "paragonsr2_realtime": {**_JANUARY},
+    "paragonsr2_stream": {**_JANUARY},
+}
+"""`type` -> switches of its parts, with the default that its tensors here have; None: not read there."""

@@ -12,25 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from srqueue.spec.layers import get_path, leaves, set_path
-from srqueue.spec.networks import (
-    NETWORK_SPECS,
-    SPANDREL,
-    ParagonSR2Spec,
-    network_keys,
-)
-from srqueue.spec.originals import ORIGINALS
-from srqueue.spec.presets import architecture_names
-from srqueue.spec.redux_tables import (
-    ABSENT,
-    LOST,
-    NEEDLESS,
-    NETWORK_ARGUMENTS,
-    NETWORK_NOTES,
-    OUR_NETWORKS,
-    SWITCHED_BY,
-    TAKEN,
-    UNLESS,
-)
+from srqueue.spec.redux_network import read_network
+from srqueue.spec.redux_tables import ABSENT, LOST, NEEDLESS, SWITCHED_BY, TAKEN, UNLESS
 from srqueue.spec.redux_train import Imported, is_schedule_free, read_train
 
 _SCALES = (2, 3, 4)
@@ -76,7 +59,7 @@ def _fits(path: str, pattern: str) -> bool:
 
 def _sections(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
     """Carries over what is more than one key; yields the paths that were read."""
-    for read in (_top, _network, _folders, _pretrained, read_train):
+    for read in (_top, read_network, _folders, _pretrained, read_train):
         yield from read(raw, found)
 
 
@@ -99,45 +82,6 @@ def _top(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
     gt_size = get_path(raw, "datasets.train.gt_size")
     if isinstance(gt_size, int) and isinstance(scale, int) and scale > 0:
         set_path(found.spec, "datasets.train.lq_size", gt_size // scale)
-
-
-def _network(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
-    yield "network_g"
-    given = raw.get("network_g")
-    if not isinstance(given, Mapping):
-        return
-    theirs = str(given.get("type") or "")
-    kind = theirs.lower()
-    wanted = dict(OUR_NETWORKS.get(kind) or ({"type": kind} if kind in NETWORK_SPECS else {}))
-    if kind.startswith(f"{SPANDREL}:"):
-        wanted = network_keys(SPANDREL + theirs[len(SPANDREL) :])
-    if not wanted:
-        # It stays in the spec: without it the preset's network would be trained instead, and nobody told.
-        found.spec["network_g"] = {"type": theirs}
-        found.lost["network_g.type"] = (
-            f"there is no network {theirs!r} here; known are {', '.join(architecture_names())}, and "
-            f"{SPANDREL}:NAME for those of the spandrel library"
-        )
-        return
-    model = NETWORK_SPECS[str(wanted["type"])]
-    for key, value in given.items():
-        ours = NETWORK_ARGUMENTS.get(key, key)
-        if ours == "alpha" and issubclass(model, ParagonSR2Spec) and isinstance(value, int | float):
-            wanted[ours] = -value if value else value
-            found.notes.append(
-                f"alpha {value:g} there blurs: it is {wanted[ours]:g} here, where above 0 sharpens"
-            )
-        elif ours in model.model_fields and ours != "type":
-            wanted[ours] = value
-        elif key not in ("type", "scale", "upscale", "upscaling"):
-            found.lost[f"network_g.{key}"] = f"{wanted['type']} has no such argument here"
-    if note := NETWORK_NOTES.get(str(wanted["type"])):
-        found.notes.append(note)
-    original = ORIGINALS.get(str(wanted["type"]), {})
-    if not original.keys() <= wanted.keys():
-        listed = ", ".join(f"{k}: {v:g}" for k, v in original.items())
-        found.notes.append(f"what is not said of the network is mended here; as it was there: {listed}")
-    found.spec["network_g"] = wanted
 
 
 def _folders(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:

@@ -44,8 +44,19 @@ OUR_NETWORKS: dict[str, dict[str, object]] = {
 }
 """Their `network_g.type`, in small letters, with its size there. Names that are ours too need no row."""
 
-NETWORK_ARGUMENTS = {"feature_channels": "num_feat", "n_feats": "num_feat", "n_resblocks": "num_block"}
+NETWORK_ARGUMENTS = {
+    "feature_channels": "num_feat",
+    "n_feats": "num_feat",
+    "n_resblocks": "num_block",
+    "upsampler_alpha": "alpha",
+}
 """Their argument -> ours, where the names differ."""
+
+NETWORK_NEEDLESS = {
+    "use_channels_last": "compute.channels_last says how pictures lie in memory",
+    "use_checkpointing": "it saves memory and changes no result; micro-batches do so here",
+}
+"""Arguments of their ParagonSR2 that change no result."""
 
 NETWORK_NOTES = {
     "compact": "compact here has LeakyReLU and a bicubic skip, theirs PReLU and a nearest one",

@@ -202,13 +202,21 @@ def test_the_wrong_sign_of_ssimloss_is_told():
         ("{type: span, feature_channels: 32}", {"type": "span", "num_feat": 32}),
         ("{type: edsr_m}", {"type": "edsr", "num_feat": 64, "num_block": 16}),
         ("{type: spandrel:DAT}", {"type": "spandrel", "name": "DAT"}),
+        ("{type: paragonsr2_nano, upsampler_alpha: 0.2}", {"type": "paragonsr2_nano", "alpha": -0.2}),
+        (
+            "{type: paragonsr2_realtime, upsampler_alpha: 0.3, detail_gain: 0.05}",
+            {"type": "paragonsr2_realtime", "alpha": -0.3, "detail_gain": 0.05},
+        ),
+        ("{type: paragonsr2_stream, upsampler_alpha: 0.0}", {"type": "paragonsr2_stream", "alpha": 0}),
+        ("{type: paragonsr2_stream, upsampler_alpha: -0.4}", {"type": "paragonsr2_stream", "alpha": 0}),
         ("{type: paragonsr2_nano, alpha: 0.2}", {"type": "paragonsr2_nano", "alpha": -0.2}),
         ("{type: paragonsr2_stream, alpha: 0}", {"type": "paragonsr2_stream", "alpha": 0}),
     ],
 )
-def test_networks_are_found_by_their_names_there(theirs, ours):
+def test_networks_are_found_by_their_names_there_and_nothing_of_them_is_lost(theirs, ours):
     found = read(f"network_g: {theirs}")
     assert found.spec["network_g"] == ours
+    assert found.lost == {}
     whole = expanded(read(f"{{network_g: {theirs}, train: {{total_iter: 100}}}}"))
     assert whole.network_g.type == ours["type"]
 
@@ -236,6 +244,44 @@ def test_what_blurs_there_blurs_here_and_the_mended_defaults_are_told():
 def test_each_network_is_told_what_it_was_itself_there(name, original):
     notes = read(f"network_g: {{type: paragonsr2_{name}}}").notes
     assert notes == [f"what is not said of the network is mended here; as it was there: {original}"]
+
+
+def test_the_sign_of_upsampler_alpha_is_told():
+    read_it = [read(f"network_g: {{type: paragonsr2_s, upsampler_alpha: {v}}}").notes for v in (0.5, -0.4, 0)]
+    assert "upsampler_alpha 0.5 there blurs: it is -0.5 here, where above 0 sharpens" in read_it[0]
+    assert "upsampler_alpha -0.4 there does nothing: it is 0 here, where above 0 sharpens" in read_it[1]
+    assert not any("upsampler_alpha" in note for note in read_it[2])
+
+
+@pytest.mark.parametrize(
+    ("network", "needless"),
+    [
+        ("{type: paragonsr2_nano, use_norm: false, use_channel_mod: false, fast_body_mode: true, "
+         "use_attention: true, use_content_aware: true, use_channels_last: true}", 6),
+        ("{type: paragonsr2_m, fast_body_mode: false, use_norm: true}", 2),
+        ("{type: paragonsr2_xl, use_attention: true}", 1),
+        ("{type: paragonsr2_stream, attention_mode: sdpa, export_safe: true, use_checkpointing: true}", 3),
+    ],
+)  # fmt: skip
+def test_what_the_original_was_built_with_anyway_is_not_missed(network, needless):
+    found = read(f"network_g: {network}")
+    assert found.lost == {}
+    assert len(found.needless) == needless
+
+
+@pytest.mark.parametrize(
+    ("network", "key", "default"),
+    [
+        ("{type: paragonsr2_nano, use_attention: false}", "use_attention", "use_attention true"),
+        ("{type: paragonsr2_nano, use_norm: true}", "use_norm", "use_norm false"),
+        ("{type: paragonsr2_s, fast_body_mode: false}", "fast_body_mode", "fast_body_mode true"),
+        ("{type: paragonsr2_stream, use_norm: true}", "use_norm", "no such argument"),
+    ],
+)
+def test_what_gives_an_original_other_tensors_is_lost_and_told(network, key, default):
+    found = read(f"network_g: {network}")
+    assert key not in found.spec["network_g"]
+    assert default in found.lost[f"network_g.{key}"]
 
 
 def test_an_unknown_network_is_not_replaced_by_the_presets():

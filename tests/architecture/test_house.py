@@ -84,6 +84,14 @@ def test_a_preset_file_begins_with_when_to_use_it(path):
     assert path.read_text().startswith("#")
 
 
+def test_what_an_architecture_is_does_not_say_how_many_parameters_it_has():
+    """They depend on the scale; `arch ls` counts them."""
+    told = [load_preset(name, "architectures").description for name in architecture_names()]
+    assert [text for text in told if re.search(r"parameters|\d\s*[kM]\b", text)] == [
+        "SPAN-S, attention without parameters"
+    ]
+
+
 def test_architecture_files_hold_no_rates_and_no_lengths():
     for path in (ROOT / "presets/architectures").glob("*.yaml"):
         assert not re.search(r"^\s*(train|val|lr|total_iter|warmup_iter)\s*:", path.read_text(), re.M), path

@@ -17,8 +17,6 @@ app = typer.Typer(help="List the networks and what they cost; look at one.", no_
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Scale = Annotated[int, typer.Option("--scale", min=2, max=4, help="2, 3 or 4.")]
 
-_LONGEST = 300  # seconds; the largest networks take one each
-
 
 @app.command("ls")
 def list_architectures(scale: Scale = 2, as_json: Json = False) -> None:
@@ -79,36 +77,9 @@ def _without(figures: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _describe(names: Sequence[str], scale: int) -> dict[str, dict[str, Any]]:
-    """Asks `workers.arch_table`, where torch is. Raises SpecError for a network that cannot be built here."""
-    import json
-    import subprocess
-    import sys
-
-    from srqueue.errors import SpecError, SrqueueError
+    from srqueue.cli.network_figures import network_figures
     from srqueue.settings import load_settings
     from srqueue.spec.presets import load_architecture
-    from srqueue.stack.commands import child_environment, require
 
-    require("torch", "worker")
-    request = {
-        "scale": scale,
-        "networks": {name: load_architecture(name).tree["network_g"] for name in names},
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "workers.arch_table"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        env=child_environment(load_settings(), OMP_NUM_THREADS="1"),
-        timeout=_LONGEST,
-    )
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout.rstrip().rpartition("\n")[2])
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise SrqueueError(f"the networks could not be looked at: {last}") from None
-    if "error" in answer:
-        said = answer["error"]
-        raise SpecError(said["message"], where=said["where"], hint=said["hint"])
-    found: dict[str, dict[str, Any]] = answer["result"]
-    return found
+    networks = {name: load_architecture(name).tree["network_g"] for name in names}
+    return network_figures(load_settings(), networks, scale)

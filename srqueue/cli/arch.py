@@ -42,19 +42,21 @@ def show_architecture(
     as_json: Json = False,
 ) -> None:
     """Show one network: its arguments, its figures, where its parameters are."""
+    from srqueue.spec.networks import network_arguments
     from srqueue.spec.presets import load_architecture
 
     preset = load_architecture(name)
     figures = _describe([name], scale)[name]
-    arguments = preset.tree["network_g"]
+    network = preset.tree["network_g"]
+    arguments = network_arguments(network)
     if as_json:
-        print_json({"name": name, "network_g": arguments, **figures})
+        print_json({"name": name, "network_g": network, "arguments": arguments, **figures})
         return
     _, parameters, multiply_adds, sees = _row(name, figures)
     rows = {
         "name": name,
         "what it is": preset.description,
-        "arguments": ", ".join(f"{key}: {value}" for key, value in arguments.items()),
+        "type": network["type"],
         "parameters": f"{parameters}, and {figures['frozen']:,} that are not trained",
         "multiply-adds": f"{multiply_adds} for 1280x720 pixels of output",
         "sees": sees,
@@ -64,12 +66,23 @@ def show_architecture(
         print(f"{key:<15} {value}")
     for part, count in figures["parts"].items():
         print(f"  {part:<20} {count:,}")
+    print("arguments, each to change with --set network_g.ARGUMENT=VALUE")
+    width = max(len(key) for key in arguments)
+    for key, argument in arguments.items():
+        print(f"  {key:<{width}}  {_given(argument)}; {argument['description']}")
 
 
 def _row(name: str, figures: dict[str, Any]) -> list[str]:
     field, work = figures["receptive_field"], figures["multiply_adds"]
     seen = [f"{field}x{field} px" if field else "not measured", *figures["sees"]]
     return [name, f"{figures['parameters']:,}", f"{work / 1e9:,.1f} G" if work else "-", ", ".join(seen)]
+
+
+def _given(argument: dict[str, Any]) -> str:
+    import json
+
+    value, default = (json.dumps(argument[key]) for key in ("value", "default"))
+    return value if value == default or argument["default"] is None else f"{value} (by default {default})"
 
 
 def _without(figures: dict[str, Any], key: str) -> dict[str, Any]:

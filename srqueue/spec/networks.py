@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, JsonValue
@@ -162,6 +163,18 @@ NETWORK_SPECS: dict[str, type[Frozen]] = {
 }
 """The spec class of each `type`."""
 NETWORK_TYPES = tuple(NETWORK_SPECS)
+
+
+def network_arguments(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The arguments of a `network_g` by name: `value` as it stands there, `default`, `description`."""
+    fields = NETWORK_SPECS[network["type"]].model_fields
+    found = {}
+    for name, field in fields.items():
+        if name != "type":
+            default = None if field.is_required() else field.get_default(call_default_factory=True)
+            value = network.get(name, default)
+            found[name] = {"value": value, "default": default, "description": field.description or ""}
+    return found
 
 
 def network_keys(name: str) -> dict[str, Any]:

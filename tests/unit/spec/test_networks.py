@@ -5,7 +5,7 @@ import pytest
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.job import JobSpec, spec_id
-from srqueue.spec.networks import NETWORK_SPECS, EdsrSpec, ParagonSR2Spec, SpandrelSpec
+from srqueue.spec.networks import NETWORK_SPECS, EdsrSpec, ParagonSR2Spec, SpandrelSpec, network_arguments
 from srqueue.spec.originals import ORIGINALS
 
 CC0 = DatasetRef("cc0", identity="a" * 64, scale=2)
@@ -70,6 +70,24 @@ def test_another_of_spandrels_networks_does_not_keep_the_arguments_of_the_one_be
 def test_the_id_of_a_job_names_which_of_spandrels_networks():
     asked = ["spandrel:DAT", "spandrel:HAT", "compact"]
     assert len({spec_id(expand(CC0, architecture=a).spec) for a in asked}) == 3
+
+
+def test_every_argument_of_every_network_says_what_it_is():
+    lacking = [
+        f"{kind}.{name}"
+        for kind in NETWORK_SPECS
+        for name, argument in network_arguments({"type": kind}).items()
+        if not argument["description"]
+    ]
+    assert not lacking
+
+
+def test_the_arguments_of_a_network_are_as_given_beside_their_defaults():
+    found = network_arguments({"type": "edsr", "num_feat": 256})
+    assert list(found) == ["num_feat", "num_block", "res_scale"]
+    assert (found["num_feat"]["value"], found["num_feat"]["default"]) == (256, 64)
+    assert (found["num_block"]["value"], found["num_block"]["default"]) == (16, 16)
+    assert network_arguments({"type": "spandrel", "name": "DAT"})["arguments"]["value"] == {}
 
 
 def test_every_paragonsr2_can_begin_as_its_original_did():

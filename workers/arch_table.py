@@ -29,8 +29,9 @@ def describe(spec: NetworkSpec, scale: int) -> dict[str, Any]:
     """Figures of one network.
 
     `parameters`, `frozen`: values; `parts`: learnable values by the first part of their names;
-    `multiply_adds`: of one picture of 1280x720 pixels after enlargement; `receptive_field`: LR pixels across
-    that one output pixel depends on through convolutions (null: not measured); `sees`: what it sees besides.
+    `multiply_adds`: of one picture of 1280x720 pixels after enlargement (null: not counted);
+    `receptive_field`: LR pixels across that one output pixel depends on through convolutions (null: not
+    measured); `sees`: what it sees besides.
     Raises SpecError as `build_network` does.
     """
     if spec.type == SPANDREL:  # foreign code may look at values, which there are none of on `meta`
@@ -48,7 +49,7 @@ def describe(spec: NetworkSpec, scale: int) -> dict[str, Any]:
         "frozen": sum(p.numel() for p in net.parameters() if not p.requires_grad),
         "parts": {part: count for part, count in parts.items() if count},
         "tensors": {name: list(tensor.shape) for name, tensor in net.state_dict().items()},
-        "multiply_adds": None if spec.type == SPANDREL else multiply_adds(net, scale),
+        "multiply_adds": of_foreign(net, scale) if spec.type == SPANDREL else multiply_adds(net, scale),
         "receptive_field": field,
         "sees": sorted({str(m.sees) for m in net.modules() if hasattr(m, "sees")}),
     }
@@ -60,6 +61,18 @@ def multiply_adds(net: nn.Module, scale: int) -> int:
     with torch.no_grad(), counter:
         net.eval()(torch.empty(1, 3, -(-HEIGHT // scale), -(-WIDTH // scale), device="meta"))
     return int(counter.get_total_flops()) // 2
+
+
+def of_foreign(net: nn.Module, scale: int) -> int | None:
+    """Multiply-adds of a network whose code is not ours, moved to `meta`; None where it cannot run there.
+
+    A small real picture would not do: windows are padded and global attention grows with the square of the
+    area, so its count cannot be enlarged to 1280x720.
+    """
+    try:
+        return multiply_adds(net.to("meta"), scale)
+    except Exception:  # some look at values, which `meta` has none of; some cannot take that size
+        return None
 
 
 def receptive_field(net: nn.Module, scale: int) -> int:

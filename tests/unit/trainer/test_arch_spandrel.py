@@ -5,6 +5,7 @@ import torch
 
 from srqueue.errors import SpecError
 from srqueue.spec.networks import SpandrelSpec
+from workers.arch_table import describe
 from workers.trainer.archs import build_network
 
 pytest.importorskip("torchvision")
@@ -53,3 +54,17 @@ def test_what_needs_channels_gets_three_and_what_could_only_restore_enlarges():
 def test_what_cannot_be_trained_is_refused_before_the_first_iteration(name, arguments, message):
     with pytest.raises(SpecError, match=message):
         build_network(SpandrelSpec(name=name, arguments=arguments), 2)
+
+
+def test_its_figures_are_those_of_its_convolutions():
+    found = describe(SpandrelSpec(name="Compact", arguments={"num_feat": 8, "num_conv": 2}), 2)
+    weights = 9 * (3 * 8 + 2 * 8 * 8 + 8 * 12)
+    assert found["multiply_adds"] == weights * 640 * 360
+    assert found["parameters"] == weights + 3 * 8 + 12 + 3 * 8, "biases, and PReLU's slopes"
+    assert found["receptive_field"] is None
+
+
+def test_without_a_count_of_multiply_adds_the_other_figures_are_there():
+    found = describe(SpandrelSpec(name="SeemoRe"), 2)  # chooses by value which of its experts work
+    assert found["multiply_adds"] is None
+    assert found["parameters"] > 100_000

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from srqueue.errors import SpecError
 from srqueue.spec.networks import SPANDREL, NetworkSpec
 from srqueue.spec.presets import architecture_names, load_preset
-from workers.arch_table import describe, receptive_field
+from workers.arch_table import describe, of_foreign, receptive_field
 from workers.trainer.archs import build_network
 from workers.trainer.data.resize import bicubic
 
@@ -120,6 +120,16 @@ def test_the_multiply_adds_are_those_of_the_convolutions():
     found = describe(spec_of("compact"), 2)
     weights = 9 * (3 * 32 + 4 * 32 * 32 + 32 * 12)
     assert found["multiply_adds"] == weights * 640 * 360
+
+
+class LooksAtValues(torch.nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x) * (2 if x.max().item() > 1 else 1)
+
+
+def test_foreign_multiply_adds_are_counted_where_the_code_runs_without_values():
+    assert of_foreign(torch.nn.Conv2d(3, 8, 3, padding=1), 4) == 9 * 3 * 8 * 320 * 180
+    assert of_foreign(LooksAtValues(3, 8, 3, padding=1), 4) is None
 
 
 def test_spandrel_without_its_packages_says_what_to_install(monkeypatch):

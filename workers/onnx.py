@@ -9,6 +9,7 @@ from pathlib import Path
 
 from srqueue.errors import SrqueueError, UsageError
 from srqueue.run.atomic import write_file
+from srqueue.spec.networks import network_name
 from workers.trainer.model_file import read_model
 
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
@@ -55,7 +56,7 @@ def _run(asked: argparse.Namespace) -> None:
         raise UsageError(f"cannot write the model: {error.strerror}", where=str(target)) from None
     form = "float16" if asked.fp16 else "float32"
     given = "any size" if size is None else f"{size[1]}x{size[0]} pixels only"
-    print(f"{target}  {model.network.type} x{model.scale}, {form}, opset {asked.opset}, {given}")
+    print(f"{target}  {network_name(model.network)} x{model.scale}, {form}, opset {asked.opset}, {given}")
     for (height, width), difference in exported.differences.items():
         print(f"onnxruntime and torch differ by at most {difference:.1e} at {width}x{height} pixels")
 

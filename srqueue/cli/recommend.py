@@ -201,6 +201,7 @@ def _row(forecast: Forecast) -> dict[str, Any]:
 
 def _tell(dataset: str, device: str, ref: DatasetRef, forecasts: list[Forecast]) -> None:
     from srqueue.cli.output import duration, print_table
+    from srqueue.spec.networks import network_name
 
     stats = ref.stats
     size = f", {stats.median_width}x{stats.median_height} in the middle" if stats.median_width else ""
@@ -214,7 +215,7 @@ def _tell(dataset: str, device: str, ref: DatasetRef, forecasts: list[Forecast])
         rows.append(
             [
                 f.preset,
-                f.spec.network_g.type,
+                network_name(f.spec.network_g),
                 str(f.iterations),
                 f"{f.speed.it_s:.1f} it/s" if f.speed else "-",
                 str(f.validations),

@@ -177,6 +177,11 @@ def network_arguments(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def network_name(network: NetworkSpec) -> str:
+    """What a network is called: its type, or `spandrel:NAME`."""
+    return f"{SPANDREL}:{network.name}" if isinstance(network, SpandrelSpec) else network.type
+
+
 def network_keys(name: str) -> dict[str, Any]:
     """The `network_g` that a type stands for: `spandrel:DAT` means `{type: spandrel, name: DAT}`."""
     kind, colon, inner = name.partition(":")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from srqueue.spec.job import JobSpec
-from srqueue.spec.networks import SpandrelSpec
+from srqueue.spec.networks import network_name
 from srqueue.spec.presets import architecture_names, load_preset
 
 MEASURED_PRESET = "tuned"
@@ -25,8 +25,7 @@ def recipe_remark(preset: str, spec: JobSpec) -> str | None:
     known, network = measured_networks(), spec.network_g
     if preset not in _BY_ITS_RECIPE or network.type in known:
         return None
-    name = f"{network.type}:{network.name}" if isinstance(network, SpandrelSpec) else network.type
-    return f"the recipe of `{preset}` was measured for {' and '.join(known)}, not for {name}"
+    return f"the recipe of `{preset}` was measured for {' and '.join(known)}, not for {network_name(network)}"
 
 
 def rate_remark(spec: JobSpec) -> str | None:

@@ -17,6 +17,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from torch import nn
 
 from srqueue.errors import SrqueueError, UsageError
+from srqueue.spec.networks import network_name
 from workers.trainer.model_file import Model, describe
 from workers.trainer.onnx_windows import exportable, translations
 
@@ -91,7 +92,7 @@ def _traced(model: Model, opset: int, size: Size | None) -> onnx.ModelProto:
         )
     except torch.onnx.OnnxExporterError as error:
         raise ExportError(
-            f"{model.network.type} cannot be expressed in ONNX{'' if size else ' for any size'}: "
+            f"{network_name(model.network)} cannot be expressed in ONNX{'' if size else ' for any size'}: "
             f"{_first_cause(error)}",
             hint=None if size else "--size HEIGHTxWIDTH makes a file for one size of input",
         ) from None

@@ -5,7 +5,14 @@ import pytest
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand, set_value
 from srqueue.spec.job import JobSpec, spec_id
-from srqueue.spec.networks import NETWORK_SPECS, EdsrSpec, ParagonSR2Spec, SpandrelSpec, network_arguments
+from srqueue.spec.networks import (
+    NETWORK_SPECS,
+    EdsrSpec,
+    ParagonSR2Spec,
+    SpandrelSpec,
+    network_arguments,
+    network_name,
+)
 from srqueue.spec.originals import ORIGINALS
 
 CC0 = DatasetRef("cc0", identity="a" * 64, scale=2)
@@ -47,6 +54,11 @@ def test_spandrels_networks_are_named_with_a_colon_or_by_two_keys(asked):
 
 def test_the_name_of_a_spandrel_job_is_one_that_a_file_may_have():
     assert expand(CC0, architecture="spandrel:DAT").spec.name == "spandrel-DAT_cc0_convenience"
+
+
+def test_a_network_is_called_what_it_is_asked_for_by():
+    for asked in ("compact", "spandrel:DAT"):
+        assert network_name(expand(CC0, architecture=asked).spec.network_g) == asked
 
 
 def test_arguments_of_a_spandrel_network_are_json():

@@ -6,7 +6,9 @@ import torch
 from srqueue.errors import SpecError
 from srqueue.spec.networks import SpandrelSpec
 from workers.arch_table import describe
+from workers.onnx import main as export
 from workers.trainer.archs import build_network
+from workers.trainer.model_file import write_model
 
 pytest.importorskip("torchvision")
 pytest.importorskip("spandrel")
@@ -68,3 +70,10 @@ def test_without_a_count_of_multiply_adds_the_other_figures_are_there():
     found = describe(SpandrelSpec(name="SeemoRe"), 2)  # chooses by value which of its experts work
     assert found["multiply_adds"] is None
     assert found["parameters"] > 100_000
+
+
+def test_an_export_names_which_of_spandrels_networks_it_is(tmp_path, capsys):
+    spec = SpandrelSpec(name="Compact", arguments={"num_feat": 8, "num_conv": 1})
+    write_model(tmp_path / "m.safetensors", build_network(spec, 2).state_dict(), spec, 2, "5", {})
+    assert export([str(tmp_path / "m.safetensors"), str(tmp_path / "m.onnx")]) == 0
+    assert "m.onnx  spandrel:Compact x2, float32" in capsys.readouterr().out

@@ -88,9 +88,10 @@ def test_a_loss_of_a_bf16_output_is_computed_in_float32(spec, pair):
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda s: s.type)
 def test_the_gradient_is_that_of_finite_differences(spec):
-    """In float64, at 23 x 25 pixels: two scales of MS-SSIM with an odd side."""
+    """In float64, at 23 x 25 pixels: two scales of MS-SSIM with an odd side. One channel, but for luma, which
+    would be L1 then."""
     draw = torch.Generator().manual_seed(1)
-    hr = torch.rand(1, 1, 23, 25, generator=draw, dtype=torch.float64)
+    hr = torch.rand(1, 3 if spec.type == "luma" else 1, 23, 25, generator=draw, dtype=torch.float64)
     sr = (hr + 0.1 * torch.randn(hr.shape, generator=draw, dtype=torch.float64)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: loss_of(spec, x, hr), sr, eps=1e-7, atol=1e-7, rtol=1e-4)
 

@@ -200,6 +200,22 @@ def test_pretrained_weights_are_started_from(new_job):
         assert torch.allclose(tensors[f"model/{name}"], weight, atol=1e-6)
 
 
+def test_the_whole_list_of_what_did_not_fit_is_in_the_attempts_log(new_job, capfd):
+    first = new_job(10)
+    model = first.run.path / first.attempt().export
+    deep = {"type": "compact", "num_feat": 8, "num_conv": 5}
+    path = {"path__pretrain_network_g": str(model), "path__strict_load_g": False}
+    job = new_job(2, "deep", network_g=deep, **path)
+    job.attempt()
+    (told,) = [text for text in job.messages() if "tensors taken over" in text]
+    assert "(all are named in the attempt's log)" in told
+    printed = capfd.readouterr().out
+    names = [name for name in job.tensors()[1] if name.startswith("model/body.")]
+    last = max(names, key=lambda name: int(name.split(".")[1])).removeprefix("model/")
+    assert last not in told
+    assert printed.count(f"  missing: {last}\n") == 1
+
+
 def test_without_validation_the_last_weights_are_exported(new_job):
     job = new_job(10, val__val_enabled=False)
     outcome = job.attempt()

@@ -133,7 +133,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     contents = (
         (restored.tensors, standing.begun)
         if restored
-        else begin(spec, datasets.identities, lambda text: reporter.message("warning", text))
+        else begin(spec, datasets.identities, lambda text: reporter.message("warning", text), tell)
     )
 
     def build(contents: Contents) -> Trainer:

@@ -18,17 +18,25 @@ from workers.trainer.state import Contents, RunState
 Tell = Callable[[str], object]
 
 
-def begin(spec: JobSpec, data: dict[str, str | None], tell: Tell) -> Contents:
-    """A function of the spec and the files that it names; `tell` gets what a user should know.
+def begin(spec: JobSpec, data: dict[str, str | None], tell: Tell, log: Tell) -> Contents:
+    """A function of the spec and the files that it names.
+
+    `tell` gets what a user should know, `log` what is too long for that.
 
     Raises SpecError where another run's checkpoint does not fit, CheckpointError where it is not whole.
     """
     if spec.path.resume_from:
         return _of_another_run(spec, Path(spec.path.resume_from).expanduser(), data, tell)
     net = _initial(spec)
-    if spec.path.pretrain_network_g and (told := load_pretrained(net, spec.path, spec.network_g, spec.scale)):
-        tell(told)
+    if spec.path.pretrain_network_g:
+        told = load_pretrained(net, spec.path, spec.network_g, spec.scale, log)
+        if told:
+            tell(told)
     return {f"model/{name}": t for name, t in net.state_dict().items()}, RunState()
+
+
+def unheard(text: str) -> None:
+    """Where all was told before."""
 
 
 def _initial(spec: JobSpec) -> nn.Module:

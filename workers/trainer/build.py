@@ -6,7 +6,7 @@ import torch
 
 from srqueue.spec.job import JobSpec
 from workers.trainer.archs import build_network
-from workers.trainer.beginning import begin
+from workers.trainer.beginning import begin, unheard
 from workers.trainer.data.batches import Batches
 from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.datasets import Datasets
@@ -56,7 +56,7 @@ def build_trainer(
         saver=saver,
         reporter=reporter,
         stop=stop,
-        initial=lambda: begin(spec, datasets.identities, lambda told: None),
+        initial=lambda: begin(spec, datasets.identities, unheard, unheard),
     )
     trainer.load(tensors, state)
     return trainer

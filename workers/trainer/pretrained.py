@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -23,12 +24,15 @@ _PICKLES = {".pth", ".pt", ".ckpt", ".bin"}
 _NAMED = 5
 
 
-def load_pretrained(net: nn.Module, path: PathSpec, network: NetworkSpec, scale: int) -> str:
+def load_pretrained(
+    net: nn.Module, path: PathSpec, network: NetworkSpec, scale: int, log: Callable[[str], object]
+) -> str:
     """Loads `path.pretrain_network_g`, a safetensors file, into `net`; what is worth knowing, or "".
 
     `network`, `scale`: what `net` was built of. A file that srqueue exported says of what its weights are,
     and must agree; any other file is taken by the names and shapes of its tensors. With `path.strict_load_g`
     whatever does not fit is a SpecError that names the tensors; without it that stays as it was initialised.
+    `log` gets the names where they are too many for a sentence.
     """
     file = Path(path.pretrain_network_g or "").expanduser()
     where = f"path.pretrain_network_g: {file}"
@@ -37,7 +41,13 @@ def load_pretrained(net: nn.Module, path: PathSpec, network: NetworkSpec, scale:
     told = check_kin(metadata, network, scale, path.strict_load_g, where)
     own, unlike = net.state_dict(), _take_off_repeated(tensors, net)
     fitting = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
-    misfits = _misfits(own, tensors, unlike)
+    by_kind = _misfits(own, tensors, unlike)
+    misfits = _sentence(by_kind)
+    if any(len(names) > _NAMED for names in by_kind.values()):
+        log(f"what does not fit of {file}:")
+        for what, names in by_kind.items():
+            for name in names:
+                log(f"  {what}: {name}")
     if misfits and path.strict_load_g:
         raise SpecError(
             f"the weights do not fit the network: {misfits}",
@@ -102,8 +112,8 @@ def _take_off_repeated(tensors: dict[str, Tensor], net: nn.Module) -> list[str]:
     return unlike
 
 
-def _misfits(own: dict[str, Tensor], given: dict[str, Tensor], unlike: list[str]) -> str:
-    parts = {
+def _misfits(own: dict[str, Tensor], given: dict[str, Tensor], unlike: list[str]) -> dict[str, list[str]]:
+    return {
         "unlike the fixed kernels here": unlike,
         "missing": [n for n in own if n not in given],
         "unknown": [n for n in given if n not in own],
@@ -113,7 +123,12 @@ def _misfits(own: dict[str, Tensor], given: dict[str, Tensor], unlike: list[str]
             if n in given and own[n].shape != given[n].shape
         ],
     }
-    return "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in parts.items() if names)
+
+
+def _sentence(misfits: dict[str, list[str]]) -> str:
+    told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in misfits.items() if names)
+    cut = any(len(names) > _NAMED for names in misfits.values())
+    return f"{told} (all are named in the attempt's log)" if cut else told
 
 
 def _some(names: list[str]) -> str:

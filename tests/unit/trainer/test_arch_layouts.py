@@ -156,7 +156,7 @@ def test_a_file_of_january_loads_with_its_repeated_kernels(january_file, name, s
     path, state = january_file(name, scale)
     spec = NETWORK_SPECS[f"paragonsr2_{name}"]()
     net = build_network(spec, scale)
-    assert "tensors" not in load_pretrained(net, path, spec, scale)
+    assert "tensors" not in load_pretrained(net, path, spec, scale, print)
     assert net.state_dict().keys() == state.keys()
     assert all(torch.equal(t, state[key]) for key, t in net.state_dict().items())
 
@@ -166,7 +166,7 @@ def test_a_repeated_kernel_that_differs_is_refused_by_name(january_file, kernel)
     path, _ = january_file("stream", 2, **{"base.sharp.kernel": kernel})
     spec = NETWORK_SPECS["paragonsr2_stream"]()
     with pytest.raises(SpecError, match=r"1 unlike the fixed kernels here: base\.sharp\.kernel") as caught:
-        load_pretrained(build_network(spec, 2), path, spec, 2)
+        load_pretrained(build_network(spec, 2), path, spec, 2, print)
     assert "base.blur.kernel" not in caught.value.message
 
 

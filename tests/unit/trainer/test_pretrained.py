@@ -41,9 +41,9 @@ def exported(tmp_path):
     return write
 
 
-def load(net, file, strict=True, spec=SMALL, scale=2, sha256=None):
+def load(net, file, strict=True, spec=SMALL, scale=2, sha256=None, log=print):
     path = PathSpec(pretrain_network_g=str(file), strict_load_g=strict, pretrain_sha256=sha256)
-    return load_pretrained(net, path, spec, scale)
+    return load_pretrained(net, path, spec, scale, log)
 
 
 def load_into(spec, file, strict=True, scale=2):
@@ -81,6 +81,34 @@ def test_not_strict_takes_what_fits_and_says_so(weights):
     assert told.startswith("4 of 6 tensors taken over; 1 missing")
     assert torch.equal(net.body[2].weight, state["body.2.weight"])
     assert torch.equal(net.body[0].weight, before)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_too_much_for_a_sentence_is_named_in_the_log(weights, strict):
+    deep, log = CompactSpec(num_feat=4, num_conv=4), []
+    arguments = (build_network(deep, 2), weights(build_network(SMALL, 2).state_dict()), strict, deep)
+    if strict:
+        with pytest.raises(SpecError) as caught:
+            load(*arguments, log=log.append)
+        told = caught.value.message
+    else:
+        told = load(*arguments, log=log.append)
+    assert "6 missing: body.6.weight, " in told
+    assert "and 1 more" in told
+    assert told.endswith("(all are named in the attempt's log)")
+    missing = {line.removeprefix("  missing: ") for line in log if line.startswith("  missing: ")}
+    assert missing == {f"body.{i}.{part}" for i in (6, 8, 10) for part in ("weight", "bias")}
+    assert [line for line in log if "another shape" in line] == [
+        "  of another shape: body.4.weight [12, 4, 3, 3], not [4, 4, 3, 3]",
+        "  of another shape: body.4.bias [12], not [4]",
+    ]
+
+
+def test_what_fits_into_a_sentence_is_not_told_twice(weights):
+    log = []
+    told = load(build_network(SMALL, 2), weights(other_state()), strict=False, log=log.append)
+    assert "log" not in told
+    assert log == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
     from srqueue.datasets import Registry, check_crop, check_scales, check_validation
     from srqueue.queue.contents import pinned
     from srqueue.queue.places import notes
+    from srqueue.queue.weights import check_weights
 
     registry = Registry(settings)
     expanded = pinned(registry, expanded)
@@ -38,7 +39,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
                 f"datasets.train.degradations.before makes LR anew from HR: the LR folder of {train.name!r} "
                 "is not trained on; list the steps under `after` to keep it"
             )
-    notices += notes(spec)
+    notices += notes(spec) + check_weights(spec)
     return replace(expanded, notices=tuple(filter(None, notices)))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from srqueue.datasets import Registry
 from srqueue.errors import DataError
 from srqueue.queue.places import check_start, here, made_absolute
+from srqueue.queue.weights import check_weights
 from srqueue.spec.expand import Expanded
 
 
@@ -17,10 +18,12 @@ def pinned(registry: Registry, expanded: Expanded) -> Expanded:
 
     A worker then refuses other content, and the job's identity has it. What the spec says stays, but for
     paths, which are made absolute; what is not on this machine stays open. Raises DataError where the file
-    cannot be read, SpecError where a path leads to something else than it should.
+    cannot be read, SpecError where a path leads to something else than it should, or to weights of another
+    network.
     """
     expanded = made_absolute(expanded)
     check_start(expanded.spec)
+    check_weights(expanded.spec)
     spec, origins = expanded.spec, dict(expanded.origins)
     train, val, path = spec.datasets.train, spec.datasets.val, spec.path
     if train.identity is None and (entry := registry.find(train.name)):

@@ -105,6 +105,61 @@ def test_a_folder_that_is_no_checkpoint_is_refused_with_how_they_are_called(cli,
     assert "is a folder" in dry(cli, f"path.pretrain_network_g={tmp_path}", code=2)
 
 
+def exported(file, architecture="paragonsr2_nano", scale="2", **arguments):
+    """A file as srqueue exports one, of which only the header is there."""
+    metadata = {"format": "srqueue-model", "architecture": architecture, "scale": scale}
+    header = json.dumps({"__metadata__": metadata | {"arguments": json.dumps(arguments)}}).encode()
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    return f"path.pretrain_network_g={file}"
+
+
+@pytest.mark.parametrize(
+    ("of", "told", "hint"),
+    [
+        ({"architecture": "edsr"}, "the weights are of a edsr, and network_g is a paragonsr2_nano", ""),
+        ({"architecture": "spandrel", "name": "DAT"}, "the weights are of a spandrel:DAT, and", ""),
+        ({"scale": "4"}, "the weights are of a x4 network, and this one is x2", "strict_load_g: false"),
+    ],
+)
+def test_weights_of_another_network_are_refused_before_they_are_queued(cli, tmp_path, of, told, hint):
+    said = dry(cli, exported(tmp_path / "w.safetensors", **of), code=2)
+    assert said.startswith(f"error: {told}")
+    assert f"  where: path.pretrain_network_g: {tmp_path / 'w.safetensors'}\n" in said
+    assert hint in said
+
+
+def test_weights_of_the_same_network_and_files_that_say_nothing_are_submitted(cli, tmp_path):
+    file = tmp_path / "w.safetensors"
+    assert not any("weights" in note for note in notes(cli, exported(file)))
+    loose = "path.strict_load_g=false"
+    assert any("x4 network" in note for note in notes(cli, exported(file, scale="4"), loose))
+    for content in (
+        b"",
+        b"\xff" * 8,
+        b"weights",
+        b"\xff" * 9,
+        b"\x02" + bytes(7) + b"[]",
+        b"\x09" + bytes(7) + b"{",
+    ):
+        file.write_bytes(content)
+        assert not any("weights" in note for note in notes(cli, f"path.pretrain_network_g={file}"))
+    file.unlink()
+    assert any("must be on the worker's" in note for note in notes(cli, f"path.pretrain_network_g={file}"))
+
+
+def test_an_act_that_the_weights_were_not_trained_with_is_refused_at_submit(cli, tmp_path):
+    file = tmp_path / "w.safetensors"
+    start = exported(file, act=False, alpha=-0.4)
+    said = dry(cli, start, "network_g.act=true", code=2)
+    assert "trained with act: false, and network_g has act: true" in said
+    assert "set network_g.act: false" in said
+    alphas = "the weights were trained with alpha: -0.4, and network_g has alpha: 0.4"
+    assert alphas in notes(cli, start, "network_g.act=false")
+    file.write_bytes(b"\x02" + bytes(7) + b"{}")
+    for act, refused in (("true", 2), ("false", 0)):
+        dry(cli, f"path.pretrain_network_g={file}", f"network_g.act={act}", code=refused)
+
+
 def test_relative_paths_that_are_here_become_absolute_ones(cli, tmp_path, monkeypatch):
     folder = tmp_path / "runs/ckpt-000001-it5-t1"
     folder.mkdir(parents=True)

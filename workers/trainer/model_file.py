@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from srqueue.errors import UsageError
 from srqueue.run.atomic import write_file
+from srqueue.spec.kinship import FORMAT
 from srqueue.spec.networks import NetworkSpec
 from workers.trainer.archs import ARCHITECTURES, build_network
 
-FORMAT = "srqueue-model"
 FORMAT_VERSION = 1
 
 _SPEC: TypeAdapter[NetworkSpec] = TypeAdapter(NetworkSpec)

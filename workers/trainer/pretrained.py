@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from srqueue.errors import SpecError
 from srqueue.spec.job import PathSpec
+from srqueue.spec.kinship import check_kin
 from srqueue.spec.networks import NetworkSpec
 from workers.trainer.archs.magic_upsampler import repeated_kernels
-from workers.trainer.kinship import check_kin
 
 PREFIXES = ("params_ema.", "params.", "module.")
 """What other trainers put before every name; the first that is there counts."""

@@ -8,7 +8,9 @@ from typing import Any
 from srqueue.errors import SpecError
 from srqueue.spec.networks import NetworkSpec, ParagonSR2Spec
 from srqueue.spec.originals import ORIGINALS
-from workers.trainer.model_file import FORMAT
+
+FORMAT = "srqueue-model"
+"""What `format` says in the metadata of a file that srqueue exported."""
 
 SWITCHES = ("act",)
 """Arguments that make another network of the same tensors; false where a file does not name them."""

@@ -16,7 +16,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
     Raises DataError where a data set holds other pictures than the spec names, or trains on what it validates
     on; SpecError where its crop, its scale, a name or a path do not fit what is here.
     """
-    from srqueue.datasets import Registry, check_crop, check_scales, check_validation
+    from srqueue.datasets import Registry, check_crop, check_scales, check_validation, degradation_notes
     from srqueue.queue.contents import pinned
     from srqueue.queue.places import notes
     from srqueue.queue.weights import check_weights
@@ -34,11 +34,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
         _same_pictures(train.identity, entry.identity, train.name)
         check_validation(registry, spec)
         notices.append(check_crop(registry, entry, train.lq_size, spec.scale) or "")
-        if entry.lr_roots and train.degradations.before:
-            notices.append(
-                f"datasets.train.degradations.before makes LR anew from HR: the LR folder of {train.name!r} "
-                "is not trained on; list the steps under `after` to keep it"
-            )
+    notices += degradation_notes(registry, spec)
     notices += notes(spec) + check_weights(spec)
     return replace(expanded, notices=tuple(filter(None, notices)))
 

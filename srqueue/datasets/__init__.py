@@ -3,6 +3,7 @@
 from srqueue.datasets.adding import add, add_sample
 from srqueue.datasets.checking import CheckReport, check
 from srqueue.datasets.crop import check_crop
+from srqueue.datasets.degraded import degradation_notes
 from srqueue.datasets.entry import DatasetEntry
 from srqueue.datasets.leaks import check_known, check_validation
 from srqueue.datasets.registry import Registry, dataset_ref, locate, stats_of
@@ -20,6 +21,7 @@ __all__ = [
     "check_scales",
     "check_validation",
     "dataset_ref",
+    "degradation_notes",
     "locate",
     "stats_of",
 ]

@@ -154,6 +154,30 @@ def test_degrading_hr_says_that_the_lr_folder_is_not_trained_on(cli, folder, tmp
         assert cli("submit", dataset, "--set", change, "--dry-run").stderr.count(told) == expected
 
 
+def test_degrading_says_what_validation_measures_on_all_the_same(cli, folder, tmp_path):
+    for file in folder.iterdir():
+        with Image.open(file) as picture:
+            (tmp_path / "lr").mkdir(exist_ok=True)
+            picture.resize((36, 36), Image.Resampling.BICUBIC).save(tmp_path / "lr" / file.name)
+    cli("dataset", "add", "given", "--hr", folder, "--lr", tmp_path / "lr")
+
+    def told(dataset, *changes):
+        words = [word for change in changes for word in ("--set", change)]
+        lines = cli("submit", dataset, *words, "--dry-run").stderr.splitlines()
+        return [line for line in lines if "validation measures on" in line]
+
+    for when in ("before", "after"):
+        degraded = f"datasets.train.degradations.{when}=[{{type: blur}}]"
+        assert "validation measures on clean bicubic LR; " in told("tiny", degraded)[0]
+        assert "validation measures on the LR folder of 'given' as it is; " in told("given", degraded)[0]
+        assert told("tiny", degraded, "val.val_enabled=false") == []
+    assert told("tiny") == []
+    whole = cli("submit", "tiny", "--set", degraded, "--dry-run").stdout
+    (tmp_path / "whole.yaml").write_text(whole.replace("name: tiny", "name: far-away"))
+    elsewhere = cli("submit", "--spec", tmp_path / "whole.yaml", "--dry-run").stderr
+    assert "the LR of 'far-away' as it is, or on clean bicubic LR" in elsewhere
+
+
 def test_recommend_works_without_redis(cli):
     done = cli("recommend", "tiny", "--no-measure", SRQUEUE_REDIS_URL="redis://127.0.0.1:1/0")
     assert "not known" in done.stdout

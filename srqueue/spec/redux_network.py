@@ -32,7 +32,9 @@ def read_network(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
         return
     kind = str(wanted["type"])
     for key, value in given.items():
-        if key not in _HERE_ALREADY:
+        if key == "alpha" and "upsampler_alpha" in given:
+            found.needless["network_g.alpha"] = "upsampler_alpha was read there"
+        elif key not in _HERE_ALREADY:
             _argument(kind, str(key), value, wanted, found)
     if note := NETWORK_NOTES.get(kind):
         found.notes.append(note)
@@ -59,7 +61,9 @@ def _argument(kind: str, key: str, value: Any, wanted: dict[str, Any], found: Im
     if paragon and key in SWITCHES[kind]:
         built = SWITCHES[kind][key]
         if built in (None, value):
-            found.needless[path] = "that network has nothing else" if built is None else "so it is here"
+            found.needless[path] = (
+                "it was not read there for this network" if built is None else "so it is here"
+            )
         else:
             found.lost[path] = f"{kind} is built here as by default there: {key} {str(built).lower()}"
     elif paragon and ours == "alpha" and isinstance(value, int | float):

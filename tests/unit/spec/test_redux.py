@@ -246,6 +246,11 @@ def test_each_network_is_told_what_it_was_itself_there(name, original):
     assert notes == [f"what is not said of the network is mended here; as it was there: {original}"]
 
 
+@pytest.mark.parametrize("keys", ["alpha: 0.9, upsampler_alpha: 0.3", "upsampler_alpha: 0.3, alpha: 0.9"])
+def test_of_two_alphas_the_one_that_was_read_there_counts(keys):
+    assert read(f"network_g: {{type: paragonsr2_nano, {keys}}}").spec["network_g"]["alpha"] == -0.3
+
+
 def test_the_sign_of_upsampler_alpha_is_told():
     read_it = [read(f"network_g: {{type: paragonsr2_s, upsampler_alpha: {v}}}").notes for v in (0.5, -0.4, 0)]
     assert "upsampler_alpha 0.5 there blurs: it is -0.5 here, where above 0 sharpens" in read_it[0]

@@ -15,7 +15,8 @@ from srqueue.settings import Settings
 class CheckReport:
     """What is not as it was when the data set was added. Paths are as in the listing.
 
-    `pairs`: `{path, psnr, remark}` of sets with an LR folder: PSNR-Y of the bicubically enlarged LR, dB.
+    `pairs`: `{path, psnr, remark, fit, gain}` of sets with an LR folder: PSNR-Y of the bicubically enlarged
+    LR (dB), PSNR of LR against HR made small (dB), and how much brighter LR is.
     `duplicates`: `{train, val, correlation}` of pictures that are trained on and validated on.
     `new`, `quarantined` and `alike` tell, but are nothing wrong; the last holds `{one, other,
     correlation}` of pictures that are both trained on and nearly the same.

@@ -16,8 +16,8 @@ from typing import Any
 from srqueue.errors import DataError
 from srqueue.run.atomic import write_json
 
-LISTING_VERSION = 2
-"""Version 1 knew one root only, and no sharpness; it is still read."""
+LISTING_VERSION = 3
+"""Version 1 knew one root only and no sharpness, version 2 no `lr_fit`; both are still read."""
 LR_CONVERSION = "torch-bicubic-antialias-uint8-1"
 """How LR is made from HR where there is no LR folder. A change of the pixels it makes changes this word."""
 
@@ -29,7 +29,8 @@ class Picture:
     With one root both are relative to it. With several they begin with the number of their root, from 1:
     `2/a.png` is `a.png` of the second. `sharpness`: see workers.data_tools.sharpness; None where unknown.
     `lr_psnr` and `lr_remark`: PSNR-Y in dB of the bicubically enlarged LR picture (None: equal), and what is
-    probably wrong with the pair on its own ("": nothing; None: it was not compared).
+    probably wrong with the pair on its own ("": nothing; None: it was not compared). `lr_fit` and `lr_gain`:
+    LR beside HR made small, see workers.data_tools.consistency; None where it was not compared.
     """
 
     path: str
@@ -46,6 +47,8 @@ class Picture:
     sharpness: float | None = None
     lr_psnr: float | None = None
     lr_remark: str | None = None
+    lr_fit: float | None = None
+    lr_gain: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Listing:
         """Reads a listing. Raises DataError where it is missing or not whole."""
         try:
             raw: dict[str, Any] = json.loads(path.read_text())
-            if (version := raw.pop("v")) not in (1, LISTING_VERSION):
+            if (version := raw.pop("v")) not in range(1, LISTING_VERSION + 1):
                 raise ValueError(f"it is of version {version}, this srqueue reads up to {LISTING_VERSION}")
             pictures = tuple(Picture(**p) for p in raw.pop("pictures"))
             raw |= {key: tuple(raw.get(key, ())) for key in ("further_hr", "further_lr")}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from skimage import data
 
 from srqueue.datasets import Registry, add, check
@@ -135,6 +135,53 @@ def test_degraded_pairs_are_pairs(settings, folders, how) -> None:
     assert _warnings(settings, *folders) == []
 
 
+@pytest.mark.parametrize("how", [_jpeg, _noisy, _darker])
+def test_a_set_degraded_as_a_whole_is_told_in_one_note(settings, folders, how) -> None:
+    _degrade(folders[1], how)
+    lines: list[str] = []
+    add(settings, "pairs", *folders, tell=lines.append)
+    [note] = [line for line in lines if "bicubic" in line]
+    assert note.startswith("note: 'pairs': its LR pictures are not HR made small by bicubic: median ")
+
+
+def _swapped(picture: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(picture)[..., ::-1].copy())
+
+
+def _half_as_bright(picture: Image.Image) -> Image.Image:
+    return picture.point(lambda value: value // 2)
+
+
+def _grey(picture: Image.Image) -> Image.Image:
+    return picture.convert("L")
+
+
+def _blurred(picture: Image.Image) -> Image.Image:
+    return picture.filter(ImageFilter.GaussianBlur(1.5))
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (_swapped, "red and blue swapped"),
+        (_half_as_bright, "0.50 times as bright"),
+        (_grey, "LR is grey and HR is coloured"),
+        (_blurred, "far from HR made small"),
+    ],
+)
+def test_one_pair_of_other_colours_light_or_sharpness_is_told_and_told_again(
+    settings, folders, how, says
+) -> None:
+    hr, lr = folders
+    with Image.open(lr / "a.png") as picture:
+        how(picture).save(lr / "a.png")
+    [line] = _warnings(settings, hr, lr)
+    assert "1 of 8 pairs may be wrong: a.png (" in line and says in line
+    assert _warnings(settings, hr, lr) == [line], "out of the listing"
+    report = check(settings, "pairs", lambda line: None)
+    assert [pair["path"] for pair in report.pairs if pair["remark"]] == ["a.png"]
+
+
 def test_every_second_pixel_is_a_way_to_make_lr(settings, folders, scale) -> None:
     hr, lr = folders
     for name in NAMES:
@@ -158,7 +205,9 @@ def test_the_same_pictures_are_not_compared_again_but_told_again(settings, folde
     [more] = _warnings(settings, hr, lr, replace=True)
     assert "c.png (77.00 dB" in more and "d.png (" in more
 
-    unmeasured = tuple(replace(p, lr_psnr=None, lr_remark=None) for p in listing.pictures)
+    unmeasured = tuple(
+        replace(p, lr_psnr=None, lr_remark=None, lr_fit=None, lr_gain=None) for p in listing.pictures
+    )
     replace(listing, pictures=unmeasured).write(file)
     Registry(settings).put(replace(entry, pair_psnr=0.0))
     with Image.open(hr / "d.png") as picture:

@@ -32,6 +32,13 @@ def test_set5_with_its_lr_is_of_scale_2_and_gives_the_published_bicubic_figure(s
     assert mean(pair["psnr"] for pair in report.pairs) == pytest.approx(33.649, abs=0.02)
 
 
+@pytest.mark.parametrize("name", ["Set5", "Set14"])
+def test_pairs_made_by_matlab_are_added_in_silence(settings, name) -> None:
+    lines: list[str] = []
+    add(settings, name, DATA / "test" / name, DATA / "test" / f"{name}_LRx2", tell=lines.append)
+    assert [line for line in lines if not line.startswith(("scanned", "compared"))] == []
+
+
 def test_set14_pairs_in_spite_of_its_grey_picture(settings) -> None:
     entry = add(settings, "set14", DATA / "test" / "Set14", DATA / "test" / "Set14_LRx2")
     assert (entry.scale, entry.pictures) == (2, 14)

@@ -13,9 +13,10 @@ from srqueue.errors import DataError
 from srqueue.run.listing import Listing, Picture, identity_of
 from workers.data_tools import held_out
 from workers.data_tools.copies import copies_of, first_of_each
-from workers.data_tools.pair_quality import PairQuality, flag_outliers
+from workers.data_tools.pair_outliers import degradation_of, flag_outliers
+from workers.data_tools.pair_quality import PairQuality
 from workers.data_tools.pairing import fit_scale, pair
-from workers.data_tools.pairs import measure_pairs, warning_of
+from workers.data_tools.pairs import measure_pairs, quality_of, warning_of
 from workers.data_tools.picture import Facts, Known
 from workers.data_tools.scan import Scan, say_broken, scan_roots
 from workers.data_tools.statistics import statistics
@@ -183,12 +184,17 @@ def _compared(
     def files(p: Picture) -> tuple[str, str]:
         return p.sha256, p.lr_sha256
 
-    old = {files(p): p for p in previous.pictures if p.lr_remark is not None} if previous else {}
+    # Older versions did not measure `lr_fit`.
+    old = {files(p): p for p in previous.pictures if p.lr_fit is not None} if previous else {}
     new = [p for p in pictures if files(p) not in old]
-    found = {q.path: (q.psnr, q.remark or "") for q in measure_pairs(new, request.hr, request.lr, scale)}
-    kept = {p.path: (old[files(p)].lr_psnr, old[files(p)].lr_remark) for p in pictures if files(p) in old}
-    both = kept | found
-    return tuple(replace(p, lr_psnr=both[p.path][0], lr_remark=both[p.path][1]) for p in pictures)
+    found = {q.path: q for q in measure_pairs(new, request.hr, request.lr, scale)}
+    return tuple(_with_quality(p, found.get(p.path) or quality_of(old[files(p)])) for p in pictures)
+
+
+def _with_quality(picture: Picture, found: PairQuality) -> Picture:
+    return replace(
+        picture, lr_psnr=found.psnr, lr_remark=found.remark or "", lr_fit=found.fit, lr_gain=found.gain
+    )
 
 
 def _warn_of_small(listing: Listing, scale: int) -> None:
@@ -214,6 +220,8 @@ def _warn_of_copies(listing: Listing) -> None:
 
 
 def _warn_of_wrong_pairs(listing: Listing) -> None:
-    pairs = [PairQuality(p.path, p.lr_psnr, p.lr_remark or None) for p in listing.pictures if p.lr_path]
-    if warning := warning_of(listing.name, flag_outliers(pairs)):
+    pairs = flag_outliers([quality_of(p) for p in listing.pictures if p.lr_path])
+    if warning := warning_of(listing.name, pairs):
         print(warning, file=sys.stderr)
+    if sentence := degradation_of(pairs):
+        print(f"note: {listing.name!r}: {sentence}", file=sys.stderr)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from workers.data_tools.consistency import consistency
 from workers.data_tools.picture import read_rgb
 from workers.data_tools.shift import Plane, shift_between
 from workers.pixels import Pixels
 
 _PEAK = 255.0
-_FAR_BELOW = 6.0  # dB under the median that are never remarkable
 
 ALIKE = 0.35
 """Likeness that a pair must have, whatever the other pairs are. Measured at scales 2 and 4 on 75 pictures of
@@ -32,15 +30,23 @@ _FLAT = 2.0  # grey levels: in a smoother picture, noise would decide
 
 @dataclass(frozen=True)
 class PairQuality:
-    """PSNR-Y (dB) of the bicubically enlarged LR against HR, border of `scale` pixels cut."""
+    """`psnr`: PSNR-Y (dB) of the bicubically enlarged LR against HR, border of `scale` pixels cut.
+
+    `fit` and `gain`: LR against what bicubic makes of HR, see Consistency; None: not compared.
+    """
 
     path: str
     psnr: float | None  # None: equal to the last bit, or not to be compared, as the remark says
     remark: str | None = None
+    fit: float | None = None
+    gain: float | None = None
 
 
 def pair_quality(path: str, hr: Path, lr: Path, scale: int) -> PairQuality:
-    """Compares one pair; the remark says what is probably wrong. Raises BrokenPicture."""
+    """Compares one pair; the remark says what is probably wrong, however the others are.
+
+    Raises BrokenPicture.
+    """
     large, small = read_rgb(hr), read_rgb(lr)
     if (small.shape[0] * scale, small.shape[1] * scale) != large.shape[:2]:
         sizes = f"HR {large.shape[1]}x{large.shape[0]}, LR {small.shape[1]}x{small.shape[0]}"
@@ -48,31 +54,16 @@ def pair_quality(path: str, hr: Path, lr: Path, scale: int) -> PairQuality:
     original, enlarged = _luma(large.astype(np.float32)), _luma(_enlarged(small, scale))
     inner = (slice(scale, -scale),) * 2
     psnr = _psnr(original[inner], enlarged[inner])
+    made = consistency(large, small)
+
+    def quality(remark: str | None) -> PairQuality:
+        return PairQuality(path, psnr, remark, round(made.fit, 2), round(made.gain, 3))
+
     if _likeness(original, enlarged, scale) < ALIKE:
-        return PairQuality(path, psnr, "LR shows probably another picture")
-    shift = shift_between(original, enlarged, scale)
-    remark = f"LR is probably shifted by {shift[0]}, {shift[1]} HR pixels" if shift else None
-    return PairQuality(path, psnr, remark)
-
-
-def flag_outliers(pairs: Sequence[PairQuality]) -> list[PairQuality]:
-    """The pairs, with a remark on those whose PSNR lies far below the others.
-
-    Far is 4 robust standard deviations (1.4826 times the median absolute deviation) and 6 dB below the
-    median.
-    """
-    values = [pair.psnr for pair in pairs if pair.psnr is not None]
-    if len(values) < 5:
-        return list(pairs)
-    middle = median(values)
-    spread = 1.4826 * median(abs(value - middle) for value in values)
-    limit = middle - max(_FAR_BELOW, 4 * spread)
-    return [
-        PairQuality(pair.path, pair.psnr, f"far below the set's median of {middle:.2f} dB")
-        if pair.remark is None and pair.psnr is not None and pair.psnr < limit
-        else pair
-        for pair in pairs
-    ]
+        return quality("LR shows probably another picture")
+    if shift := shift_between(original, enlarged, scale):
+        return quality(f"LR is probably shifted by {shift[0]}, {shift[1]} HR pixels")
+    return quality(made.remark)
 
 
 def _enlarged(small: Pixels, scale: int) -> Plane:

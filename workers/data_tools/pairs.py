@@ -40,6 +40,13 @@ def measure_pairs(
     return found
 
 
+def quality_of(picture: Picture) -> PairQuality:
+    """What the listing knows of the pair, on its own."""
+    return PairQuality(
+        picture.path, picture.lr_psnr, picture.lr_remark or None, picture.lr_fit, picture.lr_gain
+    )
+
+
 def warning_of(name: str, pairs: Sequence[PairQuality]) -> str | None:
     """One line on the pairs of the data set `name` that have a remark; None where none has."""
     suspect = [pair for pair in pairs if pair.remark]

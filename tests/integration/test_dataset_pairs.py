@@ -182,6 +182,30 @@ def test_one_pair_of_other_colours_light_or_sharpness_is_told_and_told_again(
     assert [pair["path"] for pair in report.pairs if pair["remark"]] == ["a.png"]
 
 
+def test_a_pair_that_may_be_wrong_is_not_held_out_unless_it_is_asked_for(settings, folders) -> None:
+    hr, lr = folders
+    add(settings, "before", hr, lr, tell=lambda line: None)
+    [chosen] = [p.path for p in Listing.read(Registry(settings).listing_file("before")).held_out()]
+    with Image.open(lr / chosen) as picture:
+        _grey(picture).save(lr / chosen)
+    lines: list[str] = []
+    add(settings, "pairs", hr, lr, tell=lines.append)
+    [instead] = [p.path for p in Listing.read(Registry(settings).listing_file("pairs")).held_out()]
+    assert instead != chosen
+    assert not [line for line in lines if "held out" in line]
+
+    add(settings, "pairs", hr, lr, hold_out=[chosen], replace=True, tell=lines.append)
+    assert any(f"held out as asked, though the pair may be wrong: {chosen};" in line for line in lines)
+
+
+def test_where_all_pairs_may_be_wrong_none_is_held_out_and_that_is_told(settings, folders) -> None:
+    hr, lr = folders
+    _degrade(lr, _grey)
+    lines: list[str] = []
+    assert add(settings, "pairs", hr, lr, tell=lines.append).held_out == 0
+    assert any("no pair is held out, because all may be wrong" in line for line in lines)
+
+
 def test_every_second_pixel_is_a_way_to_make_lr(settings, folders, scale) -> None:
     hr, lr = folders
     for name in NAMES:
@@ -196,14 +220,14 @@ def test_the_same_pictures_are_not_compared_again_but_told_again(settings, folde
     [line] = _warnings(settings, hr, lr)
     entry, file = Registry(settings).get("pairs"), Registry(settings).listing_file("pairs")
     listing = Listing.read(file)
-    marked = tuple(replace(p, lr_psnr=77.0) if p.path == "c.png" else p for p in listing.pictures)
+    marked = tuple(replace(p, lr_psnr=7.0) if p.path == "c.png" else p for p in listing.pictures)
     replace(listing, pictures=marked).write(file)
 
     [again] = _warnings(settings, hr, lr)
-    assert "c.png (77.00 dB, LR shows probably another picture)" in again
+    assert "c.png (7.00 dB, LR shows probably another picture)" in again
     shutil.copy(lr / "b.png", lr / "d.png")
     [more] = _warnings(settings, hr, lr, replace=True)
-    assert "c.png (77.00 dB" in more and "d.png (" in more
+    assert "c.png (7.00 dB" in more and "d.png (" in more
 
     unmeasured = tuple(
         replace(p, lr_psnr=None, lr_remark=None, lr_fit=None, lr_gain=None) for p in listing.pictures

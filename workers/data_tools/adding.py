@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,14 @@ from srqueue.errors import DataError
 from srqueue.run.listing import Listing, Picture, identity_of
 from workers.data_tools import held_out
 from workers.data_tools.copies import copies_of, first_of_each
-from workers.data_tools.pair_outliers import degradation_of, flag_outliers
-from workers.data_tools.pair_quality import PairQuality
+from workers.data_tools.known import known_files, previous_listing
+from workers.data_tools.notes import warn_of_copies, warn_of_held_out, warn_of_small, warn_of_wrong_pairs
+from workers.data_tools.pair_outliers import flag_outliers
 from workers.data_tools.pairing import fit_scale, pair
-from workers.data_tools.pairs import measure_pairs, quality_of, warning_of
-from workers.data_tools.picture import Facts, Known
+from workers.data_tools.pairs import compared, quality_of
+from workers.data_tools.picture import Facts
 from workers.data_tools.scan import Scan, say_broken, scan_roots
 from workers.data_tools.statistics import statistics
-
-DEFAULT_LQ_SIZE = 64
-"""Side of the low-resolution crops of the presets; smaller pictures get a warning."""
 
 SMALLEST_SIDE = 20
 """Pixels of HR. Below it a validation at scale 4 has no whole SSIM window (11 pixels) inside its border."""
@@ -55,8 +53,8 @@ def add(request: AddRequest) -> dict[str, Any]:
 
     Raises DataError.
     """
-    previous = _previous(request)
-    known_hr, known_lr = _known(previous)
+    previous = previous_listing(request.previous, request.hr, request.lr)
+    known_hr, known_lr = known_files(previous)
     hr = scan_roots(request.hr, "HR", known_hr)
     lr = scan_roots(request.lr, "LR", known_lr) if request.lr else None
     partners = pair(hr.paths, lr.paths) if lr else {}
@@ -71,74 +69,52 @@ def add(request: AddRequest) -> dict[str, Any]:
     scale = request.scale
     if lr:
         scale = fit_scale({p: (_size(hr.whole[p]), _size(lr.whole[partners[p]])) for p in usable}, scale)
-    hashes = {path: hr.whole[path].sha256 for path in usable}
-    held = _hold_out(request, hashes, broken)
-    broken |= copies_of(held, hashes)
-    usable = [path for path in usable if path not in broken]
-    say_broken(broken)
-    pictures = tuple(_picture(path, hr.whole[path], partners.get(path), lr, path in held) for path in usable)
-    if held and len(held) == len(pictures):
-        raise DataError("all pictures are held out", hint="leave some to train on")
+    pictures = [_picture(path, hr.whole[path], partners.get(path), lr) for path in usable]
     if lr and scale:
-        pictures = _compared(pictures, previous, request, scale)
+        pictures = compared(pictures, previous, request.hr, request.lr, scale)
+    # Compared first: a wrong pair must not become what is validated on.
+    pairs = flag_outliers([quality_of(p) for p in pictures if p.lr_path])
+    suspect = {pair.path for pair in pairs if pair.remark}
+    hashes = {p.path: p.sha256 for p in pictures}
+    held = _hold_out(request, hashes, broken, suspect)
+    broken |= copies_of(held, hashes)
+    say_broken(broken)
+    listed = tuple(replace(p, held_out=p.path in held) for p in pictures if p.path not in broken)
+    if held and len(held) == len(listed):
+        raise DataError("all pictures are held out", hint="leave some to train on")
     listing = Listing(
         name=request.name,
-        identity=identity_of(pictures, request.lr[0] if request.lr else None),
+        identity=identity_of(listed, request.lr[0] if request.lr else None),
         hr_root=request.hr[0],
         lr_root=request.lr[0] if request.lr else None,
         scale=scale,
-        pictures=pictures,
+        pictures=listed,
         quarantined=dict(sorted(broken.items())),
         further_hr=tuple(request.hr[1:]),
         further_lr=tuple(request.lr[1:]),
     )
     listing.write(Path(request.out))
-    _warn_of_small(listing, scale or 2)
-    _warn_of_copies(listing)
-    _warn_of_wrong_pairs(listing)
+    warn_of_small(listing, scale or 2)
+    warn_of_copies(listing)
+    warn_of_wrong_pairs(listing.name, [pair for pair in pairs if pair.path not in broken])
+    warn_of_held_out(held, suspect, request.hold_share)
     return {
         "identity": listing.identity,
         "scale": scale,
-        "pictures": len(pictures),
+        "pictures": len(listed),
         "held_out": len(held),
         "quarantined": len(broken),
         **statistics(listing.training()),
-        "kinds": dict(sorted(Counter(hr.whole[p].kind for p in usable).items())),
+        "kinds": dict(sorted(Counter(hr.whole[p.path].kind for p in listed).items())),
     }
 
 
-def _hold_out(request: AddRequest, hashes: dict[str, str], broken: dict[str, str]) -> frozenset[str]:
+def _hold_out(
+    request: AddRequest, hashes: dict[str, str], broken: dict[str, str], suspect: Collection[str]
+) -> frozenset[str]:
     if request.hold_out:
         return held_out.named(hashes, broken, request.hold_out)
-    return held_out.share(first_of_each(hashes)) if request.hold_share else frozenset()
-
-
-def _previous(request: AddRequest) -> Listing | None:
-    """The listing that was made of these folders before; None where it is of others, or cannot be read."""
-    try:
-        listing = Listing.read(Path(request.previous)) if request.previous else None
-    except DataError:
-        return None
-    same = listing and ([*listing.hr_roots], [*listing.lr_roots]) == (request.hr, request.lr)
-    return listing if same else None
-
-
-def _known(listing: Listing | None) -> tuple[dict[str, Known], dict[str, Known]]:
-    """HR and LR files that the previous listing knows."""
-    if listing is None:
-        return {}, {}
-    scale = listing.scale or 1
-    hr = {
-        p.path: Known(p.width, p.height, p.size, p.mtime_ns, p.sha256, p.sharpness) for p in listing.pictures
-    }
-    lr = {
-        p.lr_path: Known(
-            p.width // scale, p.height // scale, p.lr_size, p.lr_mtime_ns, p.lr_sha256, p.sharpness
-        )
-        for p in listing.pictures
-        if p.lr_path
-    }
-    return hr, lr
+    return held_out.share(first_of_each(hashes), suspect) if request.hold_share else frozenset()
 
 
 def _broken(hr: Scan, lr: Scan | None, partners: dict[str, str]) -> dict[str, str]:
@@ -158,7 +134,7 @@ def _size(facts: Facts) -> tuple[int, int]:
     return facts.width, facts.height
 
 
-def _picture(path: str, facts: Facts, partner: str | None, lr: Scan | None, held: bool) -> Picture:
+def _picture(path: str, facts: Facts, partner: str | None, lr: Scan | None) -> Picture:
     small = lr.whole[partner] if lr and partner else None
     return Picture(
         path=path,
@@ -171,57 +147,5 @@ def _picture(path: str, facts: Facts, partner: str | None, lr: Scan | None, held
         lr_size=small.size if small else 0,
         lr_mtime_ns=small.mtime_ns if small else 0,
         lr_sha256=small.sha256 if small else "",
-        held_out=held,
         sharpness=facts.sharpness,
     )
-
-
-def _compared(
-    pictures: tuple[Picture, ...], previous: Listing | None, request: AddRequest, scale: int
-) -> tuple[Picture, ...]:
-    """`pictures` with the quality of each pair. What was measured on the same two files is not again."""
-
-    def files(p: Picture) -> tuple[str, str]:
-        return p.sha256, p.lr_sha256
-
-    # Older versions did not measure `lr_fit`.
-    old = {files(p): p for p in previous.pictures if p.lr_fit is not None} if previous else {}
-    new = [p for p in pictures if files(p) not in old]
-    found = {q.path: q for q in measure_pairs(new, request.hr, request.lr, scale)}
-    return tuple(_with_quality(p, found.get(p.path) or quality_of(old[files(p)])) for p in pictures)
-
-
-def _with_quality(picture: Picture, found: PairQuality) -> Picture:
-    return replace(
-        picture, lr_psnr=found.psnr, lr_remark=found.remark or "", lr_fit=found.fit, lr_gain=found.gain
-    )
-
-
-def _warn_of_small(listing: Listing, scale: int) -> None:
-    side = DEFAULT_LQ_SIZE * scale
-    small = [f"{p.path} ({p.width}x{p.height})" for p in listing.training() if min(p.width, p.height) < side]
-    if small:
-        print(
-            f"warning: {len(small)} of {len(listing.training())} pictures are smaller than {side} pixels, "
-            f"the usual crop at scale {scale}: {first_five(small)}",
-            file=sys.stderr,
-        )
-
-
-def _warn_of_copies(listing: Listing) -> None:
-    hashes = {p.path: p.sha256 for p in listing.pictures}
-    twice = sorted(hashes.keys() - first_of_each(hashes))
-    if twice:
-        print(
-            f"warning: {len(twice)} pictures are in the data set more than once, byte for byte, and are "
-            f"trained on as often: {first_five(twice)}",
-            file=sys.stderr,
-        )
-
-
-def _warn_of_wrong_pairs(listing: Listing) -> None:
-    pairs = flag_outliers([quality_of(p) for p in listing.pictures if p.lr_path])
-    if warning := warning_of(listing.name, pairs):
-        print(warning, file=sys.stderr)
-    if sentence := degradation_of(pairs):
-        print(f"note: {listing.name!r}: {sentence}", file=sys.stderr)

@@ -14,16 +14,17 @@ LARGEST_SHARE = 100
 """Pictures; more make validation slow and say no more."""
 
 
-def share(paths: Collection[str]) -> frozenset[str]:
+def share(paths: Collection[str], never: Collection[str] = ()) -> frozenset[str]:
     """1 % of the pictures, at least 1 and at most 100, by the lowest SHA-256 of their paths.
 
     The choice depends on the paths only, and a few more pictures change little of it. A single picture is
-    never held out: nothing would be left to train on.
+    never held out: nothing would be left to train on. Neither are those of `never`, so fewer than 1 % may be.
     """
     if len(paths) < 2:
         return frozenset()
     count = min(max(len(paths) // 100, 1), LARGEST_SHARE)
-    return frozenset(sorted(paths, key=lambda p: (hashlib.sha256(os.fsencode(p)).digest(), p))[:count])
+    fit = set(paths).difference(never)
+    return frozenset(sorted(fit, key=lambda p: (hashlib.sha256(os.fsencode(p)).digest(), p))[:count])
 
 
 def named(paths: Collection[str], broken: Collection[str], names: Sequence[str]) -> frozenset[str]:

@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from srqueue.datasets.names import first_five, shown
-from srqueue.run.listing import Picture, file_of
+from srqueue.run.listing import Listing, Picture, file_of
 from workers.data_tools.pair_quality import PairQuality, pair_quality
 from workers.data_tools.picture import BrokenPicture
 
@@ -38,6 +39,31 @@ def measure_pairs(
                     told = now
                     print(f"compared {len(found)}/{len(pictures)} pairs", file=sys.stderr, flush=True)
     return found
+
+
+def compared(
+    pictures: Sequence[Picture],
+    previous: Listing | None,
+    hr_roots: Sequence[str],
+    lr_roots: Sequence[str],
+    scale: int,
+) -> list[Picture]:
+    """`pictures` with the quality of each pair. What was measured on the same two files is not again."""
+
+    def files(p: Picture) -> tuple[str, str]:
+        return p.sha256, p.lr_sha256
+
+    # Older versions did not measure `lr_fit`.
+    old = {files(p): p for p in previous.pictures if p.lr_fit is not None} if previous else {}
+    new = [p for p in pictures if files(p) not in old]
+    found = {q.path: q for q in measure_pairs(new, hr_roots, lr_roots, scale)}
+    return [_with_quality(p, found.get(p.path) or quality_of(old[files(p)])) for p in pictures]
+
+
+def _with_quality(picture: Picture, found: PairQuality) -> Picture:
+    return replace(
+        picture, lr_psnr=found.psnr, lr_remark=found.remark or "", lr_fit=found.fit, lr_gain=found.gain
+    )
 
 
 def quality_of(picture: Picture) -> PairQuality:

@@ -33,6 +33,15 @@ def test_the_share_is_never_more_than_a_hundred() -> None:
     assert len(share([f"{i}.png" for i in range(20_000)])) == 100
 
 
+@given(paths, st.data())
+def test_what_may_be_wrong_is_never_chosen_and_others_take_its_place(names, data) -> None:
+    never = data.draw(st.sets(st.sampled_from(names))) if names else set()
+    held = share(names, never)
+    assert not held & never
+    assert len(held) == min(len(share(names)), len(names) - len(never))
+    assert share(names) - never <= held
+
+
 def test_the_choice_is_the_same_on_every_machine() -> None:
     assert share([f"{i}.png" for i in range(250)]) == {"192.png", "212.png"}
 

@@ -1,0 +1,64 @@
+"""What a person is told when a data set is added."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+
+from srqueue.datasets.names import first_five
+from srqueue.run.listing import Listing
+from workers.data_tools.copies import first_of_each
+from workers.data_tools.pair_outliers import degradation_of
+from workers.data_tools.pair_quality import PairQuality
+from workers.data_tools.pairs import warning_of
+
+DEFAULT_LQ_SIZE = 64
+"""Side of the low-resolution crops of the presets; smaller pictures get a warning."""
+
+
+def warn_of_small(listing: Listing, scale: int) -> None:
+    """Pictures smaller than the usual crop."""
+    side = DEFAULT_LQ_SIZE * scale
+    small = [f"{p.path} ({p.width}x{p.height})" for p in listing.training() if min(p.width, p.height) < side]
+    if small:
+        print(
+            f"warning: {len(small)} of {len(listing.training())} pictures are smaller than {side} pixels, "
+            f"the usual crop at scale {scale}: {first_five(small)}",
+            file=sys.stderr,
+        )
+
+
+def warn_of_copies(listing: Listing) -> None:
+    """Files that are trained on more than once."""
+    hashes = {p.path: p.sha256 for p in listing.pictures}
+    twice = sorted(hashes.keys() - first_of_each(hashes))
+    if twice:
+        print(
+            f"warning: {len(twice)} pictures are in the data set more than once, byte for byte, and are "
+            f"trained on as often: {first_five(twice)}",
+            file=sys.stderr,
+        )
+
+
+def warn_of_wrong_pairs(name: str, pairs: Sequence[PairQuality]) -> None:
+    """Pairs that have a remark, and what all pairs have in common."""
+    if warning := warning_of(name, pairs):
+        print(warning, file=sys.stderr)
+    if sentence := degradation_of(pairs):
+        print(f"note: {name!r}: {sentence}", file=sys.stderr)
+
+
+def warn_of_held_out(held: Collection[str], suspect: Collection[str], asked: bool) -> None:
+    """Pairs that are validated on though something is wrong with them, or that there are no others."""
+    if wrong := sorted(set(held) & set(suspect)):
+        print(
+            f"warning: held out as asked, though the pair may be wrong: {first_five(wrong)}; figures of "
+            "a validation on it mean little",
+            file=sys.stderr,
+        )
+    if suspect and not held and asked:
+        print(
+            "warning: no pair is held out, because all may be wrong: nothing is validated on; mend them and "
+            "add the data set again, or name a right one with --hold-out",
+            file=sys.stderr,
+        )

@@ -18,7 +18,7 @@ from srqueue.datasets.tools import run_tool, say_on_stderr
 from srqueue.errors import ConflictError, UsageError
 from srqueue.run.atomic import fsync_dir
 from srqueue.run.folder import check_name
-from srqueue.run.listing import Listing
+from srqueue.run.listing import Listing, thumbnails_file
 from srqueue.settings import Settings
 
 SAMPLE = "sample"
@@ -97,11 +97,13 @@ def add(
                 raise ConflictError(
                     f"data set {name!r} was changed by somebody else meanwhile", hint="add it again"
                 )
+            thumbnails_file(staged).replace(thumbnails_file(listing_file))
             staged.replace(listing_file)
             fsync_dir(listing_file.parent)
             entries[name] = entry
     finally:
         staged.unlink(missing_ok=True)
+        thumbnails_file(staged).unlink(missing_ok=True)
     return entry
 
 

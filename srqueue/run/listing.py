@@ -108,6 +108,11 @@ class Listing:
             ) from None
 
 
+def thumbnails_file(listing: Path) -> Path:
+    """Where the thumbnails of a listing's originals lie: beside it (see workers.thumbnails)."""
+    return listing.with_suffix(".thumbnails")
+
+
 def file_of(roots: Sequence[str | Path], path: str) -> Path:
     """Where the picture named `path` lies (see Picture)."""
     if len(roots) == 1:

@@ -13,9 +13,10 @@ from PIL import Image
 
 from srqueue.datasets import Registry, add, add_sample, dataset_ref, locate
 from srqueue.errors import DataError, SrqueueError, UsageError
-from srqueue.run.listing import Listing, identity_of
+from srqueue.run.listing import Listing, identity_of, thumbnails_file
 from srqueue.settings import Settings
 from srqueue.spec.expand import expand
+from workers.thumbnails import read_thumbnails, write_thumbnails
 
 Written = Callable[..., Path]
 
@@ -87,6 +88,9 @@ def test_pictures_that_did_not_change_are_not_hashed_again(settings, pictures) -
     listing = Listing.read(file)
     marked = tuple(replace(p, sha256="f" * 64) if p.path == "a.png" else p for p in listing.pictures)
     replace(listing, pictures=marked).write(file)
+    sha256 = listing.pictures[0].sha256
+    small = read_thumbnails(thumbnails_file(file))
+    write_thumbnails(thumbnails_file(file), {**small, "f" * 64: small[sha256]})
     with (root / "b.png").open("ab") as changed:
         changed.write(b"\0")
 

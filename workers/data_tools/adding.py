@@ -10,17 +10,25 @@ from typing import Any
 
 from srqueue.datasets.names import first_five, shown
 from srqueue.errors import DataError
-from srqueue.run.listing import Listing, Picture, identity_of
+from srqueue.run.listing import Listing, Picture, identity_of, thumbnails_file
 from workers.data_tools import held_out
 from workers.data_tools.copies import copies_of, first_of_each
 from workers.data_tools.known import known_files, previous_listing
-from workers.data_tools.notes import warn_of_copies, warn_of_held_out, warn_of_small, warn_of_wrong_pairs
+from workers.data_tools.notes import (
+    warn_of_copies,
+    warn_of_held_out,
+    warn_of_near_duplicates,
+    warn_of_small,
+    warn_of_wrong_pairs,
+)
 from workers.data_tools.pair_outliers import flag_outliers
 from workers.data_tools.pairing import fit_scale, pair
 from workers.data_tools.pairs import compared, quality_of
 from workers.data_tools.picture import Facts
 from workers.data_tools.scan import Scan, say_broken, scan_roots
 from workers.data_tools.statistics import statistics
+from workers.duplicates import Thumbnails, with_a_near_duplicate
+from workers.thumbnails import read_thumbnails, write_thumbnails
 
 SMALLEST_SIDE = 20
 """Pixels of HR. Below it a validation at scale 4 has no whole SSIM window (11 pixels) inside its border."""
@@ -54,8 +62,9 @@ def add(request: AddRequest) -> dict[str, Any]:
     Raises DataError.
     """
     previous = previous_listing(request.previous, request.hr, request.lr)
-    known_hr, known_lr = known_files(previous)
-    hr = scan_roots(request.hr, "HR", known_hr)
+    kept = read_thumbnails(thumbnails_file(Path(request.previous))) if request.previous else {}
+    known_hr, known_lr = known_files(previous, kept)
+    hr = scan_roots(request.hr, "HR", known_hr, thumbnails=True)
     lr = scan_roots(request.lr, "LR", known_lr) if request.lr else None
     partners = pair(hr.paths, lr.paths) if lr else {}
     broken = _broken(hr, lr, partners)
@@ -76,7 +85,8 @@ def add(request: AddRequest) -> dict[str, Any]:
     pairs = flag_outliers([quality_of(p) for p in pictures if p.lr_path])
     suspect = {pair.path for pair in pairs if pair.remark}
     hashes = {p.path: p.sha256 for p in pictures}
-    held = _hold_out(request, hashes, broken, suspect)
+    thumbnails = {p: small for p, f in hr.whole.items() if p in hashes and (small := f.thumbnail) is not None}
+    held = _hold_out(request, hashes, broken, suspect, thumbnails)
     broken |= copies_of(held, hashes)
     say_broken(broken)
     listed = tuple(replace(p, held_out=p.path in held) for p in pictures if p.path not in broken)
@@ -94,10 +104,12 @@ def add(request: AddRequest) -> dict[str, Any]:
         further_lr=tuple(request.lr[1:]),
     )
     listing.write(Path(request.out))
+    write_thumbnails(thumbnails_file(Path(request.out)), {hashes[p]: s for p, s in thumbnails.items()})
     warn_of_small(listing, scale or 2)
     warn_of_copies(listing)
     warn_of_wrong_pairs(listing.name, [pair for pair in pairs if pair.path not in broken])
     warn_of_held_out(held, suspect, request.hold_share)
+    warn_of_near_duplicates(listing, thumbnails)
     return {
         "identity": listing.identity,
         "scale": scale,
@@ -110,11 +122,19 @@ def add(request: AddRequest) -> dict[str, Any]:
 
 
 def _hold_out(
-    request: AddRequest, hashes: dict[str, str], broken: dict[str, str], suspect: Collection[str]
+    request: AddRequest,
+    hashes: dict[str, str],
+    broken: dict[str, str],
+    suspect: Collection[str],
+    thumbnails: Thumbnails,
 ) -> frozenset[str]:
     if request.hold_out:
         return held_out.named(hashes, broken, request.hold_out)
-    return held_out.share(first_of_each(hashes), suspect) if request.hold_share else frozenset()
+    if not request.hold_share:
+        return frozenset()
+    distinct = first_of_each(hashes)
+    against = {path: thumbnails[path] for path in sorted(distinct)}
+    return held_out.share(distinct, suspect, lambda some: with_a_near_duplicate(some, against))
 
 
 def _broken(hr: Scan, lr: Scan | None, partners: dict[str, str]) -> dict[str, str]:

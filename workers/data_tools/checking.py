@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srqueue.run.listing import Listing, Picture
-from workers.data_tools.duplicates import near_duplicates, near_duplicates_within
 from workers.data_tools.pair_outliers import flag_outliers
 from workers.data_tools.pair_quality import PairQuality
 from workers.data_tools.pairs import measure_pairs
 from workers.data_tools.scan import Scan, scan_roots
+from workers.duplicates import near_duplicates, near_duplicates_within
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import PurePosixPath
 
 from srqueue.datasets.names import first_five, shown
@@ -12,19 +12,36 @@ from srqueue.errors import DataError, UsageError, did_you_mean
 
 LARGEST_SHARE = 100
 """Pictures; more make validation slow and say no more."""
+_AT_ONCE = 250
+_LOOKED_AT = 10_000
 
 
-def share(paths: Collection[str], never: Collection[str] = ()) -> frozenset[str]:
+def share(
+    paths: Collection[str],
+    never: Collection[str] = (),
+    unwanted: Callable[[Sequence[str]], Collection[str]] = lambda some: (),
+) -> frozenset[str]:
     """1 % of the pictures, at least 1 and at most 100, by the lowest SHA-256 of their paths.
 
     The choice depends on the paths only, and a few more pictures change little of it. A single picture is
     never held out: nothing would be left to train on. Neither are those of `never`, so fewer than 1 % may be.
+    What `unwanted` names of some paths is taken only where there are not enough others (among the first
+    10,000: looking at each of very many pictures takes minutes).
     """
     if len(paths) < 2:
         return frozenset()
     count = min(max(len(paths) // 100, 1), LARGEST_SHARE)
     fit = set(paths).difference(never)
-    return frozenset(sorted(fit, key=lambda p: (hashlib.sha256(os.fsencode(p)).digest(), p))[:count])
+    order = sorted(fit, key=lambda p: (hashlib.sha256(os.fsencode(p)).digest(), p))
+    chosen: list[str] = []
+    for start in range(0, min(len(order), _LOOKED_AT), _AT_ONCE):
+        some = order[start : start + _AT_ONCE]
+        without = set(unwanted(some))
+        chosen += [path for path in some if path not in without]
+        if len(chosen) >= count:
+            break
+    rest = [path for path in order[:_LOOKED_AT] if path not in set(chosen)]
+    return frozenset([*chosen, *rest][:count])
 
 
 def named(paths: Collection[str], broken: Collection[str], names: Sequence[str]) -> frozenset[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from srqueue.errors import DataError
 from srqueue.run.listing import Listing
 from workers.data_tools.picture import Known
+from workers.thumbnails import Thumbnail
 
 
 def previous_listing(file: str | None, hr: Sequence[str], lr: Sequence[str]) -> Listing | None:
@@ -20,13 +21,16 @@ def previous_listing(file: str | None, hr: Sequence[str], lr: Sequence[str]) -> 
     return listing if same else None
 
 
-def known_files(listing: Listing | None) -> tuple[dict[str, Known], dict[str, Known]]:
+def known_files(
+    listing: Listing | None, thumbnails: Mapping[str, Thumbnail]
+) -> tuple[dict[str, Known], dict[str, Known]]:
     """HR and LR files that the previous listing knows."""
     if listing is None:
         return {}, {}
     scale = listing.scale or 1
     hr = {
-        p.path: Known(p.width, p.height, p.size, p.mtime_ns, p.sha256, p.sharpness) for p in listing.pictures
+        p.path: Known(p.width, p.height, p.size, p.mtime_ns, p.sha256, p.sharpness, thumbnails.get(p.sha256))
+        for p in listing.pictures
     }
     lr = {
         p.lr_path: Known(

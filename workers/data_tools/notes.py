@@ -11,6 +11,7 @@ from workers.data_tools.copies import first_of_each
 from workers.data_tools.pair_outliers import degradation_of
 from workers.data_tools.pair_quality import PairQuality
 from workers.data_tools.pairs import warning_of
+from workers.duplicates import Thumbnails, near_duplicates
 
 DEFAULT_LQ_SIZE = 64
 """Side of the low-resolution crops of the presets; smaller pictures get a warning."""
@@ -46,6 +47,21 @@ def warn_of_wrong_pairs(name: str, pairs: Sequence[PairQuality]) -> None:
         print(warning, file=sys.stderr)
     if sentence := degradation_of(pairs):
         print(f"note: {name!r}: {sentence}", file=sys.stderr)
+
+
+def warn_of_near_duplicates(listing: Listing, thumbnails: Thumbnails) -> None:
+    """Held-out pictures that are nearly trained on: all are asked for, or there were not enough others."""
+    trained = {p.path: thumbnails[p.path] for p in listing.training()}
+    held = {p.path: thumbnails[p.path] for p in listing.held_out()}
+    twin = {val: train for train, val, _ in reversed(near_duplicates(trained, held))}
+    if twin:
+        named = first_five([f"{path} ({twin[path]})" for path in sorted(twin)])
+        print(
+            f"warning: {len(twin)} of {len(held)} held-out pictures are nearly the same as one that is "
+            f"trained on: {named}; validation will partly measure memory: take away one of each, or hold out "
+            "others with --hold-out",
+            file=sys.stderr,
+        )
 
 
 def warn_of_held_out(held: Collection[str], suspect: Collection[str], asked: bool) -> None:

@@ -10,17 +10,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from workers.data_tools.sharpness import middle_luma, sharpness
-from workers.pixels import LARGEST_PICTURE, Pixels, is_deep_colour, orientation, to_rgb, upright
+from workers.pixels import LARGEST_PICTURE, Pixels, is_deep_colour, orientation, to_rgb
+from workers.thumbnails import Thumbnail, thumbnail_of
 
 LARGEST_FILE = 1 << 30
 """Bytes."""
-THUMBNAIL = 16
-"""Side of the thumbnails that near-duplicates are found with."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _KINDS = {
@@ -41,7 +38,7 @@ class BrokenPicture(Exception):
 
 @dataclass(frozen=True)
 class Known:
-    """What an earlier listing says of a file. `sharpness` None: not measured then."""
+    """What an earlier listing says of a file. `sharpness` or `thumbnail` None: not known of then."""
 
     width: int
     height: int
@@ -49,6 +46,7 @@ class Known:
     mtime_ns: int
     sha256: str
     sharpness: float | None = None
+    thumbnail: Thumbnail | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Facts:
     sha256: str
     kind: str
     sharpness: float
-    thumbnail: NDArray[np.float32] | None = None
+    thumbnail: Thumbnail | None = None
 
     @property
     def smaller_side(self) -> int:
@@ -85,11 +83,12 @@ def inspect(path: Path, known: Known | None = None, thumbnail: bool = False) -> 
         if status.st_size > LARGEST_FILE:
             raise BrokenPicture(f"larger than {LARGEST_FILE >> 20} MiB")
         size, mtime_ns = status.st_size, status.st_mtime_ns
-        measured = known.sharpness if known else None
-        if known and measured is not None and (known.size, known.mtime_ns) == (size, mtime_ns):
-            with path.open("rb") as file:
-                kind = _kind(_open(file), file)
-            return Facts(known.width, known.height, size, mtime_ns, known.sha256, kind, measured)
+        if known and (known.size, known.mtime_ns) == (size, mtime_ns):
+            sharp, small = known.sharpness, known.thumbnail
+            if sharp is not None and (small is not None or not thumbnail):
+                with path.open("rb") as file:
+                    kind = _kind(_open(file), file)
+                return Facts(known.width, known.height, size, mtime_ns, known.sha256, kind, sharp, small)
         data = path.read_bytes()
     except OSError as error:
         raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
@@ -100,7 +99,7 @@ def inspect(path: Path, known: Known | None = None, thumbnail: bool = False) -> 
         raise BrokenPicture(f"all its {image.width}x{image.height} pixels are equal")
     width, height = _oriented_size(image)
     sharp = sharpness(middle_luma(image))
-    small = _thumbnail(image) if thumbnail else None
+    small = thumbnail_of(image) if thumbnail else None
     digest = hashlib.sha256(data).hexdigest()
     return Facts(width, height, size, mtime_ns, digest, _kind(image, BytesIO(data)), sharp, small)
 
@@ -167,12 +166,3 @@ def _kind(image: Image.Image, file: IO[bytes]) -> str:
         if is_deep_colour(head := file.read(26)):
             return ("grey+alpha" if head[25] == 4 else _KINDS[image.mode]) + " 16-bit"
     return _KINDS.get(image.mode.partition(";")[0], image.mode)
-
-
-def _thumbnail(image: Image.Image) -> NDArray[np.float32]:
-    """[256] float32 of mean 0 and length 1 (0 for a flat picture): a dot product is the correlation."""
-    grey = upright(image).convert("I" if image.mode.startswith("I") else "L").convert("F")
-    small = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32).ravel()
-    small = small - small.mean()
-    length = float(np.linalg.norm(small))
-    return small / length if length > 1e-3 else np.zeros_like(small)

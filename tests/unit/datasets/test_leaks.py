@@ -10,7 +10,7 @@ from srqueue.run.listing import Listing, Picture
 from srqueue.settings import Settings
 from srqueue.spec.expand import expand
 from workers.data_tools.copies import copies_of, first_of_each
-from workers.data_tools.duplicates import near_duplicates_within
+from workers.duplicates import near_duplicates_within
 
 
 @pytest.fixture

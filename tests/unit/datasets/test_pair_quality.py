@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from workers.data_tools.consistency import made_small
-from workers.data_tools.duplicates import near_duplicates
 from workers.data_tools.pair_outliers import degradation_of, flag_outliers
 from workers.data_tools.pair_quality import PairQuality, pair_quality
 from workers.data_tools.picture import inspect
+from workers.duplicates import near_duplicates
 from workers.trainer.data.resize import resize_picture
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workers.thumbnails import Thumbnail
 
 SAME = 0.97
 """Correlation of the 16x16 grey thumbnails above which two pictures are taken for one."""
 _ROWS = 2048
 
-Thumbnails = Mapping[str, NDArray[np.float32]]
-"""Path -> [256] float32 of mean 0 and length 1 (0 for a flat picture)."""
+Thumbnails = Mapping[str, Thumbnail]
+"""By the path of the picture."""
 
 
 def near_duplicates(trained: Thumbnails, validated: Thumbnails) -> list[tuple[str, str, float]]:
@@ -32,6 +34,12 @@ def near_duplicates_within(thumbnails: Thumbnails) -> list[tuple[str, str, float
     names = sorted(thumbnails)
     every = np.stack([thumbnails[name] for name in names])
     return _sorted((names[i], names[j], value) for i, j, value in _above(every, every) if i < j)
+
+
+def with_a_near_duplicate(some: Collection[str], thumbnails: Thumbnails) -> set[str]:
+    """Which of `some` are nearly the same as another one of `thumbnails`, which holds them too."""
+    looked_at = {path: thumbnails[path] for path in some if path in thumbnails}
+    return {one for one, other, _ in near_duplicates(looked_at, thumbnails) if one != other}
 
 
 def _above(left: NDArray[np.float32], right: NDArray[np.float32]) -> Iterator[tuple[int, int, float]]:

@@ -44,9 +44,9 @@ def add(
     Each may be several folders: then the first of `lr` belongs to the first of `hr`, and so on. Returns the
     stored entry; the old one, `added` included, where nothing changed. `val` names another data set to
     validate on; else exactly the pictures `hold_out` are held out, else 1 % (1 to 100) by a hash of the path.
-    `tell` is warned of pairs that show different things, or are moved against each other. Pictures are never
-    moved or changed. Raises UsageError, DataError (also where pictures of `val` would be
-    trained on) or ConflictError.
+    `tell` is warned of pairs that show different things, or are moved against each other, and of pictures
+    that are nearly validated on. Pictures are never moved or changed. Raises UsageError, DataError (also
+    where pictures of `val` would be trained on) or ConflictError.
     """
     registry = Registry(settings)
     before = registry.find(check_name(name, "a data set"))
@@ -68,6 +68,7 @@ def add(
         "hold_out": list(hold_out) if hold_out else None,
         "previous": str(listing_file),
         "out": str(staged),
+        "val_listing": str(registry.listing_file(val)) if val else None,
     }
     try:
         found = run_tool("add", request, tell)

@@ -76,6 +76,31 @@ def test_what_is_held_out_as_asked_is_told_too(settings, hr) -> None:
     assert _add(settings, "mine", hr, hold_out=["a", "again"], replace=True)[1] == []
 
 
+def test_what_is_nearly_in_the_validation_set_is_told_by_both_names(settings, hr, tmp_path) -> None:
+    val = tmp_path / "val"
+    val.mkdir()
+    _again(hr / "a.png", val / "x.jpg")
+    picture = Image.fromarray(data.rocket())
+    picture.crop((230, 200, 390, 344)).save(val / "y.png")
+    add(settings, "val", val, hold_out=["y"], tell=lambda line: None)
+    _, [line] = _add(settings, "mine", hr, val="val")
+    assert "1 of 6 pictures are nearly the same as pictures of 'val', which is validated on" in line
+    assert "a.png (there x.jpg)" in line and "take them out of one of the two and add it again" in line
+
+    file = thumbnails_file(Registry(settings).listing_file("val"))
+    content = file.read_bytes()
+    file.unlink()  # as where an older version added it
+    assert _add(settings, "mine", hr, val="val")[1] == [line]
+    assert file.read_bytes() == content
+    file.unlink()
+    (val / "y.png").unlink()
+    assert _add(settings, "mine", hr, val="val")[1] == [line]
+    (val / "x.jpg").unlink()
+    _again(hr / "b.png", val / "x.jpg")
+    file.unlink()
+    assert _add(settings, "mine", hr, val="val")[1] == [], "x.jpg is not what it was, which is told elsewhere"
+
+
 def test_lost_thumbnails_are_made_again(settings, hr) -> None:
     held = _add(settings, "mine", hr)
     file = thumbnails_file(Registry(settings).listing_file("mine"))

@@ -19,6 +19,7 @@ from workers.data_tools.notes import (
     warn_of_held_out,
     warn_of_near_duplicates,
     warn_of_small,
+    warn_of_validated,
     warn_of_wrong_pairs,
 )
 from workers.data_tools.pair_outliers import flag_outliers
@@ -27,6 +28,7 @@ from workers.data_tools.pairs import compared, quality_of
 from workers.data_tools.picture import Facts
 from workers.data_tools.scan import Scan, say_broken, scan_roots
 from workers.data_tools.statistics import statistics
+from workers.data_tools.validated import validated_thumbnails
 from workers.duplicates import Thumbnails, with_a_near_duplicate
 from workers.thumbnails import read_thumbnails, write_thumbnails
 
@@ -38,7 +40,8 @@ SMALLEST_SIDE = 20
 class AddRequest:
     """What to look at, and where to write the listing. `previous` is the listing whose figures may be kept.
 
-    `lr` is empty where LR is made; else it has as many folders as `hr`.
+    `lr` is empty where LR is made; else it has as many folders as `hr`. `val_listing`: of the data set
+    that is validated on, where that is another one.
     """
 
     name: str
@@ -49,6 +52,7 @@ class AddRequest:
     hold_out: list[str] | None
     previous: str | None
     out: str
+    val_listing: str | None = None
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +114,9 @@ def add(request: AddRequest) -> dict[str, Any]:
     warn_of_wrong_pairs(listing.name, [pair for pair in pairs if pair.path not in broken])
     warn_of_held_out(held, suspect, request.hold_share)
     warn_of_near_duplicates(listing, thumbnails)
+    if request.val_listing:
+        val = Listing.read(file := Path(request.val_listing))
+        warn_of_validated(listing, thumbnails, val, validated_thumbnails(file, val))
     return {
         "identity": listing.identity,
         "scale": scale,

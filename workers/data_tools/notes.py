@@ -64,6 +64,24 @@ def warn_of_near_duplicates(listing: Listing, thumbnails: Thumbnails) -> None:
         )
 
 
+def warn_of_validated(listing: Listing, thumbnails: Thumbnails, val: Listing, validated: Thumbnails) -> None:
+    """Pictures that are nearly the same as one of another data set, which is validated on.
+
+    Those that are the same to the last byte are an error, see srqueue.datasets.leaks.
+    """
+    same = {p.sha256 for p in val.pictures}
+    trained = {p.path: thumbnails[p.path] for p in listing.training() if p.sha256 not in same}
+    twin = {train: other for train, other, _ in reversed(near_duplicates(trained, validated))}
+    if twin:
+        named = first_five([f"{path} (there {twin[path]})" for path in sorted(twin)])
+        print(
+            f"warning: {len(twin)} of {len(listing.training())} pictures are nearly the same as pictures of "
+            f"{val.name!r}, which is validated on: {named}; validation will partly measure memory: take them out of one of "
+            "the two and add it again",
+            file=sys.stderr,
+        )
+
+
 def warn_of_held_out(held: Collection[str], suspect: Collection[str], asked: bool) -> None:
     """Pairs that are validated on though something is wrong with them, or that there are no others."""
     if wrong := sorted(set(held) & set(suspect)):

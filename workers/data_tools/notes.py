@@ -76,8 +76,8 @@ def warn_of_validated(listing: Listing, thumbnails: Thumbnails, val: Listing, va
         named = first_five([f"{path} (there {twin[path]})" for path in sorted(twin)])
         print(
             f"warning: {len(twin)} of {len(listing.training())} pictures are nearly the same as pictures of "
-            f"{val.name!r}, which is validated on: {named}; validation will partly measure memory: take them out of one of "
-            "the two and add it again",
+            f"{val.name!r}, which is validated on: {named}; validation will partly measure memory: take them "
+            "out of one of the two and add it again",
             file=sys.stderr,
         )
 

@@ -6,7 +6,7 @@ import copy
 import gc
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import torch
@@ -27,6 +27,7 @@ from workers.trainer.fingerprint import changes, fingerprint
 from workers.trainer.fitting import trained
 from workers.trainer.loop import Trainer
 from workers.trainer.losses.ms_ssim import MsSsimLoss
+from workers.trainer.overlap import overlap
 from workers.trainer.preflight import preflight
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
 from workers.trainer.resolve import prepare_torch, read_spec, resolve, this_machine
@@ -114,7 +115,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     if decided_now and submitted.compute.precision == "auto" and not machine.has_bf16:
         reporter.message("info", "this device does not compute in bf16: training in fp32")
     if not restored:
-        _tell_once(reporter, spec, datasets)
+        _tell_once(reporter, spec, datasets, given.get("listings") or {})
 
     reporter.phase("loading")
     marks = fingerprint(spec.compute, machine.device)
@@ -194,10 +195,14 @@ def _try(build: Callable[[Contents], Trainer], contents: Contents, run: RunDir, 
         torch.cuda.empty_cache()
 
 
-def _tell_once(reporter: Reporter, spec: JobSpec, datasets: Datasets) -> None:
+def _tell_once(
+    reporter: Reporter, spec: JobSpec, datasets: Datasets, listings: Mapping[str, str | None]
+) -> None:
     """What a user should know at the beginning of a run."""
     if datasets.left_out:
         reporter.message("warning", f"{datasets.left_out} pictures smaller than the crop are left out")
+    if told := overlap(datasets, listings):
+        reporter.message("warning", told)
     if spec.train.training_automations.enabled and datasets.validation is None:
         reporter.message("warning", "the training automations watch the validation, and there is none")
     if any(loss.type == "ms_ssim" for loss in spec.train.losses):

@@ -46,6 +46,11 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in {"1", "L", "LA", "La", "F"} or image.mode.startswith("I")
 
 
+def has_alpha(image: Image.Image) -> bool:
+    """Whether the file says what is transparent, which is dropped: by a channel, a palette or one colour."""
+    return image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
+
+
 def upright(image: Image.Image) -> Image.Image:
     """The loaded picture, turned as its EXIF orientation says."""
     turned = orientation(image)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from srqueue.errors import DataError, SrqueueError, UsageError
 from srqueue.run.atomic import write_file
-from workers.trainer.data.decode import read_picture
+from workers.trainer.data.decode import drops_alpha, read_picture
 from workers.trainer.data.resize import Pixels
 from workers.trainer.inference import LEAST_TILE, TILE, super_resolve
 from workers.trainer.model_file import Model, read_model
@@ -92,6 +92,8 @@ def _run(asked: argparse.Namespace) -> int:
     for number, (given, out) in enumerate(pairs, 1):
         try:
             lq = read_picture(given)
+            if drops_alpha(given):
+                print(f"note: {given.name}: what is transparent is dropped", file=sys.stderr, flush=True)
             sr = upscale(model, lq, device, asked.tile, asked.self_ensemble)
             _write_png(out, sr)
         except SrqueueError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -182,6 +183,25 @@ def test_another_data_set_can_be_the_validation_set(settings, pictures) -> None:
         add(settings, "mine", root, val="val", hold_out=["a"])
     with pytest.raises(UsageError, match="on itself"):
         add(settings, "mine", root, val="mine")
+
+
+def test_what_is_left_out_of_pictures_is_noted_once_with_their_number(settings, pictures) -> None:
+    hr, lr = pictures("hr", ["a.png", "b.png", "c.png"]), pictures("lr", ["a.png", "b.png", "c.png"], 2)
+    lines: list[str] = []
+    add(settings, "plain", hr, lr, tell=lines.append)
+    assert not [line for line in lines if line.startswith("note: ")]
+    for file in (hr / "a.png", hr / "b.png", lr / "c.png"):
+        with Image.open(file) as picture:
+            picture.putalpha(200)
+            picture.save(file)
+    with Image.open(hr / "c.png") as picture:
+        Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257).save(hr / "c.png")
+    add(settings, "mine", hr, lr, tell=lines.append)
+    assert [line for line in lines if line.startswith("note: ")] == [
+        "note: 2 of 3 HR pictures say what is transparent, which is dropped: a.png, b.png",
+        "note: 1 of 3 HR pictures have 16 bits a channel and are read as 8: c.png",
+        "note: 1 of 3 LR pictures say what is transparent, which is dropped: c.png",
+    ]
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "a\x1bb", ".a"])

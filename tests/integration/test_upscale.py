@@ -42,6 +42,16 @@ def test_upscale_tells_a_user_what_is_wrong(model, own_pictures, tmp_path, capsy
     assert "Traceback" not in error
 
 
+def test_upscale_notes_where_alpha_is_dropped(model, own_pictures, tmp_path, capsys):
+    with Image.open(own_pictures / "a.png") as picture:
+        picture.putalpha(128)
+        picture.save(own_pictures / "a.png")
+    assert upscale_main([str(model), str(own_pictures), str(tmp_path / "out"), "--device", "cpu"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "note: a.png: what is transparent is dropped\n"
+    assert len(told.out.splitlines()) == 3
+
+
 def test_upscale_does_the_others_when_one_picture_is_broken(model, own_pictures, tmp_path, capsys):
     (own_pictures / "a.png").write_bytes(b"")
     assert upscale_main([str(model), str(own_pictures), str(tmp_path / "out"), "--device", "cpu"]) == 1

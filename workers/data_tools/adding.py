@@ -15,6 +15,7 @@ from workers.data_tools import held_out
 from workers.data_tools.copies import copies_of, first_of_each
 from workers.data_tools.known import known_files, previous_listing
 from workers.data_tools.notes import (
+    note_kinds,
     warn_of_copies,
     warn_of_held_out,
     warn_of_near_duplicates,
@@ -109,6 +110,9 @@ def add(request: AddRequest) -> dict[str, Any]:
     )
     listing.write(Path(request.out))
     write_thumbnails(thumbnails_file(Path(request.out)), {hashes[p]: s for p, s in thumbnails.items()})
+    kinds = {p.path: hr.whole[p.path].kind for p in listed}
+    note_kinds("HR", kinds)
+    note_kinds("LR", {p.lr_path: lr.whole[p.lr_path].kind for p in listed if lr and p.lr_path})
     warn_of_small(listing, scale or 2)
     warn_of_copies(listing)
     warn_of_wrong_pairs(listing.name, [pair for pair in pairs if pair.path not in broken])
@@ -124,7 +128,7 @@ def add(request: AddRequest) -> dict[str, Any]:
         "held_out": len(held),
         "quarantined": len(broken),
         **statistics(listing.training()),
-        "kinds": dict(sorted(Counter(hr.whole[p.path].kind for p in listed).items())),
+        "kinds": dict(sorted(Counter(kinds.values()).items())),
     }
 
 

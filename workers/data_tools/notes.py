@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from srqueue.datasets.names import first_five
 from srqueue.run.listing import Listing
@@ -11,6 +11,7 @@ from workers.data_tools.copies import first_of_each
 from workers.data_tools.pair_outliers import degradation_of
 from workers.data_tools.pair_quality import PairQuality
 from workers.data_tools.pairs import warning_of
+from workers.data_tools.picture import ALPHA, DEEP
 from workers.duplicates import Thumbnails, near_duplicates
 
 DEFAULT_LQ_SIZE = 64
@@ -27,6 +28,19 @@ def warn_of_small(listing: Listing, scale: int) -> None:
             f"the usual crop at scale {scale}: {first_five(small)}",
             file=sys.stderr,
         )
+
+
+def note_kinds(what: str, kinds: Mapping[str, str]) -> None:
+    """What is left out of the HR or LR pictures `{path: kind}` when they are read."""
+    alpha = sorted(path for path, kind in kinds.items() if ALPHA in kind)
+    deep = sorted(path for path, kind in kinds.items() if kind.endswith(DEEP))
+    for paths, says in (
+        (alpha, "say what is transparent, which is dropped"),
+        (deep, "have 16 bits a channel and are read as 8"),
+    ):
+        if paths:
+            told = f"{len(paths)} of {len(kinds)} {what} pictures {says}: {first_five(paths)}"
+            print(f"note: {told}", file=sys.stderr)
 
 
 def warn_of_copies(listing: Listing) -> None:

@@ -13,18 +13,21 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from workers.data_tools.sharpness import middle_luma, sharpness
-from workers.pixels import LARGEST_PICTURE, Pixels, is_deep_colour, orientation, to_rgb
+from workers.pixels import LARGEST_PICTURE, Pixels, has_alpha, is_deep_colour, orientation, to_rgb
 from workers.thumbnails import Thumbnail, thumbnail_of
 
 LARGEST_FILE = 1 << 30
 """Bytes."""
+
+ALPHA, DEEP = "+alpha", " 16-bit"
+"""Ends of the words for kinds of which something is left out when they are read."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _KINDS = {
     "1": "1-bit",
     "L": "grey",
     "LA": "grey+alpha",
-    "I": "grey 16-bit",
+    "I": "grey",
     "P": "palette",
     "RGB": "rgb",
     "RGBA": "rgb+alpha",
@@ -161,8 +164,12 @@ def _is_flat(image: Image.Image) -> bool:
 
 def _kind(image: Image.Image, file: IO[bytes]) -> str:
     """What the pixels are, in words; counted in the registry."""
+    mode = image.mode.partition(";")[0]
+    name, deep = _KINDS.get(mode, mode), mode == "I"
     if image.format == "PNG":
         file.seek(0)
         if is_deep_colour(head := file.read(26)):
-            return ("grey+alpha" if head[25] == 4 else _KINDS[image.mode]) + " 16-bit"
-    return _KINDS.get(image.mode.partition(";")[0], image.mode)
+            name, deep = "grey+alpha" if head[25] == 4 else name, True
+    if has_alpha(image) and not name.endswith(ALPHA):
+        name += ALPHA
+    return name + (DEEP if deep else "")

@@ -118,6 +118,20 @@ def test_every_kind_of_png_is_accepted_and_named(tmp_path, crop, mode, kind) -> 
     assert facts.thumbnail is not None and np.linalg.norm(facts.thumbnail) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("mode", "transparency", "kind"),
+    [("P", 3, "palette+alpha"), ("RGB", (1, 2, 3), "rgb+alpha"), ("L", 7, "grey+alpha")],
+)
+def test_a_transparent_colour_is_alpha_too(tmp_path, crop, mode, transparency, kind) -> None:
+    file = _save(crop().convert(mode), tmp_path / "a.png", transparency=transparency)
+    facts = inspect(file)
+    assert facts.kind == kind
+    known = Known(
+        facts.width, facts.height, facts.size, facts.mtime_ns, facts.sha256, facts.sharpness, facts.thumbnail
+    )
+    assert inspect(file, known).kind == kind, "by the header alone"
+
+
 def test_a_16_bit_rgb_png_is_named_though_pillow_reads_8_bits(tmp_path) -> None:
     rows = b"".join(b"\0" + bytes(range(6 * 4)) for _ in range(4))
     chunks = b""

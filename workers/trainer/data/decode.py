@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from srqueue.errors import DataError
-from workers.pixels import Pixels, is_grey, to_rgb
+from workers.pixels import Pixels, has_alpha, is_grey, to_rgb
 
 REPAIR = "restore the file, or add the data set again (srqueue dataset add --replace) and submit again"
 """What to do about a picture that is not what it was."""
@@ -32,6 +32,15 @@ def read_picture(path: Path, sha256: str = "") -> Pixels:
 def read_original(path: Path, sha256: str = "") -> tuple[Pixels, bool]:
     """The same, and whether the file is grey: has one channel, and no three equal ones."""
     return _decode(_read(path, sha256), str(path))
+
+
+def drops_alpha(path: Path) -> bool:
+    """Whether the picture says what is transparent, by its header; False where it is no picture."""
+    try:
+        with Image.open(path) as image:
+            return has_alpha(image)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        return False
 
 
 def check_content(path: Path, sha256: str) -> None:

@@ -80,9 +80,9 @@ def _found(roots: Sequence[str], what: str) -> tuple[set[str], set[str]]:
     every: set[str] = set()
     for number, root in enumerate(roots, 1):
         mark = f"{number}/" if len(roots) > 1 else ""
-        paths, refused, _ = find(Path(root), what)
-        usable |= {mark + path for path in paths}
-        every |= {mark + path for path in (*paths, *refused)}
+        found = find(Path(root), what)
+        usable |= {mark + path for path in found.paths}
+        every |= {mark + path for path in (*found.paths, *found.refused)}
     return usable, every
 
 

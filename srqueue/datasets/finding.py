@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,11 +13,41 @@ from srqueue.datasets.names import shown
 from srqueue.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-_OTHER_PICTURES = (".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".jxl", ".jp2", ".ppm", ".exr")
+_OTHER_PICTURES = (
+    *(".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpf", ".tga"),
+    *(".jpe", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".exr", ".hdr", ".psd"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+)
 
 
-def find(root: Path, what: str) -> tuple[list[str], dict[str, str], str]:
-    """Relative paths of the picture files, those refused with the reason, and a hint on what else is there.
+@dataclass(frozen=True)
+class Found:
+    """Relative paths of the picture files, sorted, and those refused with the reason.
+
+    `others`: endings, in small letters, of pictures that are not read -> how many; `any_other`: whether there
+    are files that are no pictures.
+    """
+
+    paths: list[str]
+    refused: dict[str, str]
+    others: dict[str, int]
+    any_other: bool
+
+    @property
+    def hint(self) -> str:
+        """What else is there."""
+        if self.others:
+            return f"it holds {counted(self.others)}: convert them to PNG first"
+        return "it holds other files only" if self.any_other else "it is empty"
+
+
+def counted(endings: Mapping[str, int]) -> str:
+    """Numbers of files by ending, for a person."""
+    return ", ".join(f"{n} {ending}" for ending, n in sorted(endings.items()))
+
+
+def find(root: Path, what: str) -> Found:
+    """The picture files of a folder and its subfolders.
 
     Links out of the folder are refused: what a data set is made of lies under its root. Hidden files and
     folders are passed over. `what` names the folder in errors ("HR"). Raises DataError where it is missing or
@@ -33,6 +65,7 @@ def find(root: Path, what: str) -> tuple[list[str], dict[str, str], str]:
     found: list[str] = []
     refused: dict[str, str] = {}
     others: Counter[str] = Counter()
+    any_other = False
     real_root = root.resolve()
     for folder, subfolders, files in os.walk(root, onerror=unreadable):
         here = Path(folder)
@@ -43,7 +76,9 @@ def find(root: Path, what: str) -> tuple[list[str], dict[str, str], str]:
         for name in files:
             ending = Path(name).suffix.lower()
             if name.startswith(".") or ending not in ENDINGS:
-                others[ending if ending in _OTHER_PICTURES else "other"] += 1
+                any_other = True
+                if ending in _OTHER_PICTURES and not name.startswith("."):
+                    others[ending] += 1
                 continue
             path = here / name
             relative = path.relative_to(root).as_posix()
@@ -51,7 +86,7 @@ def find(root: Path, what: str) -> tuple[list[str], dict[str, str], str]:
                 refused[relative] = "a link that leaves the folder"
             else:
                 found.append(relative)
-    return sorted(found), refused, _hint(others)
+    return Found(sorted(found), refused, dict(others), any_other)
 
 
 def _check_folder(root: Path, what: str) -> None:
@@ -71,11 +106,3 @@ def _check_folder(root: Path, what: str) -> None:
             where=shown(root),
             hint="does this user have the right to read it?",
         )
-
-
-def _hint(others: Counter[str]) -> str:
-    convertible = {ending: n for ending, n in sorted(others.items()) if ending != "other"}
-    if convertible:
-        listed = ", ".join(f"{n} {ending}" for ending, n in convertible.items())
-        return f"it holds {listed}: convert them to PNG first"
-    return "it holds other files only" if others else "it is empty"

@@ -185,6 +185,20 @@ def test_another_data_set_can_be_the_validation_set(settings, pictures) -> None:
         add(settings, "mine", root, val="mine")
 
 
+def test_pictures_of_formats_that_are_not_read_are_counted_by_their_ending(settings, pictures) -> None:
+    root, more = pictures("hr", ["a.png", "b.png"]), pictures("more", ["a.png"])
+    for name in ("x.TIF", "sub/y.tif", "z.bmp", ".hidden.bmp", "notes.txt"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"")
+    (more / "w.heic").write_bytes(b"")
+    lines: list[str] = []
+    add(settings, "mine", [root, more], tell=lines.append)
+    assert [line for line in lines if line.startswith("note: ")] == [
+        "note: beside the HR pictures lie 1 .bmp, 1 .heic, 2 .tif, which are not read: convert them to PNG "
+        "to have them in the data set"
+    ]
+
+
 def test_what_is_left_out_of_pictures_is_noted_once_with_their_number(settings, pictures) -> None:
     hr, lr = pictures("hr", ["a.png", "b.png", "c.png"]), pictures("lr", ["a.png", "b.png", "c.png"], 2)
     lines: list[str] = []

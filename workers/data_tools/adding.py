@@ -16,6 +16,7 @@ from workers.data_tools.copies import copies_of, first_of_each
 from workers.data_tools.known import known_files, previous_listing
 from workers.data_tools.notes import (
     note_kinds,
+    note_others,
     warn_of_copies,
     warn_of_held_out,
     warn_of_near_duplicates,
@@ -111,6 +112,8 @@ def add(request: AddRequest) -> dict[str, Any]:
     listing.write(Path(request.out))
     write_thumbnails(thumbnails_file(Path(request.out)), {hashes[p]: s for p, s in thumbnails.items()})
     kinds = {p.path: hr.whole[p.path].kind for p in listed}
+    note_others("HR", hr.others)
+    note_others("LR", lr.others if lr else {})
     note_kinds("HR", kinds)
     note_kinds("LR", {p.lr_path: lr.whole[p.lr_path].kind for p in listed if lr and p.lr_path})
     warn_of_small(listing, scale or 2)

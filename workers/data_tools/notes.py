@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
+from srqueue.datasets.finding import counted
 from srqueue.datasets.names import first_five
 from srqueue.run.listing import Listing
 from workers.data_tools.copies import first_of_each
@@ -41,6 +42,16 @@ def note_kinds(what: str, kinds: Mapping[str, str]) -> None:
         if paths:
             told = f"{len(paths)} of {len(kinds)} {what} pictures {says}: {first_five(paths)}"
             print(f"note: {told}", file=sys.stderr)
+
+
+def note_others(what: str, others: Mapping[str, int]) -> None:
+    """Pictures of formats that are not read."""
+    if others:
+        print(
+            f"note: beside the {what} pictures lie {counted(others)}, which are not read: convert them to "
+            "PNG to have them in the data set",
+            file=sys.stderr,
+        )
 
 
 def warn_of_copies(listing: Listing) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from srqueue.datasets.finding import find
@@ -20,10 +21,14 @@ _AT_ONCE = 512  # files handed to the threads together, so that a huge set does 
 
 @dataclass(frozen=True)
 class Scan:
-    """The pictures of a folder by relative path: whole ones, and the others with the reason."""
+    """The pictures of a folder by relative path: whole ones, and the others with the reason.
+
+    `others`: of pictures that are not read, how many by their ending.
+    """
 
     whole: dict[str, Facts]
     broken: dict[str, str]
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[str]:
@@ -39,13 +44,15 @@ def scan_roots(
         return scan(Path(roots[0]), what, known, thumbnails)
     whole: dict[str, Facts] = {}
     broken: dict[str, str] = {}
+    others: Counter[str] = Counter()
     for number, root in enumerate(roots, 1):
         mark = f"{number}/"
         own = {p.removeprefix(mark): k for p, k in (known or {}).items() if p.startswith(mark)}
         found = scan(Path(root), what, own, thumbnails)
         whole |= {mark + path: facts for path, facts in found.whole.items()}
         broken |= {mark + path: reason for path, reason in found.broken.items()}
-    return Scan(whole, broken)
+        others.update(found.others)
+    return Scan(whole, broken, others)
 
 
 def scan(root: Path, what: str, known: Mapping[str, Known] | None = None, thumbnails: bool = False) -> Scan:
@@ -54,10 +61,11 @@ def scan(root: Path, what: str, known: Mapping[str, Known] | None = None, thumbn
     `what` names the folder in errors ("HR"). Raises DataError where the folder is missing, unreadable or
     holds no picture file at all.
     """
-    paths, broken, others = find(root, what)
+    found = find(root, what)
+    paths, broken = found.paths, dict(found.refused)
     if not paths and not broken:
         raise DataError(
-            f"there is no PNG, JPEG or WebP picture in the {what} folder", where=shown(root), hint=others
+            f"there is no PNG, JPEG or WebP picture in the {what} folder", where=shown(root), hint=found.hint
         )
     whole: dict[str, Facts] = {}
 
@@ -80,7 +88,7 @@ def scan(root: Path, what: str, known: Mapping[str, Known] | None = None, thumbn
                 if (now := time.monotonic()) - told >= 1:
                     told = now
                     print(f"scanned {done}/{len(paths)}", file=sys.stderr, flush=True)
-    return Scan(whole, broken)
+    return Scan(whole, broken, found.others)
 
 
 def say_broken(broken: Mapping[str, str], shown_at_most: int = 5) -> None:

@@ -151,13 +151,13 @@ def last_lines(log: Path) -> str:
     return "\n".join(text.strip().splitlines()[-_LOG_LINES:])
 
 
-def how_it_ended(status: int) -> str:
-    """An exit status in words."""
+def how_it_ended(status: int, forced: bool = False) -> str:
+    """An exit status in words; `forced`: it was ended by us, so nobody need wonder why."""
     if status >= 0:
         return f"the trainer ended with exit status {status}"
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    hint = " (out of memory?)" if -status == signal.SIGKILL else ""
+    hint = " (out of memory?)" if -status == signal.SIGKILL and not forced else ""
     return f"the trainer was ended by {name}{hint}"

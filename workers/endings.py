@@ -32,7 +32,9 @@ def outcome_of(attempt: AttemptDir, trainer: Trainer, status: int, iteration: in
     # A service manager ends every process of a worker; early on the trainer does not yet heed the signal.
     drained = trainer.stop is StopReason.DRAINED and status == -signal.SIGTERM
     if trainer.stop is not None and (trainer.forced or drained):
-        return Outcome(trainer.stop, f"{how_it_ended(status)} before it could save", iteration)
+        return Outcome(
+            trainer.stop, f"{how_it_ended(status, trainer.forced)} before it could save", iteration
+        )
     lines = last_lines(attempt.log_file)
     message = how_it_ended(status) + (f"; its last lines:\n{lines}" if lines else "")
     full = any(word in lines for word in _FULL_WORDS) or _no_room(attempt.path)

@@ -148,7 +148,8 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     end, diverged = _fit(trainer)
 
     exported = None
-    if end in EXPORTED or diverged:
+    # Cancelled before its first iteration it has nothing to keep, and the picture of it may take minutes.
+    if (end in EXPORTED and trainer.state.iteration) or diverged:
         reporter.phase("exporting")
         with trainer.step.optimizer.evaluating():
             weights = trainer.best_weights or trainer.ema.net.state_dict()
@@ -181,13 +182,14 @@ def _try(build: Callable[[Contents], Trainer], contents: Contents, run: RunDir, 
     tensors, state = contents
     trainer = build((tensors, copy.deepcopy(state)))
     findings = preflight(trainer, run)
-    state.micro_batch = findings.micro_batch
-    figures = asdict(findings)
-    remarks = figures.pop("remarks")
-    reporter.emit("resource", **figures)
-    reporter.message("info", findings.text(trainer.spec))
-    for remark in remarks:
-        reporter.message("warning", remark)
+    if findings is not None:
+        state.micro_batch = findings.micro_batch
+        figures = asdict(findings)
+        remarks = figures.pop("remarks")
+        reporter.emit("resource", **figures)
+        reporter.message("info", findings.text(trainer.spec))
+        for remark in remarks:
+            reporter.message("warning", remark)
     device = trainer.device
     del trainer
     gc.collect()  # it is a cycle: else its tensors would lie beside those of the run

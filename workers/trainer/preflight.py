@@ -9,11 +9,13 @@ same bits with a preflight and without.
 from __future__ import annotations
 
 import math
+import resource
 import shutil
+import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
-import psutil
 import torch
 from torch import nn
 
@@ -22,6 +24,7 @@ from srqueue.run.folder import RunDir
 from srqueue.spec.job import JobSpec
 from srqueue.spec.rates import rate_remark
 from workers.trainer.archs.magic_upsampler import MagicUpsampler
+from workers.trainer.breaking_off import BrokenOff, breaking_off
 from workers.trainer.checkpoint import Manifest, commit, read
 from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.resize import resize_picture
@@ -37,7 +40,7 @@ WARM = 3
 """Steps that are not timed: the first ones decode pictures and choose kernels."""
 
 SECONDS = 15.0
-"""For the steps, and again for the validation: what is not done by then is estimated from what is."""
+"""For the steps, and again for the validation: nothing begins after it, and the rest is estimated."""
 
 HASHING = 3.0
 """Seconds for the content of a data set's files."""
@@ -74,11 +77,23 @@ class Findings:
         )
 
 
-def preflight(trainer: Trainer, run: RunDir) -> Findings:
+def preflight(trainer: Trainer, run: RunDir) -> Findings | None:
     """Tries everything with a trainer that stands at the start of its run, and spoils it.
 
-    Raises DiskFull, DataError, Diverged, CheckpointError or torch.OutOfMemoryError where the run would have.
+    None where a request to stop came first: somebody waits, and what was found by then is half of it. Raises
+    DiskFull, DataError, Diverged, CheckpointError or torch.OutOfMemoryError where the run would have.
     """
+    # A compiler would take the hooks for a part of the network; what it makes is for fast devices.
+    slow = trainer.spec.compute.compile is not True
+    try:
+        with breaking_off(trainer.net, trainer.stop) if slow else nullcontext():
+            findings = _findings(trainer, run)
+    except BrokenOff:
+        return None
+    return findings if trainer.stop.reason is None else None
+
+
+def _findings(trainer: Trainer, run: RunDir) -> Findings:
     sets = [trainer.batches.pictures, *([trainer.validator.pictures] if trainer.validator else [])]
     for pictures in sets:
         pictures.check_files()
@@ -87,7 +102,7 @@ def preflight(trainer: Trainer, run: RunDir) -> Findings:
     it_s = _steps(trainer)
     validation_s = None
     if trainer.validator is not None:
-        validation_s, weak_base = _validation(trainer.net, trainer.validator, trainer.device)
+        validation_s, weak_base = _validation(trainer, trainer.validator)
         remarks += [weak_base] if weak_base else []
     save_s, written = _save_and_load(trainer, run)
     return Findings(
@@ -105,31 +120,37 @@ def preflight(trainer: Trainer, run: RunDir) -> Findings:
 
 def _steps(trainer: Trainer) -> float:
     """Iterations a second over the last of the steps that fit into the time."""
-    begun, timed, steps = time.monotonic(), 0.0, 0
-    losses = torch.zeros(())
-    for iteration in range(STEPS):
+    begun, seconds = time.monotonic(), list[float]()
+    while len(seconds) < STEPS and trainer.stop.reason is None:
         before = time.monotonic()
-        lr, hr = trainer.batches[iteration]
-        losses = trainer.step(lr, hr, trainer.rate(iteration))
+        if before - begun > SECONDS:
+            break
+        lr, hr = trainer.batches[len(seconds)]
+        losses = trainer.step(lr, hr, trainer.rate(len(seconds)))
         if trainer.device.type == "cuda":
             torch.cuda.synchronize(trainer.device)
-        if iteration >= WARM:
-            timed, steps = timed + time.monotonic() - before, steps + 1
-        if trainer.stop.reason is not None or (steps and time.monotonic() - begun > SECONDS):
-            break
+        seconds.append(time.monotonic() - before)
+    if not seconds:
+        return 0.0
     if not all(math.isfinite(value) for value in losses.tolist()):
         raise Diverged(
-            f"the loss is not a finite number after {steps + WARM} steps of the preflight",
+            f"the loss is not a finite number after {len(seconds)} steps of the preflight",
             hint="lower train.optim_g.lr or lengthen train.warmup_iter",
         )
-    return steps / timed if steps else 0.0
+    if trainer.automations.losses and trainer.stop.reason is None:
+        # After the steps, beside the state of the optimizer: that is where the run measures it.
+        trainer.step.loss_gradients(lr, hr)
+    # Where the time is over before they are warm, the last one is the nearest to what follows.
+    timed = seconds[WARM:] or seconds[-1:]
+    return len(timed) / sum(timed)
 
 
-def _validation(net: nn.Module, validator: Validator, device: torch.device) -> tuple[float, str | None]:
+def _validation(trainer: Trainer, validator: Validator) -> tuple[float, str | None]:
     """(seconds of a whole validation, what is wrong with the fixed part of the network, if anything).
 
     The largest pictures come first: they decide whether memory suffices.
     """
+    net, device = trainer.net, trainer.device
     pictures = validator.pictures
     # By its type: realtime and stream call it `base`, the others `magic_upsampler`.
     base = next((part for part in net.children() if isinstance(part, MagicUpsampler)), None)
@@ -137,6 +158,8 @@ def _validation(net: nn.Module, validator: Validator, device: torch.device) -> t
     begun, spent, pixels, gaps = time.monotonic(), 0.0, 0, []
     net.eval()
     for index in order:
+        if trainer.stop.reason is not None or time.monotonic() - begun > SECONDS:
+            break
         pair = pictures[index]
         before = time.monotonic()
         lr, hr = to_tensor(pair.lr, device), to_tensor(pair.hr, device)
@@ -144,8 +167,6 @@ def _validation(net: nn.Module, validator: Validator, device: torch.device) -> t
         spent, pixels = spent + time.monotonic() - before, pixels + math.prod(pair.lr.shape[:2])
         if base is not None:
             gaps.append(_gap(base, pictures, index, device))
-        if time.monotonic() - begun > SECONDS:
-            break
     net.train()
     total = sum(math.prod(pictures.lr_size(i)) for i in order)
     mean = sum(gaps) / len(gaps) if gaps else 0.0
@@ -153,7 +174,7 @@ def _validation(net: nn.Module, validator: Validator, device: torch.device) -> t
         f"the network's fixed upsampler alone is {-mean:.2f} dB below bicubic interpolation on "
         f"{validator.name}: the learned part has to make up for that first (network_g.alpha changes it)"
     )
-    return round(spent * total / pixels, 4), weak if mean < 0 else None
+    return round(spent * total / pixels, 4) if pixels else 0.0, weak if mean < 0 else None
 
 
 def _gap(base: nn.Module, pictures: Pictures, index: int, device: torch.device) -> float:
@@ -196,7 +217,11 @@ def _save_and_load(trainer: Trainer, run: RunDir) -> tuple[float, int]:
 
 
 def _peak(device: torch.device) -> int:
-    """Bytes that were needed at most: on the GPU, or of this process's memory now."""
+    """Bytes that were needed at most: on the GPU, or of this process's memory.
+
+    The latter counts from its start, reading the data included: it is what the machine must have.
+    """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    return int(psutil.Process().memory_info().rss)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024  # bytes there, KiB elsewhere

@@ -95,6 +95,7 @@ def test_an_end_is_told_in_words():
     assert how_it_ended(3) == "the trainer ended with exit status 3"
     assert how_it_ended(-signal.SIGSEGV) == "the trainer was ended by SIGSEGV"
     assert "out of memory" in how_it_ended(-signal.SIGKILL)
+    assert how_it_ended(-signal.SIGKILL, forced=True) == "the trainer was ended by SIGKILL"
 
 
 def test_the_last_lines_of_a_long_log_are_few(tmp_path):

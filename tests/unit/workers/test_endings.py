@@ -80,6 +80,17 @@ def test_a_trainer_that_we_ended_did_what_was_asked(ended, attempt, monkeypatch)
     assert (outcome.reason, trainer.forced) == (R.PAUSED, True) and "before it could save" in outcome.message
 
 
+def test_a_trainer_that_we_killed_was_not_short_of_memory(ended, attempt, monkeypatch):
+    monkeypatch.setattr(child, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(child, "TERM_SECONDS", 0.1)
+    ignoring = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    trainer, status = ended(ignoring, R.CANCELLED)
+    outcome = outcome_of(attempt, trainer, -signal.SIGKILL, 7)
+    assert trainer.forced and outcome.message == "the trainer was ended by SIGKILL before it could save"
+    trainer, status = ended(f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})")
+    assert "out of memory?" in outcome_of(attempt, trainer, status, 7).message
+
+
 def test_a_service_manager_that_ends_every_process_is_a_drain(ended, attempt):
     kill = f"import os; os.kill(os.getpid(), {int(signal.SIGTERM)})"
     assert outcome_of(attempt, *ended(kill, R.DRAINED), 7).reason is R.DRAINED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
@@ -54,22 +53,42 @@ def fit_scale(sizes: Mapping[str, tuple[Size, Size]], scale: int | None) -> int:
 
     Raises DataError where no scale fits, or not for all: HR must be exactly LR times the scale.
     """
-    if scale is None:
-        votes = Counter(s for (hr, lr) in sizes.values() for s in SCALES if (lr[0] * s, lr[1] * s) == hr)
-        if not votes:
-            raise DataError(
-                "no scale fits the pairs: "
-                + first_five([_sizes(path, *pair) for path, pair in sizes.items()]),
-                hint="HR must be exactly 2, 3 or 4 times as large as LR",
-            )
-        scale = votes.most_common(1)[0][0]
-    wrong = [_sizes(path, hr, lr) for path, (hr, lr) in sizes.items() if (lr[0] * scale, lr[1] * scale) != hr]
+    fits = {path: _scale(hr, lr) for path, (hr, lr) in sizes.items()}
+    found = sorted({s for s in fits.values() if s})
+    if len(found) > 1:
+        raise _mixed(fits, sizes)
+    if scale is None and not found:
+        raise DataError(
+            "no scale fits the pairs: " + first_five([_sizes(path, *pair) for path, pair in sizes.items()]),
+            hint="HR must be exactly 2, 3 or 4 times as large as LR",
+        )
+    scale = scale or found[0]
+    wrong = [_sizes(path, *sizes[path]) for path, of in fits.items() if of != scale]
     if wrong:
+        cut = f"HR must be exactly {scale} times as large as LR; cut HR to a multiple of {scale} first"
         raise DataError(
             f"{len(wrong)} of {len(sizes)} pairs do not fit the scale {scale}: {first_five(wrong)}",
-            hint=f"HR must be exactly {scale} times as large as LR; cut HR to a multiple of {scale} first",
+            hint=cut if found in ([], [scale]) else f"they are x{found[0]}: leave the scale out",
         )
     return scale
+
+
+def _scale(hr: Size, lr: Size) -> int | None:
+    return next((s for s in SCALES if (lr[0] * s, lr[1] * s) == hr), None)
+
+
+def _mixed(fits: Mapping[str, int | None], sizes: Mapping[str, tuple[Size, Size]]) -> DataError:
+    """The error where pairs are of several whole scales: nothing is to be cut, they are to be sorted."""
+    groups = [
+        (s, [_sizes(path, *sizes[path]) for path, of in fits.items() if of == s]) for s in (*SCALES, None)
+    ]
+    told = ", ".join(
+        f"{len(paths)} of {f'x{s}' if s else 'none'}: {first_five(paths)}" for s, paths in groups if paths
+    )
+    return DataError(
+        f"the pairs are of different scales; of {len(sizes)} are {told}",
+        hint="a data set has one scale: sort the pairs into folders by theirs, and make a data set of each",
+    )
 
 
 def _by_key(paths: Iterable[str], what: str, ending: re.Pattern[str] | None = None) -> dict[str, str]:

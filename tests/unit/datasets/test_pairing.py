@@ -91,3 +91,26 @@ def test_a_scale_that_does_not_fit_is_refused() -> None:
         fit_scale({"a": ((20, 40), (10, 20))}, 4)
     with pytest.raises(DataError, match="no scale fits"):
         fit_scale({"a": ((50, 50), (10, 10))}, None)
+
+
+@pytest.mark.parametrize("scale", [None, 2, 4])
+def test_pairs_of_several_scales_are_counted_and_to_be_sorted(scale) -> None:
+    pairs = {f"p{i}": ((20, 40), (10, 20)) for i in range(3)} | {"q": ((40, 40), (10, 10))}
+    pairs |= {"odd": ((21, 40), (10, 20))}
+    with pytest.raises(DataError) as caught:
+        fit_scale(pairs, scale)
+    text, hint = caught.value.message, caught.value.hint or ""
+    assert text.startswith("the pairs are of different scales; of 5 are 3 of x2: p0 (HR 20x40, LR 10x20), ")
+    assert text.endswith("1 of x4: q (HR 40x40, LR 10x10), 1 of none: odd (HR 21x40, LR 10x20)")
+    assert "make a data set of each" in hint and "cut" not in hint
+
+
+def test_the_hint_is_to_cut_only_where_that_helps() -> None:
+    for pairs, scale, hint in (
+        ({"a": ((20, 40), (10, 20)), "b": ((21, 40), (10, 20))}, None, "cut HR to a multiple of 2"),
+        ({"a": ((21, 40), (10, 20))}, 2, "cut HR to a multiple of 2"),
+        ({"a": ((20, 40), (10, 20))}, 4, "they are x2: leave the scale out"),
+    ):
+        with pytest.raises(DataError) as caught:
+            fit_scale(pairs, scale)
+        assert hint in (caught.value.hint or "")

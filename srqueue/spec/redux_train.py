@@ -13,6 +13,8 @@ from srqueue.spec.layers import get_path, set_path
 from srqueue.spec.redux_tables import LOSSES, LOST_LOSSES, OPTIMIZER_ABSENT, OPTIMIZERS
 
 _OLD_LOSSES = re.compile(r"train\.\w+_opt\Z")
+_BATCH = "works another way here: the trainer finds by itself how many crops fit at once"
+_CLIPPING = "it clips at a multiple of the usual norm here (factor, momentum, warmup), without bounds"
 _METRICS = {"val/psnr", "val/ssim", "val/psnr_rgb", "train/loss"}
 
 
@@ -136,7 +138,7 @@ def _loss(path: str, given: Any, found: Imported) -> dict[str, Any] | None:
 
 
 def _automations(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
-    """What the fork calls as we do; its adaptive clipping works another way."""
+    """What the fork calls as we do; of its adaptive clipping only whether it is on, ours needs no bounds."""
     path = "train.training_automations"
     yield path
     given = get_path(raw, path)
@@ -146,8 +148,13 @@ def _automations(raw: Mapping[str, Any], found: Imported) -> Iterator[str]:
     for name, section in given.items():
         if name == "enabled" or not isinstance(section, Mapping):
             continue
-        if name not in AutomationsSpec.model_fields or name == "AdaptiveGradientClipping":
-            found.lost[f"{path}.{name}"] = "works another way here: the trainer finds what fits by itself"
+        if name == "AdaptiveGradientClipping":
+            set_path(kept, f"{name}.enabled", bool(section.get("enabled", True)))
+            found.lost |= {f"{path}.{name}.{key}": _CLIPPING for key in section if key != "enabled"}
+            continue
+        if name not in AutomationsSpec.model_fields:
+            known = name == "DynamicBatchSizeOptimizer"
+            found.lost[f"{path}.{name}"] = _BATCH if known else "there is no such automation here"
             continue
         model: Any = AutomationsSpec.model_fields[name].annotation
         for key, value in section.items():

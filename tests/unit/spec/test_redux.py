@@ -342,6 +342,25 @@ def test_automations_of_the_same_name_are_kept():
     assert any("counts iterations" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("true", True), ("false", False), (None, True)])
+def test_adaptive_clipping_stays_on_or_off_and_its_bounds_are_told(theirs, ours):
+    """Where it does not say `enabled`, it is on there."""
+    said = f"enabled: {theirs}, " if theirs else ""
+    path = "train.training_automations.AdaptiveGradientClipping"
+    found = read(
+        "train: {total_iter: 900, training_automations: {enabled: true, AdaptiveGradientClipping: "
+        f"{{{said}initial_threshold: 1.0, max_threshold: 10.0}}}}}}"
+    )
+    assert expanded(found).train.training_automations.AdaptiveGradientClipping.enabled is ours
+    assert set(found.lost) == {f"{path}.initial_threshold", f"{path}.max_threshold"}
+    assert all("usual norm" in why for why in found.lost.values())
+
+
+def test_an_automation_that_is_not_known_is_told_as_such():
+    found = read("train: {training_automations: {BrandNew: {enabled: true}}}")
+    assert found.lost["train.training_automations.BrandNew"] == "there is no such automation here"
+
+
 @pytest.mark.parametrize(
     "text", ["{}", "train: 5", "datasets: [1]", "network_g: compact", "train: {losses: 3}"]
 )

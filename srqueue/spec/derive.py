@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srqueue.spec.automations import AdaptiveClippingSpec, DynamicLossSpec
+from srqueue.spec.automations import (
+    AdaptiveClippingSpec,
+    DynamicLossSpec,
+    EarlyStoppingSpec,
+    LearningRateAutomationSpec,
+)
 from srqueue.spec.layers import Layers
 from srqueue.spec.thresholds import fit_threshold
 
@@ -29,6 +34,11 @@ SHORTEST_VAL_FREQ = 50
 _FEWEST_VALIDATIONS = 10
 _PATIENT_VALIDATIONS = {_STOPPING: 2, _CUTTING: 1}
 """How many validations a patience must be able to see."""
+_PATIENCES = {
+    _STOPPING: EarlyStoppingSpec().patience,
+    _CUTTING: LearningRateAutomationSpec().plateau_patience,
+}
+"""Where nothing is said."""
 
 CROP_STEP = 8
 """Pixels: crops are multiples of it, and none is smaller."""
@@ -82,6 +92,7 @@ def derive(layers: Layers, stats: PictureStats, preset_total: int | None) -> Non
     """
     _scale_lengths(layers, preset_total)
     _keep_lengths_useful(layers)
+    _lose_patience_in_time(layers)
     _begin_in_time(layers)
     _fit_crop(layers, stats)
     _fit_optimizer(layers)
@@ -146,10 +157,27 @@ def _keep_lengths_useful(layers: Layers) -> None:
     for path, validations in _PATIENT_VALIDATIONS.items():
         patience = _count(layers, path)
         if patience is not None and patience < validations * each and _is_presets(layers, path):
-            word = "two validations" if validations == 2 else "one validation"
-            layers.put(
-                path, min(validations * each, total), f"derived: at least {word}, one each {each} iterations"
-            )
+            why = f"derived: at least {_words(validations)}, one each {each} iterations"
+            layers.put(path, min(validations * each, total), why)
+
+
+def _lose_patience_in_time(layers: Layers) -> None:
+    """A patience that nobody set ends before the run does: a default that is longer is no wish."""
+    total, each = _count(layers, "train.total_iter"), _count(layers, "val.val_freq") or 0
+    if total is None or layers.get("train.training_automations.enabled") is not True:
+        return
+    for path, validations in _PATIENT_VALIDATIONS.items():
+        automation = path.rpartition(".")[0]
+        if layers.get(f"{automation}.enabled") is False or _PATIENCES[path] <= total:
+            continue
+        if path not in layers.origins:
+            patience = min(max(total // 10, validations * each, 1), total)
+            why = f"derived: a tenth of {total} iterations, at least {_words(validations)}"
+            layers.put(path, patience, why)
+
+
+def _words(validations: int) -> str:
+    return "two validations" if validations == 2 else "one validation"
 
 
 def _begin_in_time(layers: Layers) -> None:

@@ -131,6 +131,35 @@ def test_the_same_figures_give_the_same_spec_and_every_value_says_why():
     assert all(": " in origin or origin == "derived" for origin in derived)
 
 
+def switched_on(total, **automations):
+    return {"train": {"total_iter": total, "training_automations": {"enabled": True, **automations}}}
+
+
+@pytest.mark.parametrize(("total", "stop", "cut"), [(150, 100, 50), (1500, 300, 1000), (3000, 2000, 1000)])
+def test_patiences_that_nobody_set_end_before_a_short_run(total, stop, cut):
+    """`quick` sets none: the defaults, 2000 and 1000 iterations, are longer than the first two runs."""
+    found = expanded(None, switched_on(total), preset="quick")
+    automations = found.spec.train.training_automations
+    assert automations.IntelligentEarlyStopping.patience == stop
+    assert automations.IntelligentLearningRateScheduler.plateau_patience == cut
+    for path, usual in ((STOP, 2000), (RATE, 1000)):
+        origin = found.origins.get(path, "default")
+        assert origin == "default" if usual <= total else origin.startswith(f"derived: a tenth of {total}")
+
+
+def test_a_patience_that_is_switched_off_stays_as_it_is():
+    off = {"IntelligentEarlyStopping": {"enabled": False}}
+    assert STOP not in expanded(None, switched_on(150, **off), preset="quick").origins
+    layer = {"train": {"total_iter": 150}}
+    assert not {STOP, RATE} & expanded(None, layer, preset="quick").origins.keys()
+
+
+def test_a_patience_longer_than_the_run_is_refused_where_the_user_set_it():
+    layer = switched_on(150, IntelligentLearningRateScheduler={"plateau_patience": 1000})
+    with pytest.raises(SpecError, match=r"plateau_patience \(1000\) is longer than train.total_iter \(150\)"):
+        expanded(None, layer, preset="quick")
+
+
 CLIPPING = "train.training_automations.AdaptiveGradientClipping.warmup"
 DYNAMIC = "train.dynamic_loss_scheduling.interval"
 

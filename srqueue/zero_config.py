@@ -62,7 +62,13 @@ def create_zero_config_training(
     """
     overrides = [("custom_overrides", custom_overrides)] if custom_overrides is not None else []
     planned = plan(
-        architecture, dataset_gt_path, dataset_lq_path, val_gt_path, val_lq_path, overrides=overrides
+        architecture,
+        dataset_gt_path,
+        dataset_lq_path,
+        val_gt_path,
+        val_lq_path,
+        architecture_from="argument architecture",
+        overrides=overrides,
     )
     spec = planned.spec.model_dump(mode="json")
     for notice in planned.notices:
@@ -79,10 +85,14 @@ def plan(
     val_gt: Folder | None = None,
     val_lq: Folder | None = None,
     *,
+    architecture_from: str = "flag --arch",
     overrides: Sequence[tuple[str, Mapping[str, Any]]] = (),
     settings: Settings | None = None,
 ) -> Expanded:
-    """The same as a spec with origins and notices. `overrides`: (origin, partial spec), later ones win."""
+    """The same as a spec with origins and notices. `overrides`: (origin, partial spec), later ones win.
+
+    `architecture_from`: the origin of what `architecture` decides.
+    """
     settings = settings or load_settings()
     overrides = [(origin, normalised(layer, origin)) for origin, layer in overrides]
     if val_lq is not None and val_gt is None:
@@ -94,7 +104,12 @@ def plan(
     # Without another machine's Redis it is this one that will train.
     cpu = settings.device == "cpu" or (gpu is None and settings.redis_url is None)
     layers = [*device_layers(gpu, os.cpu_count() or 1, cpu), *overrides]
-    expanded = expand(dataset_ref(registry, train.name), architecture=architecture, overrides=layers)
+    expanded = expand(
+        dataset_ref(registry, train.name),
+        architecture=architecture,
+        architecture_from=architecture_from,
+        overrides=layers,
+    )
     check_scales(registry, expanded.spec)
     check_validation(registry, expanded.spec)
     small = check_crop(registry, train, expanded.spec.datasets.train.lq_size, expanded.spec.scale)

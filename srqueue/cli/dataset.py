@@ -166,7 +166,10 @@ def _as_dict(value: DatasetEntry | CheckReport) -> dict[str, object]:
 
 
 def _summary(entry: DatasetEntry) -> str:
-    parts = [f"{entry.pictures} pictures ({', '.join(f'{n} {kind}' for kind, n in entry.kinds.items())})"]
+    from srqueue.counting import counted
+
+    kinds = ", ".join(f"{n} {kind}" for kind, n in entry.kinds.items())
+    parts = [f"{counted(entry.pictures, 'picture')} ({kinds})"]
     parts.append(f"validated on {_validated_on(entry)}")
     if entry.scale:
         parts.append(f"scale {entry.scale}")
@@ -207,6 +210,7 @@ def _row(entry: DatasetEntry) -> list[str]:
 
 def _print_report(report: CheckReport) -> None:
     """One row a finding; the pictures that cannot be used are told, but are nothing new."""
+    from srqueue.counting import counted
     from srqueue.datasets.names import shown
 
     rows = [["missing", path, ""] for path in report.missing]
@@ -226,7 +230,7 @@ def _print_report(report: CheckReport) -> None:
         for hit in report.alike[:_ALIKE]
     ]
     if len(report.alike) > _ALIKE:
-        rows.append(["(alike)", f"and {len(report.alike) - _ALIKE} more pairs", ""])
+        rows.append(["(alike)", f"and {counted(len(report.alike) - _ALIKE, 'more pair')}", ""])
     rows += [["(new)", path, "not used until the data set is added again"] for path in report.new]
     rows += [["(not used)", path, reason] for path, reason in report.quarantined.items()]
     if rows:
@@ -234,10 +238,11 @@ def _print_report(report: CheckReport) -> None:
     values = [pair["psnr"] for pair in report.pairs if pair["psnr"] is not None]
     if values:
         mean, least, most = sum(values) / len(values), min(values), max(values)
-        print(f"bicubic PSNR-Y of {len(values)} pairs: {mean:.2f} dB ({least:.2f} to {most:.2f})")
+        print(f"bicubic PSNR-Y of {counted(len(values), 'pair')}: {mean:.2f} dB ({least:.2f} to {most:.2f})")
     left_out = len(report.quarantined)
     well = f"nothing has changed, {left_out} quarantined: cannot be used" if left_out else "all is well"
-    print(f"{report.name}: {report.pictures} pictures, {well if report.sound else 'something is wrong'}")
+    pictures = counted(report.pictures, "picture")
+    print(f"{report.name}: {pictures}, {well if report.sound else 'something is wrong'}")
 
 
 def _pair_text(pair: dict[str, object]) -> str:

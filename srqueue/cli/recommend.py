@@ -201,13 +201,15 @@ def _row(forecast: Forecast) -> dict[str, Any]:
 
 def _tell(dataset: str, device: str, ref: DatasetRef, forecasts: list[Forecast]) -> None:
     from srqueue.cli.output import duration, print_table
+    from srqueue.counting import counted
     from srqueue.spec.networks import network_name
 
     stats = ref.stats
+    known = counted(stats.pictures, "picture") if stats.pictures else "? pictures"
     size = f", {stats.median_width}x{stats.median_height} in the middle" if stats.median_width else ""
     sharp = f", sharpness {stats.sharpness:.2f}" if stats.sharpness else ""
     blurred = " (blurred or enlarged?)" if stats.blurred else ""
-    print(f"{dataset}: {stats.pictures or '?'} pictures to train on{size}{sharp}{blurred}")
+    print(f"{dataset}: {known} to train on{size}{sharp}{blurred}")
     print(f"device: {device}\n")
     rows = []
     for f in forecasts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from srqueue.counting import of_all
 from srqueue.datasets.entry import DatasetEntry
 from srqueue.datasets.names import first_five
 from srqueue.datasets.registry import Registry
@@ -39,6 +40,5 @@ def check_crop(registry: Registry, entry: DatasetEntry, lq_size: int, scale: int
             hint=f"train on smaller crops: --set datasets.train.lq_size={largest // scale}",
         )
     named = first_five([f"{p.path} ({p.width}x{p.height})" for p in small])
-    return (
-        f"{len(small)} of {len(small) + len(usable)} pictures are smaller than the crop and left out: {named}"
-    )
+    told = of_all(len(small), len(small) + len(usable), "picture")
+    return f"{told} smaller than the crop and left out: {named}"

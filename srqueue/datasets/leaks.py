@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from srqueue.counting import counted
 from srqueue.datasets.names import first_five
 from srqueue.datasets.registry import Registry
 from srqueue.errors import DataError, SpecError, did_you_mean
@@ -62,10 +63,12 @@ def check_leak(train: Listing, val: Listing) -> None:
     twice = [f"{trained[p.sha256]} (there {p.path})" for p in val.pictures if p.sha256 in trained]
     if not twice:
         return
+    are, total = "is" if len(twice) == 1 else "are", counted(len(val.pictures), "picture")
     if len(twice) == len(val.pictures):
-        told = f"all {len(twice)} pictures of the validation set {val.name!r} are trained on as well"
+        every = f"all {total}" if len(twice) > 1 else "the only picture"
+        told = f"{every} of the validation set {val.name!r} {are} trained on as well"
     else:
-        told = f"{len(twice)} of {len(val.pictures)} pictures of {val.name!r} are trained on as well"
+        told = f"{len(twice)} of {total} of {val.name!r} {are} trained on as well"
     raise DataError(
         f"{told}: {first_five(twice)}",
         where=f"datasets {train.name!r} and {val.name!r}",

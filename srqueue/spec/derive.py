@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srqueue.counting import counted
 from srqueue.spec.automations import (
     AdaptiveClippingSpec,
     DynamicLossSpec,
@@ -79,7 +80,7 @@ class PictureStats:
     def too_few(self, batch: int) -> str | None:
         """Why these are too little to train long on, or None."""
         if 0 < self.pictures < batch:
-            return f"only {self.pictures} pictures to train on, fewer than one batch of {batch}"
+            return f"only {counted(self.pictures, 'picture')} to train on, fewer than one batch of {batch}"
         if 0 < self.pixels < FEW_PIXELS:
             return f"only {self.pixels / 1e6:.1f} million pixels to train on"
         return None

@@ -54,12 +54,14 @@ def expand(
     *,
     preset: str = "convenience",
     architecture: str | None = None,
+    architecture_from: str = "flag --arch",
     overrides: Sequence[tuple[str, Mapping[str, Any]]] = (),
     name: str | None = None,
 ) -> Expanded:
     """Expands a preset for a data set into a complete spec.
 
-    `overrides`: (origin, partial spec) pairs, later ones win. Raises SpecError with every problem found.
+    `overrides`: (origin, partial spec) pairs, later ones win; `architecture_from`: the origin of what
+    `architecture` decides. Raises SpecError with every problem found.
     """
     chosen = load_preset(preset)
     flat = [(origin, normalised(layer, origin)) for origin, layer in overrides]
@@ -79,7 +81,7 @@ def expand(
     if architecture:
         for key in ("type", "name"):
             if (value := get_path(network.tree, f"network_g.{key}")) is not None:
-                layers.put(f"network_g.{key}", value, "flag --arch")
+                layers.put(f"network_g.{key}", value, architecture_from)
     fits_pairs(layers, dataset)
     derive(layers, dataset.stats, preset_total)
     if name is not None:

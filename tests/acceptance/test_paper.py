@@ -201,6 +201,8 @@ def test_explain_tells_where_every_value_comes_from(folders, capsys):
     origins = {line.split(":")[0].strip(): line.partition("  # ")[2] for line in reversed(lines)}
     assert origins["manual_seed"] == "custom_overrides"
     assert origins["total_iter"] == "preset convenience"
+    (network,) = [line for line in lines if line.strip().startswith("type: compact")]
+    assert network.endswith("  # argument architecture")
     assert origins["threads"].startswith("derived: ")
     plain = create_zero_config_training("compact", *folders, custom_overrides={"manual_seed": 7})
     assert plain == config

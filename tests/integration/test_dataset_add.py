@@ -172,7 +172,7 @@ def test_another_data_set_can_be_the_validation_set(settings, pictures) -> None:
         add(settings, "mine", root, val="val")
     (val / "x.png").unlink()
     add(settings, "val", val)
-    with pytest.raises(DataError, match=r"1 of 2 pictures of 'val' are trained on as well: b\.png \(there y"):
+    with pytest.raises(DataError, match=r"1 of 2 pictures of 'val' is trained on as well: b\.png \(there y"):
         add(settings, "mine", root, val="val")
     assert Registry(settings).names() == ("val",)
     (val / "y.png").unlink()

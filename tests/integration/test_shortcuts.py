@@ -128,7 +128,7 @@ def test_another_validation_set_may_be_named_but_not_what_is_trained_on(cli, fol
         assert found["origins"]["datasets.val.identity"] == "data set others"
     for words in (("tiny",), ("--spec", whole)):
         leaking = ("submit", *words, "--set", "datasets.val.name=same", "--dry-run")
-        assert "are trained on as well" in cli(*leaking, code=1).stderr
+        assert "trained on as well" in cli(*leaking, code=1).stderr
 
 
 def test_weights_to_start_from_are_named_by_their_content(cli, tmp_path):

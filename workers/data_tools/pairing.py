@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
+from srqueue.counting import counted
 from srqueue.datasets.names import first_five, shown
 from srqueue.errors import DataError
 
@@ -37,12 +38,13 @@ def pair(hr: Iterable[str], lr: Iterable[str]) -> dict[str, str]:
         lone_lr = [path for key, path in short_lr.items() if key not in short_hr]
     if lone_hr or lone_lr:
         texts = [
-            f"{len(lone)} of {kind} ({first_five(sorted(lone))})"
-            for kind, lone in (("HR", lone_hr), ("LR", lone_lr))
-            if lone
+            f"{len(paths)} of {kind} ({first_five(sorted(paths))})"
+            for kind, paths in (("HR", lone_hr), ("LR", lone_lr))
+            if paths
         ]
+        lone = len(lone_hr) + len(lone_lr)
         raise DataError(
-            f"{len(lone_hr) + len(lone_lr)} pictures have no partner: {', '.join(texts)}",
+            f"{counted(lone, 'picture')} {'has' if lone == 1 else 'have'} no partner: {', '.join(texts)}",
             hint="a pair has the same name, file ending aside; LR may add _LR, x2, _x2",
         )
     return dict(sorted(pairs.items()))

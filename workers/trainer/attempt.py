@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from srqueue.counting import counted
 from srqueue.errors import CheckpointError, DataError, SrqueueError, UsageError
 from srqueue.run.events import finite
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
@@ -202,7 +203,8 @@ def _tell_once(
 ) -> None:
     """What a user should know at the beginning of a run."""
     if datasets.left_out:
-        reporter.message("warning", f"{datasets.left_out} pictures smaller than the crop are left out")
+        left_out = f"{counted(datasets.left_out, 'picture')} smaller than the crop"
+        reporter.message("warning", f"{left_out} {'is' if datasets.left_out == 1 else 'are'} left out")
     if told := overlap(datasets, listings):
         reporter.message("warning", told)
     if spec.train.training_automations.enabled and datasets.validation is None:

@@ -55,7 +55,7 @@ def test_a_common_file_is_named_under_both_names(registry) -> None:
     register(registry, "train", {"a.png": "a", "b.png": "b"}, val="val")
     with pytest.raises(DataError) as caught:
         check_validation(registry, spec_of(registry))
-    assert "1 of 2 pictures of 'val' are trained on as well: b.png (there y.png)" in str(caught.value)
+    assert "1 of 2 pictures of 'val' is trained on as well: b.png (there y.png)" in str(caught.value)
 
 
 def test_the_same_pictures_under_another_name_are_told_as_all(registry) -> None:

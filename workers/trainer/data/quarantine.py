@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from srqueue.counting import counted
 from srqueue.errors import DataError
 from workers.trainer.data.pictures import Pictures
 
@@ -33,16 +34,13 @@ class Quarantine:
         total, name = len(self._pictures), self._pictures.pictures[index].path
         allowed = max(1, int(total * ALLOWED_SHARE))
         bad = len(self.indices | {index})
+        told = f"{bad} of {counted(total, 'training picture')}"
         if bad > allowed or bad == total:
             raise DataError(
-                f"{bad} of {total} training pictures cannot be read, {min(allowed, total - 1)} may be bad; "
-                f"the last one: {error.message}",
+                f"{told} cannot be read, {min(allowed, total - 1)} may be bad; the last one: {error.message}",
                 where=error.where,
                 hint=error.hint,
             )
         self.indices.add(index)
         self._names.append(name)
-        self._tell(
-            f"{name} is left out from here on ({bad} of {total} training pictures): {error.message}; "
-            f"to train on it, {error.hint}"
-        )
+        self._tell(f"{name} is left out from here on ({told}): {error.message}; to train on it, {error.hint}")

@@ -200,9 +200,19 @@ def _standstill(client: Client, record: JobRecord) -> str | None:
         return None
     reason = first_line(record.message or "")
     if record.not_before is None or record.not_before <= time.time():
-        return f"{record.state}: " + "; ".join(part for part in (reason, first_line(why)) if part)
+        told = f"{record.state}: " + "; ".join(part for part in (reason, first_line(why)) if part)
+        return told + _details(record)
     at = time.strftime("%H:%M:%S", time.localtime(record.not_before))
     text = f"{record.state}: {reason or 'the last attempt ended badly'}; tried again by itself at {at}"
+    text += _details(record)
     if record.run_dir and record.attempts and record.state == "queued":
         text += f"\n  its log: {RunDir(Path(record.run_dir)).attempt(record.token).log_file}"
     return text
+
+
+def _details(record: JobRecord) -> str:
+    """Where, and what to do next, on lines of their own, of what a held job waits for."""
+    if record.state != "held":
+        return ""
+    lines = (record.message or "").splitlines()[1:]
+    return "".join(f"\n{line}" for line in lines if line.startswith(("  where: ", "  hint: ")))

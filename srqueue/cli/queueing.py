@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srqueue.datasets import Registry
     from srqueue.settings import Settings
     from srqueue.spec.expand import Expanded
+    from srqueue.spec.job import JobSpec
 
 
 def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
@@ -34,6 +36,7 @@ def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
         _same_pictures(train.identity, entry.identity, train.name)
         check_validation(registry, spec)
         notices.append(check_crop(registry, entry, train.lq_size, spec.scale) or "")
+        notices += _glances(registry, spec)
     notices += degradation_notes(registry, spec)
     notices += notes(spec) + check_weights(spec)
     return replace(expanded, notices=tuple(filter(None, notices)))
@@ -92,6 +95,21 @@ def print_spec(expanded: Expanded, as_json: bool) -> None:
         )
     else:
         print(annotated_yaml(spec, expanded.origins), end="")
+
+
+def _glances(registry: Registry, spec: JobSpec) -> list[str]:
+    """What a look at the files of both data sets says, where they are the ones that the spec names."""
+    from srqueue.datasets.glance import glance
+
+    used = {spec.datasets.train.name: spec.datasets.train.identity}
+    if (val := spec.datasets.val) is not None and spec.val.val_enabled:
+        used.setdefault(val.name, val.identity)
+    entries = [
+        entry
+        for name, identity in used.items()
+        if (entry := registry.find(name)) is not None and identity in (None, entry.identity)
+    ]
+    return [told for entry in entries if (told := glance(registry, entry))]
 
 
 def _same_pictures(named: str | None, here: str, dataset: str) -> None:

@@ -33,16 +33,21 @@ class Changes:
 
     def refused(self, entry: DatasetEntry) -> DataError:
         """The error that says what differs, and how to take the pictures as they are now."""
-        words = ["srqueue", "dataset", "add", entry.name]
-        words += [word for root in entry.hr_roots for word in ("--hr", root)]
-        words += [word for root in entry.lr_roots for word in ("--lr", root)]
-        words += ["--val", entry.val] if entry.val else []
-        words += ["--scale", str(entry.scale)] if entry.scale and not entry.lr_roots else []
         return DataError(
             f"the pictures of the data set {entry.name!r} are not those it was added with: {self}",
             where=first_five(entry.hr_roots),
-            hint=f"take them as they are now: {shlex.join([*words, '--replace'])}",
+            hint=f"take them as they are now: {add_again(entry)}",
         )
+
+
+def add_again(entry: DatasetEntry) -> str:
+    """The command that registers the pictures of a data set as they are now."""
+    words = ["srqueue", "dataset", "add", entry.name]
+    words += [word for root in entry.hr_roots for word in ("--hr", root)]
+    words += [word for root in entry.lr_roots for word in ("--lr", root)]
+    words += ["--val", entry.val] if entry.val else []
+    words += ["--scale", str(entry.scale)] if entry.scale and not entry.lr_roots else []
+    return shlex.join([*words, "--replace"])
 
 
 def changes_of(registry: Registry, name: str) -> Changes:
@@ -65,8 +70,8 @@ def changes_of(registry: Registry, name: str) -> Changes:
     lr_rewritten = {
         p for p in lr - lr_files.keys() if _written_after(file_of(listing.lr_roots, p), listed_ns)
     }
-    changed = {p for p in hr_files.keys() & hr if _differs(file_of(listing.hr_roots, p), *hr_files[p])}
-    lr_changed = {p for p in lr_files.keys() & lr if _differs(file_of(listing.lr_roots, p), *lr_files[p])}
+    changed = {p for p in hr_files.keys() & hr if differs(file_of(listing.hr_roots, p), *hr_files[p])}
+    lr_changed = {p for p in lr_files.keys() & lr if differs(file_of(listing.lr_roots, p), *lr_files[p])}
     return Changes(
         new=tuple(sorted(new)),
         gone=_named(hr_files.keys() - hr_all, lr_files.keys() - lr_all),
@@ -93,7 +98,8 @@ def _written_after(file: Path, time_ns: int) -> bool:
         return False  # a picture that cannot be read was and is none
 
 
-def _differs(file: Path, size: int, mtime_ns: int, sha256: str) -> bool:
+def differs(file: Path, size: int, mtime_ns: int, sha256: str) -> bool:
+    """Whether the content is another than was listed; it is read only where the time is another."""
     try:
         status = file.stat()
         if (status.st_size, status.st_mtime_ns) == (size, mtime_ns):

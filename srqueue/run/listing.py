@@ -93,13 +93,18 @@ class Listing:
         write_json(path, {"v": LISTING_VERSION, **asdict(self)})
 
     @classmethod
-    def read(cls, path: Path) -> Listing:
-        """Reads a listing. Raises DataError where it is missing or not whole."""
+    def read(cls, path: Path, most: int | None = None) -> Listing:
+        """Reads a listing, or at `most` so many of its pictures, evenly spread over it.
+
+        Raises DataError where it is missing or not whole.
+        """
         try:
             raw: dict[str, Any] = json.loads(path.read_text())
             if (version := raw.pop("v")) not in range(1, LISTING_VERSION + 1):
                 raise ValueError(f"it is of version {version}, this srqueue reads up to {LISTING_VERSION}")
-            pictures = tuple(Picture(**p) for p in raw.pop("pictures"))
+            listed = raw.pop("pictures")
+            step = -(-len(listed) // most) if most else 1
+            pictures = tuple(Picture(**p) for p in listed[:: max(step, 1)])
             raw |= {key: tuple(raw.get(key, ())) for key in ("further_hr", "further_lr")}
             return cls(pictures=pictures, **raw)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -89,6 +89,21 @@ def test_what_is_not_on_this_machine_must_be_on_the_workers(cli, key):
         assert dry(cli, f"{key}={path}")["spec"][section][name] == path
 
 
+def test_pictures_that_vanished_or_changed_are_a_note(cli, tmp_path):
+    hr = draw(tmp_path / "hr", 64, 64, 64, 64, 64, seed=7)
+    cli("dataset", "add", "shrinking", "--hr", hr)
+    asked = ("submit", "shrinking", "--dry-run")
+    assert "not those it was added with" not in cli(*asked).stderr
+    (hr / "1.png").unlink()
+    (hr / "2.png").write_bytes(b"cut off")
+    told = cli(*asked).stderr
+    assert "note: the pictures of the data set 'shrinking' are not those it was added with: " in told
+    assert "1 gone (1.png), 1 changed (2.png)" in told
+    assert f"srqueue dataset add shrinking --hr {hr} --replace" in told
+    shutil.rmtree(hr)
+    assert f"note: {hr}, a folder of the data set 'shrinking', is not there" in cli(*asked).stderr
+
+
 def test_a_folder_that_is_no_checkpoint_is_refused_with_how_they_are_called(cli, tmp_path):
     run = tmp_path / "run"
     for name in ("ckpt-000001-it50-t1", "ckpt-000002-it90-t1"):

@@ -108,6 +108,26 @@ def test_a_picture_that_is_gone_is_found_before_the_first_iteration(new_job, own
     assert outcome.iteration == 0
 
 
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (["a.png", "held_out.png"], "cannot read a picture: No such file or directory\n  where: "),
+        ([], "the folder of a data set is empty: its pictures are not there\n  where: "),
+        (None, "a folder of data set 'tiny' is not there\n  where: "),
+    ],
+)
+def test_what_is_missing_is_told_as_what_it_is(new_job, own_pictures, left, told):
+    job = new_job(6, **PREFLIGHT)
+    for file in own_pictures.iterdir():
+        if file.name not in (left or []):
+            file.unlink()
+    if left is None:
+        own_pictures.rmdir()
+    outcome = job.attempt()
+    assert outcome.reason is StopReason.DATA_MISSING
+    assert outcome.message.startswith(told)
+
+
 def test_another_picture_of_the_same_size_is_found_too(new_job, own_pictures):
     job = new_job(6, **PREFLIGHT)
     file = own_pictures / "held_out.png"

@@ -45,6 +45,9 @@ def free_memory() -> int:
     return max(0, free)
 
 
+MOUNT = "mount its disk or bring the pictures back; until then the job waits"
+
+
 def spread(count: int) -> Iterator[int]:
     """0 .. count - 1, each once, in an order of which every beginning lies evenly over the whole.
 
@@ -82,8 +85,11 @@ class Pictures:
     def check_folders(self) -> None:
         """Raises DataMissing where a folder is gone; a disk that is not mounted leaves an empty one."""
         for root in (*self._hr_roots, *self._lr_roots):
-            if not (root.is_dir() and any(root.iterdir())):
-                raise DataMissing("the folder of a data set is not there", where=str(root))
+            if not root.is_dir():
+                raise DataMissing("the folder of a data set is not there", where=str(root), hint=MOUNT)
+            if not any(root.iterdir()):
+                told = "the folder of a data set is empty: its pictures are not there"
+                raise DataMissing(told, where=str(root), hint=MOUNT)
 
     def check_files(self) -> None:
         """Looks at the size of every file, without reading it.

@@ -149,7 +149,7 @@ def device_layers(gpu: Gpu | None, cores: int, cpu: bool = False) -> list[tuple[
 def _expectation(gpu: Gpu | None, expanded: Expanded, dataset: str) -> str:
     """What the device means for the hours."""
     total = expanded.spec.train.total_iter
-    measure = f"srqueue recommend {dataset} measures how long {total} iterations take"
+    measure = f"srqueue recommend {dataset} --spec FILE measures how long its {total} iterations take"
     if gpu is None:
         return f"no GPU was found on this machine: on a CPU expect hours; {measure}"
     return f"written for {gpu.label}; {measure} on it"

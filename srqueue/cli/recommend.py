@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,12 +15,9 @@ if TYPE_CHECKING:
     from srqueue.queue.forecasts import Forecast, Speed
     from srqueue.settings import Settings
     from srqueue.spec.expand import DatasetRef
-    from srqueue.spec.job import JobSpec
     from srqueue.store.record import JobRecord
 
 LEVELS = ("quick", "convenience", "tuned", "fidelity", "max-fidelity")
-_SECONDS = 5.0
-_LONGEST_MEASUREMENT = 300  # seconds, for all of them
 _HISTORY = 200  # newest jobs that are looked at
 
 
@@ -34,22 +32,29 @@ def recommend(
         str | None,
         typer.Option("--arch", help="Another architecture.", autocompletion=complete.architectures),
     ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option("--spec", metavar="FILE", help="A complete spec to time and consider beside them."),
+    ] = None,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Time what no job here has done yet, some seconds.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Say which preset suits a data set, this machine and your hours.
+    """Say which preset suits a data set, this machine and your hours; `--spec`: or a spec of your own.
 
     Speeds are those of earlier jobs here, else of a short measurement.
     """
     from srqueue.cli.output import print_json, say
+    from srqueue.cli.speeds import with_speeds
     from srqueue.datasets import Registry, dataset_ref
     from srqueue.gpus import find_gpu
-    from srqueue.queue.forecasts import Forecast, advise
+    from srqueue.queue.forecasts import THIS_SPEC, Forecast, advise
     from srqueue.settings import load_settings
+    from srqueue.spec.complete import complete as completed
     from srqueue.spec.expand import expand
     from srqueue.spec.presets import load_preset, preset_names
+    from srqueue.spec.reading import read_mapping
 
     settings = load_settings()
     registry = Registry(settings)
@@ -60,11 +65,14 @@ def recommend(
         for name in LEVELS
         if name in preset_names()
     ]
+    if spec is not None:
+        own = completed(read_mapping(spec), f"file {spec}", dataset=ref).spec
+        forecasts.insert(0, Forecast(THIS_SPEC, f"file {spec}", own))
     records, busy = _history(settings)
     if busy and measure:
         say("note: a job runs here: what is measured now is too slow")
     megapixels = _validated_megapixels(registry, entry)
-    forecasts = _with_speeds(settings, forecasts, records, gpu is not None, measure, megapixels)
+    forecasts = with_speeds(settings, forecasts, records, gpu is not None, measure, megapixels)
     advice = advise(forecasts, hours, ref.stats)
     device = gpu.label if gpu else "the CPU"
     if as_json:
@@ -76,6 +84,8 @@ def recommend(
         print(f"\nrecommended: {advice.preset or '-'}")
         for sentence in advice.why:
             print(f"  {sentence}")
+        if advice.preset == THIS_SPEC:
+            print(f"  queue it: srqueue submit --spec {spec}")
 
 
 def _history(settings: Settings) -> tuple[tuple[JobRecord, ...], bool]:
@@ -91,83 +101,6 @@ def _history(settings: Settings) -> tuple[tuple[JobRecord, ...], bool]:
         return (), False
     here = socket.gethostname()
     return records, any(r.state == "running" and r.host == here for r in records)
-
-
-def _with_speeds(
-    settings: Settings,
-    forecasts: list[Forecast],
-    records: tuple[JobRecord, ...],
-    gpu: bool,
-    measure: bool,
-    megapixels: float,
-) -> list[Forecast]:
-    """The forecasts with what is known of this machine: from jobs, then measured, then estimated."""
-    from dataclasses import replace
-
-    from srqueue.queue.forecasts import estimated, from_history
-
-    kind = "cuda" if gpu else "cpu"
-    speeds = [from_history(f.spec, records, kind) for f in forecasts]
-    if measure and None in speeds:
-        missing = [f.spec for f, speed in zip(forecasts, speeds, strict=True) if speed is None]
-        timed = iter(_measured(settings, missing, megapixels))
-        speeds = [speed or next(timed) for speed in speeds]
-    known = [(f.spec, speed) for f, speed in zip(forecasts, speeds, strict=True) if speed]
-    return [
-        replace(f, speed=speed or estimated(f.spec, known))
-        for f, speed in zip(forecasts, speeds, strict=True)
-    ]
-
-
-def _measured(settings: Settings, specs: list[JobSpec], megapixels: float) -> list[Speed | None]:
-    """A measurement for each spec; the same work is timed once. None where there is none."""
-    import json
-    import subprocess
-    import sys
-
-    from srqueue.cli.output import say
-    from srqueue.queue.forecasts import Speed
-    from srqueue.stack.commands import child_environment
-
-    works = [spec.model_copy(update={"name": "work"}).model_dump(mode="json") for spec in specs]
-    for work in works:  # what makes no difference to the speed
-        work["train"] |= {"total_iter": 10**6, "warmup_iter": 0, "training_automations": {}}
-        work["train"]["optim_g"] = {"type": work["train"]["optim_g"]["type"], "lr": 1e-4}
-        work["val"], work["logger"], work["preflight"] = {}, {}, False
-    different = [w for i, w in enumerate(works) if w not in works[:i]]
-    request = {
-        "specs": different,
-        "device": "cuda:0" if settings.device == "cuda" else settings.device,
-        "threads": settings.threads,
-        "seconds": _SECONDS,
-    }
-    threads = str(settings.threads or 1)
-    env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
-    env.pop("SRQUEUE_REDIS_URL", None)
-    say(f"measuring {len(different)} kind{'s' if len(different) > 1 else ''} of work, some seconds each ...")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "workers.speed"],
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            env=env,
-            timeout=_LONGEST_MEASUREMENT,
-        )
-        results: list[dict[str, Any]] = json.loads(done.stdout.rstrip().rpartition("\n")[2])["results"]
-    except (subprocess.SubprocessError, OSError, ValueError, KeyError):
-        say("note: nothing could be measured: is torch installed here? (pip install 'srqueue[worker]')")
-        return [None] * len(specs)
-    found: list[Speed | None] = []
-    for work in works:
-        result = results[different.index(work)]
-        if "error" in result:
-            say(f"note: {work['network_g']['type']} could not be measured: {result['error']}")
-            found.append(None)
-            continue
-        validation = result["validation_s_per_megapixel"] * megapixels
-        found.append(Speed(result["it_s"], validation, "a short measurement", measured=True))
-    return found
 
 
 def _validated_megapixels(registry: Registry, entry: DatasetEntry) -> float:

@@ -17,6 +17,9 @@ from srqueue.spec.job import JobSpec
 from srqueue.spec.rates import MEASURED_PRESET, measured_networks
 from srqueue.store.record import JobRecord
 
+THIS_SPEC = "this spec"
+"""Stands for a preset's name in the forecast of a spec that the user wrote down."""
+
 _FEWEST_REPORTS = 3
 
 
@@ -100,7 +103,8 @@ def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureSta
     """Which preset: the best that fits into the hours and that the pictures can feed.
 
     `tuned` is the best where its recipe was measured for the network; of the others, the one with the most
-    iterations. `quick` is only for a first look, and taken where there is no other.
+    iterations. `quick` is only for a first look, and taken where there is no other. A spec of the user's own
+    competes as it stands: it cannot be shortened in proportion, nor does anything upgrade to it.
     """
     serious = [f for f in forecasts if f.preset != "quick"] or list(forecasts)
     serious.sort(key=lambda f: (f.hours or 0.0, f.iterations, f.preset == MEASURED_PRESET))
@@ -119,7 +123,7 @@ def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureSta
         best = fitting[-1]
         why.append(_merit(best, fitting, hours))
         return Advice(best.preset, tuple(why))
-    shortest = next((f for f in ranked if _is_measured(f)), serious[0])
+    shortest = next((f for f in ranked if _is_measured(f)), _presets(serious)[0])
     share = hours / (shortest.hours or hours)
     fit = max(int(shortest.iterations * share) // 100 * 100, 100)
     why.append(
@@ -127,6 +131,11 @@ def advise(forecasts: Sequence[Forecast], hours: float | None, stats: PictureSta
         "proportion"
     )
     return Advice(shortest.preset, tuple(why))
+
+
+def _presets(forecasts: Sequence[Forecast]) -> Sequence[Forecast]:
+    """Those of presets, where there are some."""
+    return [f for f in forecasts if f.preset != THIS_SPEC] or forecasts
 
 
 def _is_measured(forecast: Forecast) -> bool:
@@ -155,8 +164,8 @@ def _both(serious: Sequence[Forecast], why: list[str]) -> Advice:
     """Without a limit: begin with the shortest, go on with the longest that pays."""
     first = serious[0]
     why.append(f"begin with {first.preset}: it shows what the pictures are good for")
-    if len(serious) > 1:
-        last = serious[-1]
+    last = _presets(serious)[-1]
+    if last is not first:
         longer = ""
         if first.hours and last.hours:
             longer = f", {last.hours / first.hours:.1f} times as long"

@@ -184,6 +184,23 @@ def test_recommend_works_without_redis(cli):
     assert "recommended: convenience" in done.stdout
 
 
+def test_recommend_considers_a_spec_that_zero_config_wrote(cli, tmp_path):
+    """The row has its own iterations, which no preset has."""
+    file = tmp_path / "mine.yaml"
+    gt = json.loads(cli("dataset", "show", "tiny", "--json").stdout)["hr"]
+    made = cli("zero-config", "--gt", gt, "--arch", "compact", "--set", "train.total_iter=700", "--out", file)
+    name = read_yaml(file.read_text(), "file")["datasets"]["train"]["name"]
+    assert f"srqueue recommend {name} --spec FILE measures how long its 700 iterations take" in made.stderr
+    asked = ("recommend", name, "--spec", file, "--no-measure")
+    row, *presets = json.loads(cli(*asked, "--json").stdout)["presets"]
+    assert (row["preset"], row["iterations"]) == ("this spec", 700)
+    assert "this spec" not in [other["preset"] for other in presets] and len(presets) >= 4
+    told = cli(*asked).stdout
+    assert "recommended: this spec" in told and f"queue it: srqueue submit --spec {file}" in told
+    assert "this spec" not in cli("recommend", "tiny", "--no-measure").stdout
+    assert "no such file" in cli("recommend", "tiny", "--spec", tmp_path / "nope", code=2).stderr.lower()
+
+
 def test_the_speed_tool_measures_real_steps(cli):
     spec = json.loads(cli("submit", "tiny", *SMALL, "--dry-run", "--json").stdout)["spec"]
     wrong = {**spec, "compute": {**spec["compute"], "device": "cuda"}}

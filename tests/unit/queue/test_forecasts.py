@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from srqueue.queue.forecasts import Forecast, Speed, advise, estimated, from_history
+from srqueue.queue.forecasts import THIS_SPEC, Forecast, Speed, advise, estimated, from_history
 from srqueue.run.events import EventWriter
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
@@ -154,3 +154,23 @@ def test_other_work_and_other_machines_say_nothing(record, change):
 
 def test_another_device_says_nothing(record):
     assert from_history(spec("convenience"), [record], "cuda") is None
+
+
+def with_own(total_iter):
+    speed = Speed(10.0, 0.0, "a short measurement", True)
+    own = spec("convenience", train={"total_iter": total_iter})
+    return [Forecast(THIS_SPEC, "", own, speed), *forecasts(10, 0)]
+
+
+def test_a_spec_of_ones_own_competes():
+    assert advise(with_own(90_000), 2.6, MANY).preset == THIS_SPEC  # fidelity has 80,000
+    assert advise(with_own(90_000), 2.4, MANY).preset == "fidelity"
+    assert advise(with_own(90_000), 1000, MANY).preset == "max-fidelity"
+
+
+def test_a_spec_of_ones_own_is_neither_shortened_nor_upgraded_to():
+    short = advise(with_own(20_000), 0.2, MANY)
+    assert short.preset == "convenience" and "convenience with --iterations 7200" in short.why[-1]
+    free = advise(with_own(900_000), None, MANY)
+    assert free.preset == "convenience" and "up to max-fidelity" in free.why[-1]
+    assert advise(with_own(20_000), None, MANY).preset == THIS_SPEC

@@ -36,7 +36,7 @@ _GENERIC = {"hr", "gt", "lr", "lq", "train", "val", "valid", "images", "img", "d
 
 _THREADS_BESIDE_GPU = 4
 
-_CPU_CROP = 32
+CPU_CROP = 32
 """LR pixels. Four times the steps on small crops: a CPU gains more by them in the same time
 (benchmarks/quality.py)."""
 
@@ -126,7 +126,7 @@ def device_layers(gpu: Gpu | None, cores: int, cpu: bool = False) -> list[tuple[
     certain; the crops are small then.
     """
     if cpu:
-        crops = {"datasets": {"train": {"lq_size": _CPU_CROP}}}
+        crops = {"datasets": {"train": {"lq_size": CPU_CROP}}}
         small = ("derived: made for a CPU, there is no GPU to train on", crops)
         return [*device_layers(None, cores), small]
     if gpu is None:

@@ -127,8 +127,25 @@ def _warn(settings: Settings, expanded: Expanded) -> None:
     from srqueue.cli.output import say
     from srqueue.stack.folders import low_space
 
-    for notice in expanded.notices:
+    for notice in (*expanded.notices, *_cpu_note(settings, expanded)):
         say(f"note: {notice}")
     # With a server of somebody else's the training most likely runs on another machine's disk.
     if settings.redis_url is None and (warning := low_space(settings)):
         say(f"warning: {warning}")
+
+
+def _cpu_note(settings: Settings, expanded: Expanded) -> list[str]:
+    """That a preset's crops are a GPU's, where a CPU of this machine will train."""
+    from srqueue.gpus import find_gpu
+    from srqueue.zero_config import CPU_CROP
+
+    path = "datasets.train.lq_size"
+    presets = expanded.origins.get(path, "").startswith("preset ")
+    if not presets or expanded.spec.datasets.train.lq_size <= CPU_CROP or settings.redis_url is not None:
+        return []
+    if find_gpu(settings.device) is not None:
+        return []
+    return [
+        f"no GPU on this machine: on a CPU --set {path}={CPU_CROP} gains more in the same hours "
+        "(`srqueue zero-config` sets it by itself)"
+    ]

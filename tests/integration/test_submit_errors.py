@@ -104,6 +104,16 @@ def test_pictures_that_vanished_or_changed_are_a_note(cli, tmp_path):
     assert f"note: {hr}, a folder of the data set 'shrinking', is not there" in cli(*asked).stderr
 
 
+def test_without_a_gpu_submit_says_that_small_crops_gain_more(cli, tmp_path):
+    cli("dataset", "add", "large", "--hr", draw(tmp_path / "large", *[160] * 3, seed=5))
+    asked = ("submit", "large", "--dry-run")
+    told = cli(*asked, SRQUEUE_DEVICE="cpu").stderr
+    assert "on a CPU --set datasets.train.lq_size=32 gains more" in told
+    chosen = cli(*asked, "--set", "datasets.train.lq_size=48", SRQUEUE_DEVICE="cpu").stderr
+    elsewhere = cli(*asked, SRQUEUE_DEVICE="cpu", SRQUEUE_REDIS_URL="redis://of-another-machine").stderr
+    assert "gains more" not in chosen + elsewhere
+
+
 def test_a_folder_that_is_no_checkpoint_is_refused_with_how_they_are_called(cli, tmp_path):
     run = tmp_path / "run"
     for name in ("ckpt-000001-it50-t1", "ckpt-000002-it90-t1"):

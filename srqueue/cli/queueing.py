@@ -109,7 +109,7 @@ def _glances(registry: Registry, spec: JobSpec) -> list[str]:
         for name, identity in used.items()
         if (entry := registry.find(name)) is not None and identity in (None, entry.identity)
     ]
-    return [told for entry in entries if (told := glance(registry, entry))]
+    return [told for entry in entries for told in glance(registry, entry)]
 
 
 def _same_pictures(named: str | None, here: str, dataset: str) -> None:

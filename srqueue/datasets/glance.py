@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from srqueue.counting import of_all
 from srqueue.datasets.changes import Changes, add_again, differs
 from srqueue.datasets.entry import DatasetEntry
+from srqueue.datasets.names import first_five
 from srqueue.datasets.registry import Registry
 from srqueue.errors import DataError
 from srqueue.run.listing import Listing, file_of
@@ -19,28 +21,31 @@ HASHED = 8
 """Files of another time but the same size that are read: to copy a data set anew changes nothing."""
 
 
-def glance(registry: Registry, entry: DatasetEntry) -> str | None:
-    """A notice that names pictures which vanished or changed since the data set was added, or None.
+def glance(registry: Registry, entry: DatasetEntry) -> list[str]:
+    """Notices that name pictures which vanished or changed since the data set was added, and wrong pairs.
 
-    No error: the machine that trains may hold them. New pictures are no matter here, and neither is a machine
-    without the listing.
+    No error: the machine that trains may hold them, and a pair may only look wrong. New pictures are no
+    matter here, and neither is a machine without the listing.
     """
     for root in entry.folders:
         if not Path(root).is_dir():
-            return (
+            return [
                 f"{root}, a folder of the data set {entry.name!r}, is not there: it must be on the worker's"
-            )
+            ]
     try:
         listing = Listing.read(registry.listing_file(entry.name), MOST)
     except DataError:
-        return None
-    found = _changes(listing)
-    if not found:
-        return None
-    return (
-        f"the pictures of the data set {entry.name!r} are not those it was added with: {found}; "
-        f"to see all: srqueue dataset check {entry.name}; to take them as they are now: {add_again(entry)}"
-    )
+        return []
+    told, see = [], f"to see all: srqueue dataset check {entry.name}"
+    if found := _changes(listing):
+        told.append(
+            f"the pictures of the data set {entry.name!r} are not those it was added with: {found}; {see}; "
+            f"to take them as they are now: {add_again(entry)}"
+        )
+    if wrong := [p.path for p in listing.pictures if p.lr_remark]:
+        counted = of_all(len(wrong), len(listing.pictures), "pair")
+        told.append(f"{counted} probably wrong in the data set {entry.name!r}: {first_five(wrong)}; {see}")
+    return told
 
 
 def _changes(listing: Listing) -> Changes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
+from srqueue.counting import of_all
 from srqueue.datasets.finding import counted
 from srqueue.datasets.names import first_five
 from srqueue.run.listing import Listing
@@ -25,7 +26,7 @@ def warn_of_small(listing: Listing, scale: int) -> None:
     small = [f"{p.path} ({p.width}x{p.height})" for p in listing.training() if min(p.width, p.height) < side]
     if small:
         print(
-            f"warning: {len(small)} of {len(listing.training())} pictures are smaller than {side} pixels, "
+            f"warning: {of_all(len(small), len(listing.training()), 'picture')} smaller than {side} pixels, "
             f"the usual crop at scale {scale}: {first_five(small)}",
             file=sys.stderr,
         )
@@ -60,8 +61,8 @@ def warn_of_copies(listing: Listing) -> None:
     twice = sorted(hashes.keys() - first_of_each(hashes))
     if twice:
         print(
-            f"warning: {len(twice)} pictures are in the data set more than once, byte for byte, and are "
-            f"trained on as often: {first_five(twice)}",
+            f"warning: in the data set more than once, byte for byte, and trained on as often: "
+            f"{first_five(twice)}",
             file=sys.stderr,
         )
 

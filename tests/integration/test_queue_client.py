@@ -74,7 +74,10 @@ def test_python_may_not_validate_on_what_it_trains_on_either(client, settings, s
         Registry(settings).put(DatasetEntry(name, "/hr", "d" * 64, pictures=1))
     raw = spec.model_dump(mode="json")
     raw["datasets"]["train"]["identity"] = None
-    for val, told in (({"name": "copy"}, "all 1 pictures"), ({"name": "tiny"}, "nothing to validate on")):
+    for val, told in (
+        ({"name": "copy"}, "the only picture of the validation set"),
+        ({"name": "tiny"}, "nothing to validate on"),
+    ):
         with pytest.raises(DataError, match=told):
             client.submit({**raw, "datasets": {**raw["datasets"], "val": val}})
     assert client.list() == ()

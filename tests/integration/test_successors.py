@@ -131,7 +131,7 @@ def test_a_job_that_failed_before_it_had_a_model_cannot_be_followed(with_stack):
 def test_an_extended_run_goes_on_at_the_iteration_where_the_job_ended(finished, with_stack):
     done = with_stack("extend", "first", "--iterations", "30", "--wait")
     assert "at iteration 60, to 90" in done.stderr
-    assert "cosine schedule: it jumps from" in done.stderr
+    assert "wsd schedule: it jumps from" in done.stderr
     record = with_stack.record("first_to90")
     assert (record["state"], record["iteration"], record["total_iter"]) == ("succeeded", 90, 90)
     before, after = finished["spec"], record["spec"]

@@ -1,5 +1,6 @@
-"""Every command has help and is named in the README."""
+"""Every command has help and is named in the README; every result that is named is there."""
 
+import re
 from pathlib import Path
 
 import typer
@@ -7,7 +8,8 @@ from typer.testing import CliRunner
 
 from srqueue.cli.app import app
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
 def commands(group, prefix=""):
@@ -55,3 +57,15 @@ def test_every_command_is_named_in_the_readme():
     readme = README.read_text()
     lacking = [name for name in ALL if f"srqueue {name}" not in readme]
     assert not lacking
+
+
+def test_every_result_that_is_named_was_committed():
+    there = {file.name for file in (ROOT / "benchmarks/results").iterdir()}
+    texts = [README, ROOT / "benchmarks/README.md", *ROOT.glob("presets/*/*.yaml")]
+    named = {
+        (text.name, result)
+        for text in texts
+        for result in re.findall(r"(?:results/|`)([a-z0-9_]+\.(?:json|png|md))\b", text.read_text())
+        if result.rpartition(".")[0] not in ("metrics", "comparison")  # of a run's export folder
+    }
+    assert {(text, result) for text, result in named if result not in there} == set()

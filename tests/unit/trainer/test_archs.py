@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from srqueue.spec.networks import NETWORK_TYPES, CompactSpec, ParagonSR2NanoSpec
 from workers.trainer.archs import ARCHITECTURES, build_network
-from workers.trainer.archs.scalar_attention import by_moments, exact, scalar_attention
+from workers.trainer.archs import scalar_attention as scalar_attention_module
+from workers.trainer.archs.scalar_attention import FAR_ORDER, by_moments, exact, scalar_attention
 from workers.trainer.archs.windows import join, split, window_starts
 from workers.trainer.data.resize import bicubic
 
@@ -169,6 +170,24 @@ def test_attention_by_moments_is_the_naive_attention(size):
     assert torch.allclose(by_moments(a, k, v), naive_attention(a, k, v), atol=1e-6)
 
 
+@pytest.mark.parametrize("spread", ["even", "skewed", "lonely"])
+@pytest.mark.parametrize("size", [1.0, 2.5, 4.0, 5.9])
+def test_a_longer_series_reaches_further_whatever_the_scale_of_its_factors(size, spread, monkeypatch):
+    torch.manual_seed(0)
+    a, k = torch.randn(3, 1024), torch.randn(3, 1024)
+    if spread == "skewed":
+        k = k.abs() ** 3
+    elif spread == "lonely":
+        k = torch.where(torch.rand_like(k) < 0.01, 30 * k, k)
+    k = k - k.mean(1, keepdim=True)
+    a = a * (size / (a.abs().amax(1) * k.abs().amax(1)).amax())
+    v = torch.randn(3, 5, 1024)
+    monkeypatch.setattr(scalar_attention_module, "exact", None)  # it is not needed
+    for scale in (1.0, 1e-6, 1e6):
+        found = scalar_attention(a * scale, k / scale, v)
+        assert torch.allclose(found, naive_attention(a, k, v), atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [0.3, 20.0])
 def test_attention_is_right_for_any_size_of_its_logits_and_any_offset_of_its_keys(size):
     torch.manual_seed(0)
@@ -181,12 +200,12 @@ def test_the_gradients_of_both_forms_agree():
     given = [torch.randn(2, 40) * 0.2, torch.randn(2, 40) * 0.5, torch.randn(2, 3, 40)]
     given[1] -= given[1].mean(1, keepdim=True)
     gradients = []
-    for form in (by_moments, exact):
+    for form in (by_moments, exact, lambda a, k, v: by_moments(a / 9, k * 9, v, FAR_ORDER)):
         leaves = [t.clone().requires_grad_() for t in given]
         (form(*leaves) ** 2).sum().backward()
         gradients.append([t.grad for t in leaves])
-    for one, two in zip(*gradients, strict=True):
-        assert torch.allclose(one, two, atol=1e-5)
+    for one, *others in zip(*gradients, strict=True):
+        assert all(torch.allclose(one, other, atol=1e-5) for other in others)
 
 
 @settings(max_examples=40)

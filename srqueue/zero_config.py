@@ -49,8 +49,9 @@ def create_zero_config_training(
     val_lq_path: Folder | None = None,
     custom_overrides: Mapping[str, Any] | None = None,
     explain: bool = False,
+    preset: str = "convenience",
 ) -> dict[str, Any]:
-    """A complete training config from folders of pictures: the convenience preset plus `custom_overrides`.
+    """A complete training config from folders of pictures: a preset plus `custom_overrides`.
 
     The folders are registered as data sets on this machine (one that is registered already is found again),
     and the config names them. Without validation folders a share of the training pictures is held out: 1 %,
@@ -58,7 +59,8 @@ def create_zero_config_training(
     with `explain` the config is printed to stderr with where every value came from.
 
     Returns the config as a plain dict in the paper's YAML dialect, ready for `srqueue.submit(config)`.
-    Raises SpecError for an unknown architecture or override, DataError for folders that do not hold pairs.
+    Raises SpecError for an unknown preset, architecture or override, DataError for folders that do not hold
+    pairs.
     """
     overrides = [("custom_overrides", custom_overrides)] if custom_overrides is not None else []
     planned = plan(
@@ -67,6 +69,7 @@ def create_zero_config_training(
         dataset_lq_path,
         val_gt_path,
         val_lq_path,
+        preset=preset,
         architecture_from="argument architecture",
         overrides=overrides,
     )
@@ -85,6 +88,7 @@ def plan(
     val_gt: Folder | None = None,
     val_lq: Folder | None = None,
     *,
+    preset: str = "convenience",
     architecture_from: str = "flag --arch",
     overrides: Sequence[tuple[str, Mapping[str, Any]]] = (),
     settings: Settings | None = None,
@@ -106,6 +110,7 @@ def plan(
     layers = [*device_layers(gpu, os.cpu_count() or 1, cpu), *overrides]
     expanded = expand(
         dataset_ref(registry, train.name),
+        preset=preset,
         architecture=architecture,
         architecture_from=architecture_from,
         overrides=layers,

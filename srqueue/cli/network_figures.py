@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import srqueue
+from srqueue.cli.output import say
 from srqueue.errors import SpecError, SrqueueError
 from srqueue.run.atomic import write_file
 from srqueue.settings import Settings
@@ -73,6 +74,8 @@ def _keep(file: Path, made_by: str, networks: dict[str, Figures]) -> None:
 
 
 def _ask(settings: Settings, networks: Mapping[str, Mapping[str, Any]], scale: int) -> dict[str, Figures]:
+    if len(networks) > 1:
+        say(f"looking at {len(networks)} networks, some seconds; what is found is kept for the next time")
     done = subprocess.run(
         [sys.executable, "-m", "workers.arch_table"],
         input=json.dumps({"scale": scale, "networks": networks}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from typer.exceptions import Abort, TyperException
@@ -27,7 +28,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exception(error)
         return _tell(error)
 
 
@@ -44,6 +45,8 @@ def _tell(error: Exception) -> int:
     """Prints an error for a person; returns the exit code."""
     if isinstance(error, TyperException):
         text, code = error.format_message(), error.exit_code
+        if not text:  # a group without a command: its help was shown, which says all
+            return code
         problem, hint = _split_hint(text)
         error = SrqueueError(problem, hint=hint)
     elif isinstance(error, SrqueueError):

@@ -25,6 +25,7 @@ def zero_config(
     val_lq: Annotated[
         Path | None, typer.Option("--val-lq", metavar="DIR", help="Small pictures to validate on.")
     ] = None,
+    preset: options.Preset = None,
     arch: options.Arch = None,
     config: options.Config = None,
     changes: options.Set = None,
@@ -45,7 +46,8 @@ def zero_config(
     from srqueue.spec.text import annotated_yaml, plain_yaml
     from srqueue.zero_config import plan
 
-    planned = plan(arch, gt, lq, val_gt, val_lq, overrides=options.overrides(config, changes))
+    layers = options.overrides(config, changes)
+    planned = plan(arch, gt, lq, val_gt, val_lq, preset=preset or "convenience", overrides=layers)
     for notice in planned.notices:
         say(f"note: {notice}")
     spec = planned.spec.model_dump(mode="json")

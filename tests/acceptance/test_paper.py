@@ -209,6 +209,13 @@ def test_explain_tells_where_every_value_comes_from(folders, capsys):
     assert "  # " not in capsys.readouterr().err
 
 
+def test_another_preset_may_lie_underneath(folders):
+    config = create_zero_config_training("compact", *folders, preset="tuned")
+    assert config["train"]["optim_g"]["type"] == "SOAP"
+    with pytest.raises(SpecError, match="did you mean 'tuned'"):
+        create_zero_config_training("compact", *folders, preset="tunde")
+
+
 def test_the_same_folders_are_the_same_data_set_the_second_time(folders):
     first = create_zero_config_training("compact", *folders)
     second = create_zero_config_training("compact", *folders)

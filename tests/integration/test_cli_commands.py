@@ -364,24 +364,6 @@ def test_version_is_printed_both_ways(cli):
     assert json.loads(cli("version", "--json").stdout)["srqueue"] == __version__
 
 
-def test_debug_shows_where_an_error_came_from(cli):
-    done = subprocess.run(
-        [sys.executable, "-m", "srqueue.cli", "submit", "fotos", "--debug"],
-        capture_output=True,
-        text=True,
-        env=cli.env,
-    )
-    assert "Traceback" in done.stderr
-    assert done.returncode == 2, "as without it"
-    assert "error: there is no data set 'fotos'" in done.stderr
-
-
-@pytest.mark.parametrize("group", ["presets", "arch", "dataset"])
-def test_a_group_without_a_command_shows_what_it_has_and_no_empty_error(cli, group):
-    done = cli(group, code=2)
-    assert "Usage: " in done.stdout + done.stderr and "error" not in done.stderr
-
-
 def test_a_second_server_in_the_foreground_is_refused(with_server):
     assert "runs already" in with_server.error("server", code=1)
 

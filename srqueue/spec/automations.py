@@ -18,7 +18,7 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 """`train/loss`: the mean weighted loss of the iterations since the last validation."""
 
 ONE_DB: dict[str, float] = {"val/psnr": 1.0, "val/ssim": 0.005, "val/psnr_rgb": 1.0, "train/loss": 0.0015}
-"""About what a metric changes by where PSNR changes by 1 dB. SSIM: from 36.8 to 37.2 dB on Set5
+"""About what a metric changes by where PSNR changes by 1 dB. SSIM: from 36.3 to 37.2 dB on Set5
 (benchmarks/results/quality.json); a mean absolute error changes by 11 % of its 0.01 to 0.02."""
 
 

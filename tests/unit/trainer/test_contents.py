@@ -1,6 +1,5 @@
 """Comparing the files of a data set with its listing."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,7 @@ def test_the_order_has_each_once_and_begins_all_over_the_set(count):
     assert sorted(order) == list(range(count))
     begun = sorted(order[:8])
     gaps = [b - a for a, b in zip([begun[-1] - count, *begun[:-1]], begun, strict=True)]
-    # Of 8 in a circle: an eighth each at best. Whole numbers, so a part of one more is one more.
-    assert max(gaps) <= max(2, math.ceil(0.3 * count))
+    assert max(gaps) <= max(2, 0.3 * count)  # of 8 in a circle: an eighth each at best
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -51,10 +50,12 @@ MOUNT = "mount its disk or bring the pictures back; until then the job waits"
 def spread(count: int) -> Iterator[int]:
     """0 .. count - 1, each once, in an order of which every beginning lies evenly over the whole.
 
-    Steps of the golden section round a circle, to the next number that has no factor in common with `count`.
+    Steps of the golden section round a circle; each is told as its place among all of them.
     """
-    step = next(n for n in itertools.count(max(1, round(count * GOLDEN))) if math.gcd(n, count) == 1)
-    return (i * step % count for i in range(count))
+    places = [0] * count
+    for place, i in enumerate(sorted(range(count), key=lambda i: i * GOLDEN % 1)):
+        places[i] = place
+    return iter(places)
 
 
 class Pictures:

@@ -57,7 +57,8 @@ class Relay:
 
     def _note(self, events: list[Event]) -> None:
         for event in events:
-            self.iteration = event.it
+            if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
+                self.iteration = event.it
             for shown, key in _SHOWN.get(event.kind, {}).items():
                 if event.data.get(key) is not None:
                     self.progress[shown] = event.data[key]

@@ -21,46 +21,19 @@ from srqueue.run.listing import Listing, Picture, identity_of
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from workers.trainer.checkpoint import read
+from workers.trainer.commit_points import COMMIT_POINTS
 
 ROOT = Path(srqueue.__file__).parents[1]
 TOTAL, VAL_FREQ = 400, 40
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
 
-# Kills itself just before the n-th step of the second save: payload, manifest, folder, rename, parent folder.
+# Kills itself at a point of the second save.
 KILLED_IN_A_SAVE = """
-import os, pathlib, signal, sys
-from workers.trainer import checkpoint
+import sys
+from workers.trainer import commit_points
 from workers.trainer.__main__ import main
 
-point, saves, steps = int(sys.argv.pop(1)), 0, 0
-
-def step():
-    global steps
-    steps += 1
-    if saves == 2 and steps == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def patched(real, before=lambda *a: None):
-    def call(*args):
-        before(*args)
-        step()
-        return real(*args)
-    return call
-
-real_digest = checkpoint._digest
-
-def begin(body):  # called once a save, before anything is written
-    global saves, steps
-    saves, steps = saves + 1, 0
-    return real_digest(body)
-
-def half(path, data):
-    path.write_bytes(data[: len(data) // 2])
-
-checkpoint._digest = begin
-checkpoint._write_synced = patched(checkpoint._write_synced, half)
-checkpoint.fsync_dir = patched(checkpoint.fsync_dir)
-pathlib.Path.rename = patched(pathlib.Path.rename)
+commit_points.arm(2, sys.argv.pop(1))
 sys.exit(main())
 """
 
@@ -73,7 +46,7 @@ from workers.trainer.__main__ import main
 from workers.trainer.data.batches import Batches
 
 point = int(sys.argv.pop(1))
-real_batch, real_commit, real_write = Batches.__getitem__, saving.commit, checkpoint._write_synced
+real_batch, real_commit = Batches.__getitem__, saving.commit
 
 def getitem(self, sample):
     lr, hr = real_batch(self, sample)
@@ -91,7 +64,7 @@ def commit(folder, tensors, manifest):
     if first and point == 1:
         die()
     if first and point == 2:
-        checkpoint._write_synced = half
+        checkpoint._write_manifest = half
     written = real_commit(folder, tensors, manifest)
     if first and point == 3:
         die()
@@ -208,12 +181,13 @@ def test_sigkill_after_each_new_commit(job, undisturbed, wait_until):
     assert_same(job, undisturbed)
 
 
-@pytest.mark.parametrize("point", [1, 2, 4, 5])
+@pytest.mark.parametrize("point", COMMIT_POINTS)
 def test_sigkill_inside_a_save(job, undisturbed, point):
     process = job.start(1, code=(KILLED_IN_A_SAVE, point))
     assert process.wait(60) == -signal.SIGKILL
     whole = [n.iteration for n in job.run.checkpoint_names()]
-    assert whole == ([VAL_FREQ, 2 * VAL_FREQ] if point == 5 else [VAL_FREQ])
+    last = point in ("renamed", "committed")
+    assert whole == ([VAL_FREQ, 2 * VAL_FREQ] if last else [VAL_FREQ])
     assert job.finish(2, job.newest()).reason is StopReason.COMPLETED
     assert list(job.run.checkpoints.glob("tmp-*")) == []
     assert_same(job, undisturbed)

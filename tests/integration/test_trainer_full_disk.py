@@ -13,17 +13,17 @@ from workers.trainer.attempt import run_attempt
 from workers.trainer.stopping import StopRequest
 
 
-def full_disk(monkeypatch, until):
-    """Every checkpoint fails with ENOSPC until `until()` is true."""
-    real = checkpoint._write_synced
+def full_disk(monkeypatch, until, number=errno.ENOSPC):
+    """Every checkpoint fails with this error until `until()` is true."""
+    real = checkpoint._write_payload
 
-    def write(path, data):
+    def write(path, tensors):
         if not until():
-            path.write_bytes(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(path, data)
+            path.write_bytes(bytes(1000))
+            raise OSError(number, os.strerror(number))
+        return real(path, tensors)
 
-    monkeypatch.setattr(checkpoint, "_write_synced", write)
+    monkeypatch.setattr(checkpoint, "_write_payload", write)
 
 
 def test_training_goes_on_while_the_disk_is_full_and_is_saved_later(new_job, monkeypatch):
@@ -41,6 +41,24 @@ def test_a_disk_that_is_still_full_at_the_end_is_disk_full(new_job, monkeypatch)
     full_disk(monkeypatch, until=lambda: False)
     outcome = job.attempt()
     assert (outcome.reason, outcome.iteration) == (StopReason.DISK_FULL, 20)
+    assert list(job.run.checkpoints.iterdir()) == []
+
+
+def test_a_disk_that_refuses_twice_costs_nothing(new_job, monkeypatch):
+    job = new_job(40, val__val_freq=10)
+    full_disk(monkeypatch, lambda: len(job.events("val")) >= 3, errno.EIO)
+    outcome = job.attempt()
+    assert outcome.reason is StopReason.COMPLETED
+    assert [n.iteration for n in job.run.checkpoint_names()] == [30, 40]
+    assert [n.seq for n in job.run.checkpoint_names()] == [1, 2]
+
+
+def test_a_disk_that_refuses_three_times_in_a_row_ends_the_attempt(new_job, monkeypatch):
+    job = new_job(40, val__val_freq=5)
+    full_disk(monkeypatch, lambda: False, errno.EIO)
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.CRASHED, 15)
+    assert "Input/output error" in outcome.message
     assert list(job.run.checkpoints.iterdir()) == []
 
 

@@ -121,12 +121,12 @@ def test_another_network_is_told_by_its_shapes_where_the_manifest_does_not_say(n
 
 
 def rewrite_manifest(job, **changes):
-    from workers.trainer.checkpoint import _digest
+    from workers.trainer.checkpoint import digest_of
 
     file = job.run.checkpoints / str(job.run.checkpoint_names()[-1]) / "manifest.json"
     body = {**json.loads(file.read_text()), **changes}
     del body["digest"]
-    file.write_text(json.dumps({"digest": _digest(body), **body}))
+    file.write_text(json.dumps({"digest": digest_of(body), **body}))
 
 
 def test_other_pictures_are_spec_invalid(new_job, own_pictures):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from srqueue.run.reasons import StopReason
-from workers.trainer.checkpoint import _digest
+from workers.trainer.checkpoint import digest_of
 
 FIRST = [{"type": "l1"}, {"type": "ssim", "loss_weight": 0.05}]
 DYNAMIC = {"train__dynamic_loss_scheduling": {"enabled": True, "interval": 5}}
@@ -36,7 +36,7 @@ def as_early_versions_wrote_it(folder):
     file = folder / "manifest.json"
     body = json.loads(file.read_text())
     del body["digest"], body["trained"]["losses"]
-    file.write_text(json.dumps({"digest": _digest(body), **body}))
+    file.write_text(json.dumps({"digest": digest_of(body), **body}))
 
 
 @pytest.mark.parametrize("losses", OTHERS)

@@ -9,23 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from srqueue.errors import CheckpointError
 from srqueue.run.atomic import fsync_dir
 from srqueue.run.folder import CheckpointName
+from workers.trainer.commit_points import reached
 
 PAYLOAD = "state.safetensors"
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -71,41 +76,47 @@ def split(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 
 
 def commit(checkpoints: Path, tensors: dict[str, Tensor], manifest: Manifest) -> int:
-    """Writes a checkpoint; bytes written. OSError (a full disk) leaves nothing behind."""
+    """Writes a checkpoint; bytes written. OSError (a full disk, a failed sync) leaves nothing behind.
+
+    After a failed sync nobody knows what is on the disk: the folder is given up, and nothing is synced again.
+    """
     temporary = checkpoints / f"tmp-{manifest.name}"
-    payload = safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
-    body = asdict(manifest) | {
-        "bytes": len(payload),
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "saved": round(time.time(), 3),
-    }
-    text = json.dumps({"digest": _digest(body), **body}, indent=1, allow_nan=False).encode()
     shutil.rmtree(temporary, ignore_errors=True)
+    reached("begun")
     try:
         temporary.mkdir()
-        _write_synced(temporary / PAYLOAD, payload)
-        _write_synced(temporary / MANIFEST, text)
+        size, sha256 = _write_payload(temporary / PAYLOAD, tensors)
+        body = asdict(manifest) | {"bytes": size, "sha256": sha256, "saved": round(time.time(), 3)}
+        text = json.dumps({"digest": digest_of(body), **body}, indent=1, allow_nan=False).encode()
+        _write_manifest(temporary / MANIFEST, text)
         fsync_dir(temporary)
+        reached("folder synced")
         temporary.rename(checkpoints / manifest.name)
+        reached("renamed")
+        fsync_dir(checkpoints)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        remove(checkpoints / manifest.name)
         raise
-    fsync_dir(checkpoints)
-    return len(payload) + len(text)
+    reached("committed")
+    return size + len(text)
 
 
 def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
     """A checkpoint's manifest and tensors (on the CPU). Raises CheckpointError unless every byte is right."""
     manifest = read_manifest(folder)
+    payload = folder / PAYLOAD
     try:
-        payload = (folder / PAYLOAD).read_bytes()
+        size = payload.stat().st_size
+        if size != manifest.bytes:
+            raise CheckpointError(f"{size} bytes of {manifest.bytes}", where=str(folder))
+        with payload.open("rb") as file:
+            if _sha256(file) != manifest.sha256:
+                raise CheckpointError("the payload's SHA-256 is wrong", where=str(folder))
+            # The file may be mapped, and it may go while its tensors are in use.
+            return manifest, {name: t.clone() for name, t in safetensors.torch.load_file(payload).items()}
     except OSError as error:
         raise CheckpointError(f"no payload: {error.strerror}", where=str(folder)) from None
-    if len(payload) != manifest.bytes:
-        raise CheckpointError(f"{len(payload)} bytes of {manifest.bytes}", where=str(folder))
-    if hashlib.sha256(payload).hexdigest() != manifest.sha256:
-        raise CheckpointError("the payload's SHA-256 is wrong", where=str(folder))
-    return manifest, safetensors.torch.load(payload)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -118,7 +129,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise CheckpointError(f"no manifest: {error.strerror}", where=str(folder)) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the manifest is not whole: {error}", where=str(folder)) from None
-    if digest != _digest(body):
+    if digest != digest_of(body):
         raise CheckpointError("the manifest's SHA-256 is wrong", where=str(folder))
     if manifest.name != folder.name:
         raise CheckpointError(f"the manifest is of {manifest.name}", where=str(folder))
@@ -164,12 +175,41 @@ def expendable(
     return [name for name in names if name not in kept]
 
 
-def _digest(body: dict[str, Any]) -> str:
+def digest_of(body: dict[str, Any]) -> str:
+    """SHA-256 of a manifest without its digest."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
+def _write_payload(path: Path, tensors: dict[str, Tensor]) -> tuple[int, str]:
+    """(bytes, SHA-256). Never holds a second copy of what lies on the CPU already."""
+    host = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    try:
+        safetensors.torch.save_file(host, path)
+    except SafetensorError as error:
+        raise _as_os_error(error) from error
+    path.chmod(path.parent.stat().st_mode & 0o666)  # the library leaves it to its owner alone
+    reached("payload written")
+    with path.open("rb") as file:
         os.fsync(file.fileno())
+        reached("payload synced")
+        return os.fstat(file.fileno()).st_size, _sha256(file)
+
+
+def _write_manifest(path: Path, text: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(text)
+        file.flush()
+        reached("manifest written")
+        os.fsync(file.fileno())
+    reached("manifest synced")
+
+
+def _sha256(file: BufferedReader) -> str:
+    """Of the file from where it stands, by parts: never the whole of it in memory."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _as_os_error(error: SafetensorError) -> Exception:
+    """The library tells an error of the operating system in words alone."""
+    match = _OS_ERROR.search(str(error))
+    return OSError(int(match[1]), os.strerror(int(match[1]))) if match else error

@@ -20,13 +20,16 @@ from workers.trainer.loss_book import LossBook
 from workers.trainer.optim.ema import Ema
 from workers.trainer.optim.schedule import last_iteration, learning_rate
 from workers.trainer.pace import Pace
-from workers.trainer.reporter import FULL, Reporter
+from workers.trainer.randomness import reseed
+from workers.trainer.reporter import Reporter
 from workers.trainer.rollback import broken_weight, go_back
-from workers.trainer.saving import Saver
+from workers.trainer.saving import Saver, TakenOver
 from workers.trainer.state import Contents, RunState
 from workers.trainer.step import Step
 from workers.trainer.stopping import StopRequest
 from workers.trainer.validation import Validator
+
+NEVER = (-1, -1)
 
 
 @dataclass
@@ -63,15 +66,19 @@ class Trainer:
                 self._roll_back(wrong)
             if self._validation_due():
                 self._validate()
+            if self.saver.written:
+                self._settle()
             end = self._end()
             if end is None and self._save_due():
                 self._save()
+                end = self._end()
             if end is not None:
-                self._finish(end)
-                return end
+                return self._finish(end)
 
-            # sample: a pure function of the seed and the iteration
-            lr, hr = self.batches[self.state.iteration + self.state.sample_offset]
+            # sample, and what a network draws: pure functions of the seed and the iteration
+            sample = self.state.iteration + self.state.sample_offset
+            lr, hr = self.batches[sample]
+            reseed(self.spec.manual_seed, sample, self.device)
 
             # forward, backward, step
             losses = self.step(lr, hr, self.rate(self.state.iteration))
@@ -155,6 +162,7 @@ class Trainer:
         """
         if self._book.unreported:
             self._report()
+        self._settle()
         self.step.write(self.state)
         (tensors, state), action = go_back(
             self.spec.train.divergence_guard,
@@ -166,6 +174,7 @@ class Trainer:
         self.act(action)
         self.load(tensors, state)
         self._save()
+        self._settle()
 
     # validation
 
@@ -239,7 +248,8 @@ class Trainer:
         return time.monotonic() - self.saver.saved_at >= self.spec.logger.save_checkpoint_seconds
 
     def _save(self) -> None:
-        """Saves what is sound; else it is left to the next judgement. A full disk is tried again later."""
+        """Saves what is sound, or begins to; what is not is left to the next judgement."""
+        self._settle()
         state = self.state
         if not self._sound():
             self.saver.saved_at = time.monotonic()
@@ -248,15 +258,21 @@ class Trainer:
         state.automations, state.train_loss = self.automations.state_dict(), self._book.since_validation
         self.step.write(state)
         self.reporter.iteration = state.iteration
-        try:
-            with self._pace.pause("save"):
-                self.saver.save(state, self.tensors(), self.reporter)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            self.reporter.message("warning", f"could not save a checkpoint: {error.strerror}")
-            return
         self._saved = (state.iteration, state.validated)
+        with self._pace.pause("save"):
+            try:
+                self.saver.save(state, self.tensors(), self.reporter)
+            except TakenOver:
+                self.reporter.message("warning", "a later attempt works on this run: this one ends")
+                self.stop.ask(StopReason.LEASE_LOST)
+        if self.saver.written:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Takes note of a checkpoint that was begun; waits for it where it is not written yet."""
+        with self._pace.pause("save"):
+            if not self.saver.settle(self.state, self.reporter):
+                self._saved = NEVER
 
     def _end(self) -> StopReason | None:
         """Why to stop here, or None."""
@@ -267,17 +283,23 @@ class Trainer:
             return StopReason.STOPPED_EARLY if decayed else StopReason.COMPLETED
         return StopReason.STOPPED_EARLY if self.automations.stopped and not decayed else None
 
-    def _finish(self, end: StopReason) -> None:
+    def _finish(self, end: StopReason) -> StopReason:
+        """Saves once more, unless that is forbidden; why the run ends in fact."""
         if self._book.unreported:
             self._report()
+        self._settle()
         if end is StopReason.LEASE_LOST or self._saved == (self.state.iteration, self.state.validated):
-            return
+            return end
         if not self._sound():
             self.reporter.message("warning", "not saved, since the loss or a weight is not a finite number")
-            return
+            return end
         self._save()
-        if self._saved != (self.state.iteration, self.state.validated):
-            raise self.saver.disk_full()
+        self._settle()
+        if self.stop.reason is StopReason.LEASE_LOST:
+            return StopReason.LEASE_LOST
+        if self._saved == NEVER:
+            raise self.saver.not_saved()
+        return end
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the run by `<part>/<name>`."""

@@ -51,8 +51,12 @@ class Reporter:
 
     def emit(self, kind: EventKind, **data: Any) -> None:
         """One event at the current iteration."""
+        self.emit_at(self.iteration, kind, **data)
+
+    def emit_at(self, iteration: int, kind: EventKind, **data: Any) -> None:
+        """One event of an earlier iteration, which is told only now."""
         with despite_full_disk():
-            self._events.write(kind, self.iteration, **data)
+            self._events.write(kind, iteration, **data)
         if text := _sentence(kind, data):
             head = f"{time.strftime('%H:%M:%S')} {self.iteration}/{self._total}"
             tell(f"{head}  {text}")

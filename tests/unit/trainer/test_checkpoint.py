@@ -117,7 +117,7 @@ def test_the_order_of_the_commit(tmp_path, monkeypatch):
     assert order == ["state.safetensors", "manifest.json", temporary, f"rename to {NAME}", tmp_path.name]
 
 
-@pytest.mark.parametrize("failing", [1, 2, 3])
+@pytest.mark.parametrize("failing", [1, 2, 3, 4])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_failed_fsync_leaves_nothing_behind(tmp_path, monkeypatch, failing, number):
     calls = 0

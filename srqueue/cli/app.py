@@ -29,6 +29,7 @@ from srqueue.cli import (
     upgrade,
     upscale,
     verbs,
+    verify_resume,
     version,
     watch,
     worker,
@@ -76,6 +77,7 @@ app.command("status", rich_help_panel=MACHINE)(stack.status)
 app.command("server", rich_help_panel=MACHINE)(server.server)
 app.command("worker", rich_help_panel=MACHINE, context_settings=_PASS_ON)(worker.worker)
 app.command("flower", rich_help_panel=MACHINE, context_settings=_PASS_ON)(flower.flower)
+app.command("verify-resume", rich_help_panel=MACHINE)(verify_resume.verify_resume)
 app.command("version", rich_help_panel=MACHINE)(version.version)
 
 

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     backoff: float = Field(
         5.0, ge=0, le=3600, description="seconds before the first retry; doubles, with jitter"
     )
+    hang: float = Field(
+        120.0,
+        gt=0.5,
+        le=86400,
+        description="seconds of silence after which a trainer is hung; more where its iterations are slow",
+    )
     flower_address: str = Field("127.0.0.1", description="address Flower listens on")
     flower_port: int = Field(5555, ge=1, le=65535, description="port Flower listens on")
     device: str = Field("auto", description="auto, cpu or cuda[:n]: what this machine's worker trains on")

@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import IO
 
 import psutil
 
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.reasons import StopReason
+from workers.last_words import oom_kills
 
 STOP_SECONDS = 60.0
 """How long a trainer may take for its last iteration and checkpoint before SIGTERM."""
@@ -23,6 +23,8 @@ EXPORT_SECONDS = 600.0
 """The same where it was only started to export: it must first load its program and its checkpoint."""
 LEASE_LOST_SECONDS = 5.0
 """Where another worker has the job there is nothing to save."""
+DUMP_SECONDS = 2.0
+"""For a hung trainer to write its stack, before SIGTERM."""
 TERM_SECONDS = 10.0
 """From SIGTERM to SIGKILL."""
 
@@ -33,8 +35,6 @@ _MORE_URGENT = (
     StopReason.CANCELLED,
     StopReason.LEASE_LOST,
 )
-_LOG_LINES = 15
-_LOG_BYTES = 4000
 
 
 class Trainer:
@@ -45,6 +45,9 @@ class Trainer:
         self.stop: StopReason | None = None
         self.forced = False
         """Whether it had to be ended, because it did not stop in time."""
+        self.hung: str | None = None
+        """How long it was silent, in words, where it is ended for that."""
+        self._oom_kills = oom_kills()
         self._deadline = float("inf")
         self._signal = signal.SIGTERM
 
@@ -108,6 +111,23 @@ class Trainer:
                 stdin.write(json.dumps({"stop": reason.value}).encode() + b"\n")
                 stdin.flush()
 
+    def end_hung(self, silent: float) -> None:
+        """It gives no sign of life: has it write its stack into its log, then ends it. Said once."""
+        if self.hung is not None:
+            return
+        stopped = False
+        with contextlib.suppress(psutil.Error):
+            stopped = psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
+        what = "it was stopped (SIGSTOP)" if stopped else "it did not go on"
+        self.hung = f"no sign of life for {silent:.0f} s: {what}"
+        self._signal_group(signal.SIGUSR1)
+        self._deadline = time.monotonic() + DUMP_SECONDS
+
+    @property
+    def short_of_memory(self) -> bool:
+        """Whether the kernel has ended a process for lack of memory since this one was started."""
+        return oom_kills() > self._oom_kills
+
     def kill(self) -> None:
         """Ends the whole group at once and waits for it."""
         if self._process.poll() is None:
@@ -137,27 +157,3 @@ def end_leftovers(run: RunDir, host: str) -> None:
             if abs(process.create_time() - float(trainer["create_time"])) < 1.0:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(timeout=TERM_SECONDS)
-
-
-def last_lines(log: Path) -> str:
-    """The end of a log: what a crash has to say."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_BYTES))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join(text.strip().splitlines()[-_LOG_LINES:])
-
-
-def how_it_ended(status: int, forced: bool = False) -> str:
-    """An exit status in words; `forced`: it was ended by us, so nobody need wonder why."""
-    if status >= 0:
-        return f"the trainer ended with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = " (out of memory?)" if -status == signal.SIGKILL and not forced else ""
-    return f"the trainer was ended by {name}{hint}"

@@ -11,7 +11,8 @@ from pathlib import Path
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
-from workers.child import Trainer, how_it_ended, last_lines
+from workers.child import Trainer
+from workers.last_words import how_it_ended, last_lines, where_it_stood
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 ALMOST_NOTHING = 1 << 20
@@ -29,6 +30,10 @@ def outcome_of(attempt: AttemptDir, trainer: Trainer, status: int, iteration: in
     outcome = Outcome.read(attempt.outcome_file)
     if outcome is not None:
         return outcome
+    if trainer.hung is not None:
+        where = where_it_stood(attempt.log_file)
+        told = f"{trainer.hung}; it stood in {where}" if where else trainer.hung
+        return Outcome(StopReason.HUNG, told, iteration)
     # A service manager ends every process of a worker; early on the trainer does not yet heed the signal.
     drained = trainer.stop is StopReason.DRAINED and status == -signal.SIGTERM
     if trainer.stop is not None and (trainer.forced or drained):
@@ -36,7 +41,9 @@ def outcome_of(attempt: AttemptDir, trainer: Trainer, status: int, iteration: in
             trainer.stop, f"{how_it_ended(status, trainer.forced)} before it could save", iteration
         )
     lines = last_lines(attempt.log_file)
-    message = how_it_ended(status) + (f"; its last lines:\n{lines}" if lines else "")
+    message = how_it_ended(status, short_of_memory=trainer.short_of_memory) + (
+        f"; its last lines:\n{lines}" if lines else ""
+    )
     full = any(word in lines for word in _FULL_WORDS) or _no_room(attempt.path)
     return Outcome(StopReason.DISK_FULL if full else StopReason.CRASHED, message, iteration)
 

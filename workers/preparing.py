@@ -65,6 +65,7 @@ def prepare(
             listings=listings,
             device=device.for_job(record.device_class),
             threads=settings.threads,
+            hang=settings.hang,
             host=host,
             supervisor_pid=os.getpid(),
         )

@@ -24,6 +24,7 @@ from workers.devices import Device
 from workers.endings import outcome_of, reason_of
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
+from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +86,12 @@ class Supervisor:
         try:
             noted = attempt.read()
             trainer = Trainer.start(run, attempt, self._device.threads(self._settings, noted["device"]))
+            watchdog = Watchdog(attempt.beat_file, self._settings.hang)
             # So that a later attempt on this host can end it, should this process be gone by then.
             write_json(attempt.attempt_file, {**noted, "trainer": trainer.identity})
             if self._job.wish == "cancel":  # all that is left to do
                 trainer.request_stop(StopReason.CANCELLED, EXPORT_SECONDS)
-            status = self._watch(trainer, relay)
+            status = self._watch(trainer, relay, watchdog)
         except OSError as error:
             told = f"cannot go on in {run.path}: {error.strerror or error}"
             log.error("job %s: %s", self._job.short_id, told)
@@ -101,8 +103,10 @@ class Supervisor:
             return Outcome(StopReason.LEASE_LOST, "", relay.iteration)
         return outcome_of(attempt, trainer, status, relay.iteration)
 
-    def _watch(self, trainer: Trainer, relay: Relay) -> int:
+    def _watch(self, trainer: Trainer, relay: Relay, watchdog: Watchdog) -> int:
         while (status := trainer.poll()) is None:
+            if watchdog.hung():
+                trainer.end_hung(watchdog.silent)
             if self._draining():
                 trainer.request_stop(StopReason.DRAINED)
             if trainer.stop is not StopReason.LEASE_LOST:

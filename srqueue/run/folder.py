@@ -2,7 +2,7 @@
 
 runs/<job_id>/
   spec.json  spec.resolved.json  lock  reserve
-  attempts/<token>/{attempt.json, events.jsonl, log, outcome.json}
+  attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   export/
 """
@@ -86,6 +86,11 @@ class AttemptDir:
     def log_file(self) -> Path:
         """What the trainer printed."""
         return self.path / "log"
+
+    @property
+    def beat_file(self) -> Path:
+        """Changes while the trainer lives (workers.trainer.heart)."""
+        return self.path / "beat"
 
     @property
     def outcome_file(self) -> Path:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
+import signal
 import sys
 from pathlib import Path
 
 from srqueue.errors import SrqueueError, UsageError
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import StopReason
+from workers.trainer import heart
 from workers.trainer.process import die_with_parent, hold_lock, set_threads
 from workers.trainer.stopping import StopRequest
 
@@ -21,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--supervised", action="store_true", help="stop requests on stdin; end when it ends")
     asked = parser.parse_args(arguments)
 
+    faulthandler.enable()  # a crash in native code leaves its stack in the log
+    faulthandler.register(signal.SIGUSR1)  # the watchdog asks for it
     stop = StopRequest()
     if asked.supervised:
         die_with_parent()
@@ -33,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not attempt.attempt_file.is_file():
             raise UsageError("there is no such attempt", where=str(attempt.attempt_file))
         set_threads(run, attempt)
+        if patience := attempt.read().get("hang"):
+            heart.start(attempt.beat_file, float(patience))
         with hold_lock(run.lock_file):
             # Only now: torch reads the thread count when it is first imported.
             from workers.trainer.attempt import run_attempt

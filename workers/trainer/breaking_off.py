@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from workers.trainer import heart
 from workers.trainer.stopping import StopRequest
 
 
@@ -23,6 +24,7 @@ def breaking_off(net: nn.Module, stop: StopRequest) -> Iterator[None]:
     """
 
     def look(*_: object) -> None:
+        heart.beat()
         if stop.reason is not None:
             raise BrokenOff
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from srqueue.run.reasons import StopReason
 from srqueue.spec.job import JobSpec
+from workers.trainer import heart
 from workers.trainer.automations import Action, Automations
 from workers.trainer.automations.dead_network import dead
 from workers.trainer.automations.divergence import WINDOW
@@ -83,6 +84,7 @@ class Trainer:
             # forward, backward, step
             losses = self.step(lr, hr, self.rate(self.state.iteration))
             self.state.iteration += 1
+            heart.beat(stepped=True)
 
             # moving average
             self.ema.update(self.state.iteration)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workers.trainer import heart
 from workers.trainer.data.pictures import Pair, Pictures
 from workers.trainer.data.resize import Pixels, resize_picture
 from workers.trainer.inference import super_resolve
@@ -69,6 +70,7 @@ class Validator:
         for index in range(len(self.pictures)):
             if self._interrupted():
                 return None
+            heart.beat()
             pair = self.pictures[index]
             hr = to_tensor(pair.hr, self._device)
             rows.append(compare(enlarge(pair), hr, self.pictures.scale, pair.grey))

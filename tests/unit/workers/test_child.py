@@ -11,7 +11,7 @@ import pytest
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import StopReason
 from workers import child
-from workers.child import Trainer, end_leftovers, how_it_ended, last_lines
+from workers.child import Trainer, end_leftovers
 
 UP = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 STUBBORN = UP + "time.sleep(60)"
@@ -89,18 +89,3 @@ def test_only_the_trainer_that_was_noted_is_ended(process, tmp_path):
     assert not psutil.pid_exists(mine.pid)
     assert psutil.pid_exists(stranger.pid) and psutil.pid_exists(elsewhere.pid)
     assert stranger.poll() is elsewhere.poll() is None
-
-
-def test_an_end_is_told_in_words():
-    assert how_it_ended(3) == "the trainer ended with exit status 3"
-    assert how_it_ended(-signal.SIGSEGV) == "the trainer was ended by SIGSEGV"
-    assert "out of memory" in how_it_ended(-signal.SIGKILL)
-    assert how_it_ended(-signal.SIGKILL, forced=True) == "the trainer was ended by SIGKILL"
-
-
-def test_the_last_lines_of_a_long_log_are_few(tmp_path):
-    log = tmp_path / "log"
-    log.write_bytes(b"\xff line\n" * 100_000 + b"boom\n")
-    lines = last_lines(log).splitlines()
-    assert lines[-1] == "boom" and len(lines) <= 15
-    assert last_lines(tmp_path / "none") == ""

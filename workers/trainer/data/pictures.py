@@ -12,6 +12,7 @@ import psutil
 
 from srqueue.errors import DataError
 from srqueue.run.listing import Picture, file_of
+from workers.trainer import heart
 from workers.trainer.data.decode import REPAIR, DataMissing, check_content, read_original, read_picture
 from workers.trainer.data.resize import Pixels, resize_picture
 
@@ -152,6 +153,7 @@ class Pictures:
         return pair
 
     def _load(self, picture: Picture) -> Pair:
+        heart.beat()
         path = file_of(self._hr_roots, picture.path)
         hr, grey = read_original(path, picture.sha256)
         height, width = hr.shape[0] // self.scale, hr.shape[1] // self.scale

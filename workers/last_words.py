@@ -1,0 +1,73 @@
+"""What a trainer left to say when it was ended: the end of its log, the stack of a crash, the kernel's count."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+_LINES = 15
+_BYTES = 32768
+_MOST = 4000
+_FATAL = "Fatal Python error"
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')
+_MODULES = "Extension modules:"
+_IN_WORDS = {
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGBUS: "bus error",
+    signal.SIGABRT: "it aborted itself",
+    signal.SIGFPE: "arithmetic error",
+    signal.SIGILL: "illegal instruction",
+}
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log, of a crash in native code from its stack on."""
+    lines = [line for line in _end(log).splitlines() if not line.startswith(_MODULES)]
+    fatal = [number for number, line in enumerate(lines) if line.startswith(_FATAL)]
+    chosen = lines[fatal[-1] :][:_LINES] if fatal else lines[-_LINES:]
+    return "\n".join(chosen)[-_MOST:].strip()
+
+
+def where_it_stood(log: Path) -> str | None:
+    """`name (file:line)` of the innermost frame of the newest stack that faulthandler wrote into the log."""
+    text = _end(log)
+    current = text.rfind("Current thread")
+    match = _FRAME.search(text, current) if current >= 0 else None
+    return f"{match['name']} ({Path(match['file']).name}:{match['line']})" if match else None
+
+
+def how_it_ended(status: int, forced: bool = False, short_of_memory: bool = False) -> str:
+    """An exit status in words; `forced`: it was ended by us, so nobody need wonder why."""
+    if status >= 0:
+        return f"the trainer ended with exit status {status}"
+    try:
+        number = signal.Signals(-status)
+    except ValueError:
+        return f"the trainer was ended by signal {-status}"
+    hint = f" ({_IN_WORDS[number]})" if number in _IN_WORDS else ""
+    if number == signal.SIGKILL and not forced:
+        hint = " (out of memory: the kernel has killed for it)" if short_of_memory else " (out of memory?)"
+    return f"the trainer was ended by {number.name}{hint}"
+
+
+def oom_kills() -> int:
+    """How often the kernel has ended a process for lack of memory since it started; 0 where it does not say."""
+    try:
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
+def _end(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""

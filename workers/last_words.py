@@ -1,4 +1,4 @@
-"""What a trainer left to say when it was ended: the end of its log, the stack of a crash, the kernel's count."""
+"""What an ended trainer left to say: the end of its log, the stack of a crash, the kernel's count."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def how_it_ended(status: int, forced: bool = False, short_of_memory: bool = Fals
 
 
 def oom_kills() -> int:
-    """How often the kernel has ended a process for lack of memory since it started; 0 where it does not say."""
+    """How often the kernel has ended a process for lack of memory; 0 where it does not say."""
     try:
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

@@ -1,0 +1,64 @@
+"""Jobs that went through the queue to real workers."""
+
+import contextlib
+from pathlib import Path
+
+import psutil
+from safetensors.numpy import load_file
+
+from srqueue.run.folder import RunDir
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import JobState, StopReason
+
+TOTAL = 1500  # iterations: some seconds
+# Every validation saves: the first checkpoint comes early in the run, however fast the machine is.
+OFTEN = {"val": {"val_freq": TOTAL // 10}}
+
+
+def tensors(run):
+    """What a run left: the exported model, and the whole state of its last checkpoint."""
+    outcome = Outcome.read(run.attempts()[-1].outcome_file)
+    assert outcome is not None and outcome.reason is StopReason.COMPLETED and outcome.iteration == TOTAL
+    newest = run.checkpoints / str(run.checkpoint_names()[-1])
+    files = {"model": run.path / str(outcome.export), "state": newest / "state.safetensors"}
+    return {f"{part}/{k}": v.tobytes() for part, file in files.items() for k, v in load_file(file).items()}
+
+
+def run_of(job):
+    return RunDir(Path(job.run_dir))
+
+
+def trainer_of(job):
+    """The process of the job's newest attempt, once it is noted."""
+    for attempt in reversed(run_of(job).attempts()):
+        noted = attempt.read().get("trainer")
+        if noted:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                return psutil.Process(noted["pid"])
+        return None
+    return None
+
+
+def iteration_on_disk(job):
+    """Of the newest event, from the file: Redis may be away."""
+    return max((event.it for event in run_of(job).events()), default=0)
+
+
+def split(workers, job):
+    """(the worker that runs the job, the other ones)."""
+    (own,) = [w for w in workers if job.owner.startswith(f"{w.name}@")]
+    return own, [w for w in workers if w is not own]
+
+
+def assert_one_run(done):
+    """Nothing happened to the job: its first attempt trained it from begin to end."""
+    assert (done.state, done.reason, done.iteration) == (JobState.SUCCEEDED, StopReason.COMPLETED, TOTAL)
+    assert (done.attempts, done.token, done.failures) == (1, 1, 0)
+    assert [a.token for a in run_of(done).attempts()] == [1]
+
+
+def assert_stream_is_whole(client, done):
+    """Every line of the event files reached Redis, at least once."""
+    told = {(e.token, e.n) for e in client.events(done.id)}
+    written = {(e.token, e.n) for e in run_of(done).events()}
+    assert written <= told

@@ -241,7 +241,8 @@ def start_worker(tmp_path):
 
     def start(name: str = "w1") -> Worker:
         log = tmp_path / f"{name}.log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         argv = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "--pool", "prefork"]
         argv += [
             "--concurrency",

@@ -89,6 +89,43 @@ def running(client, submit):
     return lambda: submit(client)
 
 
+IN_THE_TRAINER = """
+import sys
+
+if "workers.trainer" in sys.orig_argv:
+    import runpy
+
+    real = runpy._run_module_as_main
+
+    def run(name, alter_argv=True):
+        import fault
+        return real(name, alter_argv)
+
+    runpy._run_module_as_main = run
+"""
+
+
+@pytest.fixture
+def fault_in_trainers(tmp_path, monkeypatch):
+    """Code that runs in every trainer of the workers of this test before it begins.
+
+    It may `import once` and call `once.now()`, which is true a single time over all trainers.
+    """
+
+    def put(code):
+        folder = tmp_path / "fault"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(IN_THE_TRAINER)
+        (folder / "fault.py").write_text(code)
+        (folder / "once.py").write_text(
+            f"import os\n\ndef now():\n    try:\n        os.mkdir({str(folder / 'done')!r})\n"
+            "    except FileExistsError:\n        return False\n    return True\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    return put
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 3 MB."""

@@ -5,19 +5,34 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-_FIELDS = ("name,memory.total,compute_cap", "name")  # an old driver knows fewer
+_FIELDS = (
+    "name,memory.total,compute_cap,uuid",
+    "name,memory.total,compute_cap",
+    "name",
+)  # an old driver knows fewer
 _PATIENCE = 20  # seconds for nvidia-smi
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU. `memory_mib`: 0 where unknown; `capability`: CUDA's compute capability, (8, 6) for example."""
+    """One GPU. `memory_mib`: 0 where unknown; `capability`: CUDA's compute capability, (8, 6) for example.
+
+    `uuid`: the driver's name for this very card, empty where it does not say.
+    """
 
     name: str
     memory_mib: int = 0
     capability: tuple[int, int] | None = None
+    uuid: str = ""
+
+    @property
+    def lock_file(self) -> Path:
+        """What the one trainer on this GPU holds locked, the same for every user of the machine."""
+        return Path(tempfile.gettempdir()) / f"srqueue-{self.uuid or self.name.replace(' ', '-')}.lock"
 
     @property
     def label(self) -> str:
@@ -57,12 +72,13 @@ def gpu_names() -> list[str]:
 
 def _read(line: str) -> Gpu:
     """One line of nvidia-smi; what it does not say (`[N/A]`) stays unknown."""
-    name, memory, capability, *_ = [*(part.strip() for part in line.split(",")), "", ""]
+    name, memory, capability, uuid, *_ = [*(part.strip() for part in line.split(",")), "", "", ""]
     major, dot, minor = capability.partition(".")
     return Gpu(
         name,
         int(memory) if memory.isdigit() else 0,
         (int(major), int(minor)) if dot and major.isdigit() and minor.isdigit() else None,
+        uuid if uuid.startswith("GPU-") else "",
     )
 
 
@@ -75,7 +91,7 @@ def _visible(gpus: list[Gpu], listed: str | None) -> list[Gpu]:
         if word.isdigit() and int(word) < len(gpus):
             found.append(gpus[int(word)])
         elif word.startswith(("GPU-", "MIG-")):
-            found.append(Gpu(word))
+            found.append(Gpu(word, uuid=word))
         else:
             break
     return found

@@ -1,4 +1,4 @@
-"""The trainer as a child process: start it, ask it to stop, end it, end what an earlier worker left."""
+"""The trainer as a child process: start it, ask it to stop, end it."""
 
 from __future__ import annotations
 
@@ -140,20 +140,3 @@ class Trainer:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
-
-
-def end_leftovers(run: RunDir, host: str) -> None:
-    """Ends trainers of earlier attempts at this run that still live on this host, and waits for them.
-
-    They are known by process id and creation time, so a stranger with a reused id is left alone.
-    """
-    for attempt in run.attempts():
-        noted = attempt.read()
-        trainer = noted.get("trainer")
-        if noted.get("host") != host or not isinstance(trainer, dict):
-            continue
-        with contextlib.suppress(psutil.Error, ProcessLookupError, KeyError, TypeError, ValueError):
-            process = psutil.Process(int(trainer["pid"]))
-            if abs(process.create_time() - float(trainer["create_time"])) < 1.0:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=TERM_SECONDS)

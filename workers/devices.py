@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from srqueue.errors import UsageError
-from srqueue.gpus import gpu_names
+from srqueue.gpus import find_gpus
 from srqueue.settings import Settings
 
 _ASKED = re.compile(r"(auto|cpu|cuda)(?::(\d+))?\Z")
@@ -16,15 +17,23 @@ _CPU_THREADS = 1  # two trainings with two threads each on two cores are far slo
 
 @dataclass(frozen=True)
 class Device:
-    """What a worker trains on. `name`: cpu, cuda or cuda:<n>; `label`: for people; `classes`: of jobs."""
+    """What a worker trains on. `name`: cpu, cuda or cuda:<n>; `label`: for people; `classes`: of jobs.
+
+    `lock`: the file that a trainer on this GPU holds locked; none for the CPU.
+    """
 
     name: str
     label: str
     classes: tuple[str, ...]
+    lock: Path | None = None
 
     def for_job(self, device_class: str) -> str:
         """The device of a job of that class: a job that asks for the CPU gets it on a GPU machine too."""
         return "cpu" if device_class == "cpu" else self.name
+
+    def lock_for(self, device_class: str) -> Path | None:
+        """What the trainer of a job of that class must hold."""
+        return None if self.for_job(device_class) == "cpu" else self.lock
 
     def threads(self, settings: Settings, device: str) -> int:
         """CPU threads of a trainer on `device`."""
@@ -44,7 +53,7 @@ def find_device(settings: Settings) -> Device:
             hint="auto, cpu, cuda or cuda:<n>",
         )
     kind, number = match[1], int(match[2] or 0)
-    gpus = [] if kind == "cpu" else gpu_names()
+    gpus = [] if kind == "cpu" else find_gpus()
     if kind == "cuda" and number >= len(gpus):
         raise UsageError(
             f"device {settings.device} is not there: nvidia-smi names {len(gpus)}",
@@ -54,4 +63,4 @@ def find_device(settings: Settings) -> Device:
     if not gpus:
         return Device("cpu", "cpu", ("cpu", "any"))
     classes = ("cuda", "any") if kind == "cuda" else ("cuda", "any", "cpu")
-    return Device(f"cuda:{number}", gpus[number], classes)
+    return Device(f"cuda:{number}", gpus[number].name, classes, gpus[number].lock_file)

@@ -17,9 +17,9 @@ from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
 from srqueue.store.record import Claim
 from srqueue.store.store import Store
-from workers.child import end_leftovers
 from workers.devices import Device
 from workers.endings import FULL
+from workers.forgotten import end_leftovers, free_device
 from workers.patience import patiently
 
 
@@ -52,6 +52,8 @@ def prepare(
             raise NotReady(StopReason.ROOT_MISSING, told, token)
         run.create()
         end_leftovers(run, host)
+        lock = device.lock_for(record.device_class)
+        free_device(lock, store)
         if (seen := run.highest_token()) >= token:
             token = patiently(
                 lambda: store.raise_token(record.id, claim.token, seen + 1), lease_ends - time.monotonic()
@@ -66,6 +68,7 @@ def prepare(
             device=device.for_job(record.device_class),
             threads=settings.threads,
             hang=settings.hang,
+            device_lock=str(lock) if lock else None,
             host=host,
             supervisor_pid=os.getpid(),
         )

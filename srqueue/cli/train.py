@@ -91,8 +91,10 @@ def _prepare(
     import socket
 
     from srqueue.errors import CheckpointError, SrqueueError
+    from srqueue.gpus import find_gpu
     from srqueue.run.atomic import write_file
 
+    gpu = None if spec.compute.device == "cpu" else find_gpu(settings.device)
     try:
         run.create()
         if not run.spec_file.exists():
@@ -111,6 +113,7 @@ def _prepare(
             listings=dict(listings),
             device="cuda:0" if settings.device == "cuda" else settings.device,
             threads=settings.threads,
+            device_lock=str(gpu.lock_file) if gpu else None,
             host=socket.gethostname(),
             supervisor_pid=os.getpid(),
         )

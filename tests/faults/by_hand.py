@@ -5,7 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -28,10 +28,12 @@ class Job:
     run: RunDir
     listing: str
     processes: list
+    given: dict = field(default_factory=dict)  # to every attempt
 
     def start(self, token, resume=None, supervised=False, code=None):
         listings = {"train": self.listing, "val": self.listing}
-        attempt = self.run.write_attempt(token, resume, listings=listings, device="cpu", threads=1)
+        given = {"listings": listings, "device": "cpu", "threads": 1, **self.given}
+        attempt = self.run.write_attempt(token, resume, **given)
         program = ["-c", code[0], str(code[1])] if code else ["-m", "workers.trainer"]
         argv = [sys.executable, *program, str(self.run.path), "--token", str(token)]
         with attempt.log_file.open("wb") as log:

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 from srqueue.errors import SrqueueError, UsageError
-from srqueue.run.folder import RunDir
-from srqueue.run.reasons import StopReason
+from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import CONSEQUENCES, StopReason
 from workers.trainer import heart
+from workers.trainer.device_lock import hold_device
 from workers.trainer.process import die_with_parent, hold_lock, set_threads
 from workers.trainer.stopping import StopRequest
 
@@ -40,7 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
         set_threads(run, attempt)
         if patience := attempt.read().get("hang"):
             heart.start(attempt.beat_file, float(patience))
-        with hold_lock(run.lock_file):
+        about = {"job": run.job_id, "token": asked.token, "supervised": asked.supervised}
+        given = attempt.read().get("device_lock")
+        lock = Path(given) if given else None
+        with hold_lock(run.lock_file), hold_device(lock, about, Waiting(stop)) as held:
+            if not held:
+                return _ended_waiting(attempt, stop)
             # Only now: torch reads the thread count when it is first imported.
             from workers.trainer.attempt import run_attempt
 
@@ -51,6 +58,30 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # a full disk, or a run folder that went away
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+class Waiting:
+    """Whether to wait on for a device; says once who has it."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self._stop, self._told = stop, ""
+
+    def __call__(self, holder: str) -> bool:
+        """False once somebody asked to stop."""
+        heart.beat()
+        if holder != self._told:
+            print(f"waiting for the GPU, which {holder} uses", flush=True)
+            self._told = holder
+        return self._stop.reason is None
+
+
+def _ended_waiting(attempt: AttemptDir, stop: StopRequest) -> int:
+    """It was asked to stop before it had a device: it stands where it stood."""
+    named = CheckpointName.parse(attempt.read().get("resume") or "")
+    reason = stop.reason or StopReason.DRAINED
+    iteration, seq = (named.iteration, named.seq) if named else (0, None)
+    Outcome(reason, CONSEQUENCES[reason].text, iteration, seq).write(attempt.outcome_file)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,17 +1,14 @@
 """The trainer process: how it is asked to end, made to end, and told about."""
 
 import signal
-import socket
 import subprocess
 import sys
 
-import psutil
 import pytest
 
-from srqueue.run.folder import RunDir
 from srqueue.run.reasons import StopReason
 from workers import child
-from workers.child import Trainer, end_leftovers
+from workers.child import Trainer
 
 UP = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 STUBBORN = UP + "time.sleep(60)"
@@ -71,21 +68,3 @@ def test_a_worker_that_ends_does_not_take_back_a_cancel(process):
     for reason in (StopReason.PAUSED, StopReason.CANCELLED, StopReason.DRAINED):
         trainer.request_stop(reason)
     assert trainer.stop is StopReason.CANCELLED
-
-
-def test_only_the_trainer_that_was_noted_is_ended(process, tmp_path):
-    run = RunDir(tmp_path / "job").create()
-    mine, stranger, elsewhere = process(STUBBORN), process(STUBBORN), process(STUBBORN)
-    host = socket.gethostname()
-    noted = Trainer(mine).identity
-    run.write_attempt(1, None, host=host, trainer=noted)
-    run.write_attempt(
-        2, None, host=host, trainer={"pid": stranger.pid, "create_time": noted["create_time"] - 99}
-    )
-    run.write_attempt(3, None, host="elsewhere", trainer=Trainer(elsewhere).identity)
-    run.write_attempt(4, None, host=host)
-    run.write_attempt(5, None, host=host, trainer={"pid": "x"})
-    end_leftovers(run, host)
-    assert not psutil.pid_exists(mine.pid)
-    assert psutil.pid_exists(stranger.pid) and psutil.pid_exists(elsewhere.pid)
-    assert stranger.poll() is elsewhere.poll() is None

@@ -1,0 +1,66 @@
+"""Trainers that nobody waits for any more, and that still hold what the next one needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from srqueue.errors import ServiceUnreachable, SrqueueError
+from srqueue.run.folder import RunDir
+from srqueue.run.reasons import JobState
+from srqueue.store.store import Store
+from workers.trainer.device_lock import is_held, read_holder
+
+ENDS_WITHIN = 10.0
+"""Seconds for a killed process to be gone."""
+
+
+def end_leftovers(run: RunDir, host: str) -> None:
+    """Ends trainers of earlier attempts at this run that still live on this host, and waits for them.
+
+    They are known by process id and creation time, so a stranger with a reused id is left alone.
+    """
+    for attempt in run.attempts():
+        noted = attempt.read()
+        if noted.get("host") == host and isinstance(noted.get("trainer"), dict):
+            _end(noted["trainer"])
+
+
+def free_device(lock: Path | None, store: Store) -> None:
+    """Ends the trainer that holds a device's lock where its job was taken over or ended since.
+
+    A stopped one holds it for ever: nobody else will wake it. One that trains for its job, or by hand, is
+    left alone.
+    """
+    if lock is None or not is_held(lock):
+        return
+    holder = read_holder(lock)
+    if _forgotten(holder, store):
+        _end(holder)
+
+
+def _forgotten(holder: dict[str, Any], store: Store) -> bool:
+    job, token = holder.get("job"), holder.get("token")
+    if not holder.get("supervised") or not isinstance(job, str) or not isinstance(token, int):
+        return False
+    try:
+        record = store.get(job)
+    except ServiceUnreachable:
+        return False
+    except SrqueueError:  # there is no such job
+        return False
+    return record.token > token or record.state is not JobState.RUNNING
+
+
+def _end(process: dict[str, Any]) -> None:
+    """Kills the group of a process by {pid, create_time}."""
+    with contextlib.suppress(psutil.Error, ProcessLookupError, KeyError, TypeError, ValueError):
+        found = psutil.Process(int(process["pid"]))
+        if abs(found.create_time() - float(process["create_time"])) < 1.0:
+            os.killpg(found.pid, signal.SIGKILL)
+            found.wait(timeout=ENDS_WITHIN)

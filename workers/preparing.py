@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -11,11 +12,13 @@ from pydantic import ValidationError
 from srqueue.datasets import Registry, locate
 from srqueue.errors import SrqueueError
 from srqueue.run.atomic import write_file
+from srqueue.run.card import JobCard
 from srqueue.run.folder import AttemptDir, RunDir
+from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
-from srqueue.store.record import Claim
+from srqueue.store.record import Claim, JobRecord, LeaseLost, RecordGone
 from srqueue.store.store import Store
 from workers.devices import Device
 from workers.endings import FULL
@@ -51,15 +54,18 @@ def prepare(
             told = f"no checkpoint in {run.checkpoints}, though one was published"
             raise NotReady(StopReason.ROOT_MISSING, told, token)
         run.create()
+        if (seen := run.highest_token()) >= token:  # Redis went back to older data
+            _leave_it_to_its_owner(store, claim, run, lease_ends)
         end_leftovers(run, host)
         lock = device.lock_for(record.device_class)
         free_device(lock, store)
-        if (seen := run.highest_token()) >= token:
+        if seen >= token:
             token = patiently(
                 lambda: store.raise_token(record.id, claim.token, seen + 1), lease_ends - time.monotonic()
             )
         if not run.spec_file.exists():
             write_file(run.spec_file, spec.model_dump_json(indent=2).encode() + b"\n")
+        _card(record).write(run.card_file)
         names = run.checkpoint_names()
         attempt = run.write_attempt(
             token,
@@ -70,17 +76,36 @@ def prepare(
             hang=settings.hang,
             device_lock=str(lock) if lock else None,
             host=host,
+            owner=record.owner,
             supervisor_pid=os.getpid(),
         )
     except OSError as error:
         reason = StopReason.DISK_FULL if error.errno in FULL else StopReason.ROOT_MISSING
         told = f"cannot write to {run.path}: {error.strerror or error}"
         raise NotReady(reason, told, token) from None
-    patiently(
-        lambda: store.bind(record.id, token, str(record.root_id), str(run.path)),
-        lease_ends - time.monotonic(),
-    )
+    with contextlib.suppress(RecordGone):  # the first renewal tells Redis all of it
+        patiently(
+            lambda: store.bind(record.id, token, str(record.root_id), str(run.path)),
+            lease_ends - time.monotonic(),
+        )
     return run, attempt
+
+
+def _leave_it_to_its_owner(store: Store, claim: Claim, run: RunDir, lease_ends: float) -> None:
+    """Raises LeaseLost where the newest attempt may be alive: its owner has one lease to say so."""
+    newest = run.highest_token()
+    if Outcome.read(run.attempt(newest).outcome_file) is not None:
+        return
+    job = claim.record
+    if patiently(lambda: store.defer(job.id, claim.token, newest), lease_ends - time.monotonic()):
+        raise LeaseLost(f"attempt {newest} of job {job.short_id}, which Redis has forgotten, may be alive")
+
+
+def _card(record: JobRecord) -> JobCard:
+    return JobCard(
+        id=record.id, name=record.name, priority=record.priority, device_class=record.device_class,
+        origins=record.origins, created=record.created, spec_id=record.spec_id,
+    )  # fmt: skip
 
 
 def _spec(claim: Claim) -> JobSpec:

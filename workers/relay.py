@@ -7,21 +7,11 @@ from typing import Any
 
 from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir
+from srqueue.run.shown import shown
 from srqueue.store.record import Claim
 from srqueue.store.store import Store
 
 _LINES_A_TIME = 200
-
-# Progress on the record <- key of the event.
-_TRAIN = {"loss": "loss", "lr": "lr", "it_s": "it_s", "eta_s": "eta_s"}
-_VAL = {
-    "psnr": "val/psnr",
-    "ssim": "val/ssim",
-    "best_psnr": "best_psnr",
-    "bicubic_psnr": "bicubic/psnr",
-    "bicubic_ssim": "bicubic/ssim",
-}
-_SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}}
 
 
 class Relay:
@@ -55,10 +45,12 @@ class Relay:
         self._offset = batch[-1][1]
         return True
 
+    def rewind(self) -> None:
+        """All lines are sent once more: Redis has lost what it was told of this attempt."""
+        self._offset = 0
+
     def _note(self, events: list[Event]) -> None:
         for event in events:
             if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
                 self.iteration = event.it
-            for shown, key in _SHOWN.get(event.kind, {}).items():
-                if event.data.get(key) is not None:
-                    self.progress[shown] = event.data[key]
+            self.progress.update(shown(event))

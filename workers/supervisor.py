@@ -24,6 +24,7 @@ from workers.devices import Device
 from workers.endings import outcome_of, reason_of
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
+from workers.restoring import tell_again
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Supervisor:
             write_json(attempt.attempt_file, {**noted, "trainer": trainer.identity})
             if self._job.wish == "cancel":  # all that is left to do
                 trainer.request_stop(StopReason.CANCELLED, EXPORT_SECONDS)
-            status = self._watch(trainer, relay, watchdog)
+            status = self._watch(trainer, relay, run, watchdog)
         except OSError as error:
             told = f"cannot go on in {run.path}: {error.strerror or error}"
             log.error("job %s: %s", self._job.short_id, told)
@@ -103,22 +104,22 @@ class Supervisor:
             return Outcome(StopReason.LEASE_LOST, "", relay.iteration)
         return outcome_of(attempt, trainer, status, relay.iteration)
 
-    def _watch(self, trainer: Trainer, relay: Relay, watchdog: Watchdog) -> int:
+    def _watch(self, trainer: Trainer, relay: Relay, run: RunDir, watchdog: Watchdog) -> int:
         while (status := trainer.poll()) is None:
             if watchdog.hung():
                 trainer.end_hung(watchdog.silent)
             if self._draining():
                 trainer.request_stop(StopReason.DRAINED)
             if trainer.stop is not StopReason.LEASE_LOST:
-                self._exchange(trainer, relay)
+                self._exchange(trainer, relay, run)
             time.sleep(TICK)
         return status
 
-    def _exchange(self, trainer: Trainer, relay: Relay) -> None:
+    def _exchange(self, trainer: Trainer, relay: Relay, run: RunDir) -> None:
         """Renews the lease when due, reads the wish, relays what is new. Never raises for Redis."""
         try:
             if time.monotonic() >= self._link.renew_at:
-                wish = self._store.renew(self._job.id, self._token, self._settings.lease)
+                wish = self._renew(relay, run)
                 self._answered()
                 if wish in _REQUESTS:
                     trainer.request_stop(_REQUESTS[wish])
@@ -130,12 +131,22 @@ class Supervisor:
         except ServiceUnreachable as error:
             self._unanswered(error)
 
+    def _renew(self, relay: Relay | None, run: RunDir | None) -> str | None:
+        """The wish. A Redis that has lost the job, or what came after an earlier attempt, is told of it."""
+        try:
+            return self._store.renew(self._job.id, self._token, self._settings.lease)
+        except RecordGone:
+            if tell_again(self._store, self._job, self._token, run) and relay is not None:
+                relay.rewind()
+            return self._store.renew(self._job.id, self._token, self._settings.lease)
+
     def _relay(self, relay: Relay) -> None:
         try:
             if relay.forward():
                 self._report(self._job, relay.iteration, relay.progress)
-        except LeaseLost:
-            self._link.renew_at = 0.0  # the renewal decides: it can take back a lease that only ran out
+        except (LeaseLost, RecordGone):
+            # The renewal decides: it can take back a lease that only ran out, and a record that was lost.
+            self._link.renew_at = 0.0
 
     def _finish(
         self, outcome: Outcome, relay: Relay | None = None, run: RunDir | None = None
@@ -145,7 +156,7 @@ class Supervisor:
         while True:
             try:
                 if not told:
-                    self._store.renew(self._job.id, self._token, self._settings.lease)
+                    self._renew(relay, run)
                     self._tell_the_rest(relay, run)
                 # From here on the attempt may have ended though no answer came: then only `finish` knows it.
                 told = True
@@ -155,8 +166,8 @@ class Supervisor:
             except LeaseLost:
                 return None
             except RecordGone as error:
-                log.error("%s; its result is in %s", error.message, self._job.run_dir)
-                return None
+                told = False
+                self._unanswered(error)
             except ServiceUnreachable as error:
                 self._unanswered(error)
             if self._draining() and time.monotonic() - since > DRAIN_PATIENCE:

@@ -23,13 +23,15 @@ log = logging.getLogger(__name__)
 
 _ANNOUNCED_FOR = 4  # sweeps
 _SHORTEST_ANNOUNCEMENT = 15.0  # seconds
+_BEHIND = 0.005  # seconds after a moment that is due, so that it is over for sure
+_SHORTEST_WAIT = 0.05  # seconds
 
 
 class Sweeper(threading.Thread):
-    """Sweeps every `settings.sweep` seconds in the worker's main process, until it is stopped.
+    """Sweeps in the worker's main process until it is stopped: every `settings.sweep` seconds, and when a
+    lease or a delayed job is due.
 
-    Leases are ended only by a sweeper that has reached Redis for a whole lease, and on a server that has
-    been up for one: so that every owner had its chance to renew after an outage.
+    That every owner has its chance to renew after an outage is seen to by the scripts.
     """
 
     def __init__(self, settings: Settings, worker: str, device: Device) -> None:
@@ -44,30 +46,30 @@ class Sweeper(threading.Thread):
             root_id=_root_id(settings),
         )  # fmt: skip
         self._ended = threading.Event()
-        self._patient_until = 0.0
+        # Never rarer than a worker that is alone must be in touch: see `note` in prelude.lua.
+        self._longest = min(settings.sweep, settings.lease / 4)
 
     def run(self) -> None:
         """Sweeps until stopped; nothing that goes wrong ends it."""
-        self._be_patient()
         answered = True
         while not self._ended.is_set():
+            wait = self._longest
             try:
                 self.sweep()
+                wait = min(wait, max(self._store.next_due() + _BEHIND, _SHORTEST_WAIT))
                 answered = True
             except Exception as error:
                 if answered:  # said once an outage
                     log.warning("no sweep: %s", str(error).splitlines()[0] if str(error) else repr(error))
                     log.debug("the sweep that failed", exc_info=True)
                 answered = False
-                self._be_patient()
-            self._ended.wait(self._settings.sweep)
+            self._ended.wait(wait)
 
     def sweep(self) -> None:
         """Announces the worker, sweeps once, rings where nobody was woken."""
         seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
         self._store.announce_worker(self._record, seconds)
-        settled = time.monotonic() >= self._patient_until and self._store.uptime() > self._settings.lease
-        ring_missing(self._app, self._store.sweep(expire=settled))
+        ring_missing(self._app, self._store.sweep())
 
     def stop(self) -> None:
         """Ends the thread and takes the announcement back."""
@@ -76,9 +78,6 @@ class Sweeper(threading.Thread):
             self._store.announce_worker(self._record, 0)
         except ServiceUnreachable as error:
             log.debug("the worker is still announced: %s", error.message)
-
-    def _be_patient(self) -> None:
-        self._patient_until = time.monotonic() + self._settings.lease
 
 
 def _root_id(settings: Settings) -> str | None:

@@ -1,7 +1,7 @@
 """The run folder of a job: every file name comes from here.
 
 runs/<job_id>/
-  spec.json  spec.resolved.json  lock  reserve
+  spec.json  spec.resolved.json  job.json  lock  reserve
   attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   export/
@@ -126,6 +126,11 @@ class RunDir:
     def resolved_file(self) -> Path:
         """The spec with every `auto` decided on the first machine that ran it."""
         return self.path / "spec.resolved.json"
+
+    @property
+    def card_file(self) -> Path:
+        """What the queue knows of the job (see JobCard); none in a folder that no worker made."""
+        return self.path / "job.json"
 
     @property
     def lock_file(self) -> Path:

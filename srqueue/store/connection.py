@@ -82,11 +82,6 @@ class Connection:
         with self.reach() as client:
             client.ping()
 
-    def uptime(self) -> float:
-        """Seconds since the server started, rounded down."""
-        with self.reach() as client:
-            return float(client.info("server")["uptime_in_seconds"])
-
     def close(self) -> None:
         """Gives the connections back."""
         self.redis.close()

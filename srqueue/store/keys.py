@@ -12,11 +12,16 @@
 <prefix>:delayed                      zset     ids by the time they become ready
 <prefix>:bells                        zset     ready ids by the time to ring for them again
 <prefix>:leases                       zset     running ids by the time their lease ends
+<prefix>:seen                         string   when a worker was last in touch with Redis
 <prefix>:workers                      zset     worker names by the time their announcement ends
 <prefix>:worker:<name>                hash     the announcement
 <prefix>:celery:*                              the broker's own keys
 
 Times are UTC seconds of the Redis server. The scripts in `lua/` build the same names from the prefix.
+
+What time decides is decided by evidence in Redis, whoever looks: where `seen` lies back for longer than half
+a lease while leases are out, all workers were cut off, and every lease begins anew (`note` in prelude.lua);
+where the clock went back, leases, delayed jobs and bells are drawn nearer (sweep.lua).
 """
 
 from __future__ import annotations
@@ -49,6 +54,16 @@ class Keys:
     def suffixes(self) -> str:
         """Reversed ids."""
         return f"{self.prefix}:suffixes"
+
+    @property
+    def leases(self) -> str:
+        """Running ids by the time their lease ends."""
+        return f"{self.prefix}:leases"
+
+    @property
+    def delayed(self) -> str:
+        """Ids by the time they become ready."""
+        return f"{self.prefix}:delayed"
 
     @property
     def workers(self) -> str:

@@ -106,6 +106,17 @@ class Reader:
                 for raw in pipeline.execute() if raw
             )  # fmt: skip
 
+    def next_due(self) -> float:
+        """Seconds until a lease ends or a delayed job is ready, 0 where that is over; infinite without."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.time()
+            for key in (self.keys.leases, self.keys.delayed):
+                pipeline.zrange(key, 0, 0, withscores=True)
+            (seconds, micros), *first = pipeline.execute()
+        moments = [score for entries in first for _, score in entries]
+        return max(0.0, min(map(float, moments), default=float("inf")) - float(seconds) - float(micros) / 1e6)
+
     def ahead(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> int:
         """How many ready jobs these workers would claim before a ready `record`."""
         pairs = {(c, root) for w in workers for c in w.classes for root in (None, w.root_id)}

@@ -23,7 +23,7 @@ class LeaseExpired(LeaseLost):
 
 
 class RecordGone(ServiceUnreachable):
-    """Redis answers, but knows nothing of the job: it has lost its data. A healthy run goes on."""
+    """Redis answers, but knows no such job or token: it has lost data. A healthy run goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +69,20 @@ class JobRecord:
         """Reads a record's hash; fields of other versions are left out, an empty text is None."""
         return cls(**{key: _READ.get(key, str)(raw[key]) for key in _FIELDS if raw.get(key)})
 
+    def to_hash(self) -> dict[str, str]:
+        """What `from_hash` reads; what is None is left out."""
+        values = {key: getattr(self, key) for key in _FIELDS}
+        return {key: _written(value) for key, value in values.items() if value is not None}
+
 
 def _number(text: str) -> float:
     return float(text)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 _READ: dict[str, Any] = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from srqueue.errors import UsageError
+from srqueue.run.folder import CheckpointName
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.settings import Settings
@@ -28,8 +29,11 @@ from srqueue.store.record import (
 
 EVENTS_KEPT = 20_000
 _MOST_A_SWEEP = 200
+_LINES_A_CALL = 500
+_DEFERRED = "Redis has lost data: one lease for the worker that may still train it"
 
 Wish = Literal["pause", "cancel"]
+Restored = Literal["made", "taken", "known"]
 _WISHED = {"pause": StopReason.PAUSED, "cancel": StopReason.CANCELLED}
 
 
@@ -40,6 +44,7 @@ class Store(Reader):
         super().__init__(connection)
         self._run = connection.run
         self._backoff = connection.settings.backoff
+        self._lease = connection.settings.lease
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -164,15 +169,47 @@ class Store(Reader):
         answer = self._run("finish", job_id, token, row, outcome.iteration, seq, metrics)
         return _record(self._held(job_id, answer)[1])
 
-    def sweep(self, *, expire: bool = True) -> list[Bell]:
-        """Ends attempts whose lease ran out (with `expire`), readies delayed jobs; whom to ring for."""
+    def sweep(self) -> list[Bell]:
+        """Ends attempts whose lease ran out, readies delayed jobs; whom to ring for.
+
+        After an outage for all workers every lease begins anew: see `note` in prelude.lua.
+        """
         row = consequence(StopReason.WORKER_LOST, "", self._backoff)
-        flat = self._run("sweep", row, int(expire), _MOST_A_SWEEP)
+        flat = self._run("sweep", row, self._lease, _MOST_A_SWEEP)
         return [Bell(i, c, int(p)) for i, c, p in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
 
-    def uptime(self) -> float:
-        """Seconds since the server started."""
-        return self.connection.uptime()
+    # What is told again where Redis has lost it.
+
+    def restore(
+        self, record: JobRecord, newest: CheckpointName | None, *, by_owner: bool = False
+    ) -> Restored:
+        """A record that is missing is made; with `by_owner` one of an older token is taken over.
+
+        `record` as it should stand, with a lease where it runs; `newest`: newest checkpoint of its folder.
+        """
+        fields: dict[str, Any] = {"failures": 0, "front": 0, **record.to_hash()}
+        if newest is not None:
+            fields |= {"seq": newest.seq, "seq_token": newest.token, "saved_iteration": newest.iteration}
+        elif record.seq is not None:  # its folder is out of reach
+            fields |= {"seq_token": 0, "saved_iteration": record.iteration}
+        flat = [part for pair in fields.items() for part in pair]
+        how: Restored = self._run(
+            "restore", record.id, "owner" if by_owner else "folder", self._lease, *flat
+        )[0]
+        return how
+
+    def append_history(self, job_id: str, lines: Sequence[str]) -> None:
+        """Event lines of a restored job, oldest first."""
+        for i in range(0, len(lines), _LINES_A_CALL):
+            self._run("history", job_id, EVENTS_KEPT, *lines[i : i + _LINES_A_CALL])
+
+    def defer(self, job_id: str, token: int, newest: int) -> bool:
+        """Undoes a claim: attempt `newest` of the run folder, unknown to Redis, may be alive.
+
+        Its owner has one lease to take the record over. False where that was waited for before.
+        """
+        answer = self._run("defer", job_id, token, newest, self._lease, _DEFERRED)
+        return bool(self._held(job_id, answer)[0] == "ok")
 
     def announce_worker(self, worker: WorkerRecord, seconds: float) -> None:
         """Says that a worker is there, for `seconds`."""
@@ -200,7 +237,7 @@ class Store(Reader):
         if answer[0] == "reaped":
             raise LeaseExpired(f"the lease of job {job_id} ran out", hint="renew it first")
         if answer[0] == "gone":
-            raise RecordGone(f"Redis knows no job {job_id}: it has lost its data")
+            raise RecordGone(f"Redis knows nothing of job {job_id} and its token: it has lost its data")
         return answer
 
 

@@ -1,6 +1,6 @@
 -- claim: the best ready job that this worker can run becomes its own, with a token higher by one.
 -- reads   ready:<class>:<root>
--- writes  job:<id>  state:*  ready:*  bells  leases
+-- writes  seen  job:<id>  state:*  ready:*  bells  leases
 -- ARGV: worker, host, lease (s), id of this claim, number of classes, class..., root id, path, root id, path...
 -- Jobs whose folder lies under another root are in other ready sets and are not looked at. A new job's folder
 -- is to be made under the first root; `bind` says that it was.
@@ -22,6 +22,7 @@ local function granted(id)
   return record
 end
 
+note(lease)
 for _, id in ipairs(redis.call('ZRANGE', P .. 'leases', 0, -1)) do
   if get(id, 'claim') == ARGV[4] then return granted(id) end
 end
@@ -48,5 +49,5 @@ set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'front', '0', 'reason
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)
-redis.call('ZADD', P .. 'leases', stamp(at + lease), best)
+hold(best, lease)
 return granted(best)

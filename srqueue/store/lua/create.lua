@@ -11,10 +11,6 @@ if not again then
 end
 local at = stamp(now())
 set(id, 'id', id, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0, unpack(ARGV, 4))
-redis.call('ZADD', P .. 'jobs', at, id)
-redis.call('ZADD', P .. 'spec:' .. spec_id, at, id)
-redis.call('ZADD', P .. 'name:' .. get(id, 'name'), at, id)
-redis.call('ZINCRBY', P .. 'names', 1, get(id, 'name'))
-redis.call('ZADD', P .. 'suffixes', 0, string.reverse(id))
+register(id)
 make_ready(id, '0')
 return {id, 1}

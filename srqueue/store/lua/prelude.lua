@@ -12,6 +12,7 @@
 --   delayed               zset    ids by the time they become ready
 --   bells                 zset    ready ids by the time to ring again
 --   leases                zset    running ids by the end of their lease
+--   seen                  string  when a worker was last in touch with Redis (see `note`)
 
 local P = KEYS[1]
 local RING_AFTER = 2   -- s; whoever makes a job ready rings himself, the sweeper only where that was lost
@@ -29,6 +30,31 @@ local function job(id) return P .. 'job:' .. id end
 local function get(id, field) return redis.call('HGET', job(id), field) or '' end
 
 local function set(id, ...) redis.call('HSET', job(id), ...) end
+
+-- The lease of a running job ends so many seconds from now.
+local function hold(id, lease)
+  set(id, 'lease', lease)
+  redis.call('ZADD', P .. 'leases', stamp(now() + lease), id)
+end
+
+-- Opens every script by which workers keep in touch: renew, sweep, claim. A worker that runs a job renews
+-- every few seconds, so where nobody has called for longer than half a lease while leases are out, all of
+-- them were cut off: Redis was frozen, stopped or out of reach, it went back to older data, or its clock jumped
+-- forward. Who comes first afterwards gives every lease that is out its whole length from now, so that each
+-- owner has its chance to renew before anybody takes over.
+-- After a shorter gap a live owner has half a lease left, less the time between two renewals; that holds too
+-- where Redis lost the last second of its file, because `seen` and the leases went back together. Where only
+-- some were cut off the others keep `seen` fresh, and leases end in time. A worker that died alone is
+-- taken over in time by one that is started within half a lease; by a later one after one lease.
+local function note(lease)
+  local at, seen = now(), tonumber(redis.call('GET', P .. 'seen') or nil)
+  if not seen or at - seen > lease / 2 then
+    for _, id in ipairs(redis.call('ZRANGE', P .. 'leases', 0, -1)) do
+      hold(id, tonumber(get(id, 'lease')) or lease)
+    end
+  end
+  redis.call('SET', P .. 'seen', stamp(at))
+end
 
 local function ready_key(id)
   local root = get(id, 'root_id')
@@ -54,6 +80,16 @@ local function move(id, state)
   redis.call('ZREM', P .. 'state:' .. get(id, 'state'), id)
   redis.call('ZADD', P .. 'state:' .. state, get(id, 'created'), id)
   set(id, 'state', state, 'updated', stamp(now()))
+end
+
+-- A new record, whose fields are set, becomes findable.
+local function register(id)
+  local created, name = get(id, 'created'), get(id, 'name')
+  redis.call('ZADD', P .. 'jobs', created, id)
+  redis.call('ZADD', P .. 'spec:' .. get(id, 'spec_id'), created, id)
+  redis.call('ZADD', P .. 'name:' .. name, created, id)
+  redis.call('ZINCRBY', P .. 'names', 1, name)
+  redis.call('ZADD', P .. 'suffixes', 0, string.reverse(id))
 end
 
 -- To the queue, at once. `front` is '1' or '0'.
@@ -88,10 +124,12 @@ local function park(id, state, final)
 end
 
 -- Whether `token` may still write: 'ok'; 'reaped': the lease ran out, but nobody has claimed the job since;
--- 'lost': claimed by another, or ended; 'gone': Redis knows no such job (it lost its data).
+-- 'lost': claimed by another, or ended; 'gone': Redis knows no such job, or only from before `token` was given
+-- (it lost its data; see restore).
 local function standing(id, token)
   local known = redis.call('HMGET', job(id), 'token', 'state', 'reaped')  -- reaped: failures before it, or ''
   if not known[1] then return 'gone' end
+  if tonumber(known[1]) < tonumber(token) then return 'gone' end
   if known[1] ~= token then return 'lost' end
   if known[2] == 'running' then return 'ok' end
   if known[2] == 'queued' and known[3] ~= '' then return 'reaped' end
@@ -146,7 +184,7 @@ local function end_attempt(id, c)
   if exporting then export_first(id, c.exporting)
   elseif requeue == 'front' then make_ready(id, '1')
   elseif requeue == 'backoff' then
-    local wait = math.min(c.backoff * 2 ^ math.max(failures - 1, 0), c.longest)
+    local wait = math.min(c.backoff * 2 ^ (failures - 1), c.longest)  -- half of it where it had got on
     delay(id, state, wait * (0.5 + c.jitter / 2))
   elseif requeue == 'later' then delay(id, state, c.later)
   else park(id, state, c.final[state] == true) end

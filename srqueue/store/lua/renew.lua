@@ -1,8 +1,9 @@
 -- renew: the lease lasts longer; tells the wish. A lease that ran out while nobody claimed the job is taken
 -- back: a healthy run is not ended because Redis was away.
--- writes  job:<id>  leases  (and, taken back, state:*  ready:*  delayed  bells)
+-- writes  seen  job:<id>  leases  (and, taken back, state:*  ready:*  delayed  bells)
 -- ARGV: id, token, lease (s)   Returns {standing, wish}.
 local id, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
+note(lease)
 local how = standing(id, token)
 if how ~= 'ok' and how ~= 'reaped' then return {how} end
 if how == 'reaped' then
@@ -11,5 +12,5 @@ if how == 'reaped' then
   set(id, 'owner', get(id, 'last_owner'), 'failures', get(id, 'reaped'), 'front', '0')
   set(id, 'reason', '', 'message', '', 'reaped', '')
 end
-redis.call('ZADD', P .. 'leases', stamp(now() + lease), id)
+hold(id, lease)
 return {'ok', get(id, 'wish')}

@@ -262,7 +262,7 @@ class StoreMachine(RuleBasedStateMachine):
             for job in self.redis.zrange(key, 0, -1):
                 self.redis.zadd(key, {job: 0})
         ready = {i for i, r in self.records().items() if r.state in (S.QUEUED, S.HELD)}
-        assert {bell.job_id for bell in self.store.sweep(expire=False)} == ready
+        assert {bell.job_id for bell in self.store.sweep()} == ready
 
 
 def test_no_order_of_calls_breaks_the_store(store):

@@ -172,7 +172,8 @@ def test_an_end_whose_answer_is_lost_is_still_told(job, claim, supervise, stand_
 def test_a_lost_answer_before_the_start_costs_no_attempt(
     store, job, claim, supervise, stand_in, lose_answers, tmp_path, name
 ):
-    RunDir(tmp_path / "runs" / job).create().write_attempt(5, None)
+    earlier = RunDir(tmp_path / "runs" / job).create().write_attempt(5, None)
+    Outcome(StopReason.DRAINED, "", 0).write(earlier.outcome_file)
     stand_in(write_outcome())
     lose_answers(name, times=2)
     record = supervise(claim())
@@ -183,7 +184,7 @@ def test_a_disk_that_is_full_at_the_start_is_told_with_the_raised_token(
     store, job, claim, supervise, tmp_path
 ):
     run = RunDir(tmp_path / "runs" / job).create()
-    run.write_attempt(5, None)
+    Outcome(StopReason.DRAINED, "", 0).write(run.write_attempt(5, None).outcome_file)
     run.spec_file.with_name(f".spec.json.{os.getpid()}.tmp").symlink_to("/dev/full")
     record = supervise(claim())
     assert (record.state, record.reason, record.token) == (JobState.HELD, StopReason.DISK_FULL, 6)

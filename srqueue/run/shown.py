@@ -1,0 +1,24 @@
+"""What of an event is shown as the job's progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from srqueue.run.events import Event
+
+# Progress on the record <- key of the event.
+_TRAIN = {"loss": "loss", "lr": "lr", "it_s": "it_s", "eta_s": "eta_s"}
+_VAL = {
+    "psnr": "val/psnr",
+    "ssim": "val/ssim",
+    "best_psnr": "best_psnr",
+    "bicubic_psnr": "bicubic/psnr",
+    "bicubic_ssim": "bicubic/ssim",
+}
+_SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}}
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """The newer values of the progress on the record; empty for most events."""
+    keys = _SHOWN.get(event.kind, {})
+    return {name: event.data[key] for name, key in keys.items() if event.data.get(key) is not None}

@@ -1,0 +1,42 @@
+"""Where Redis has lost a running job: its owner tells it again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from srqueue.run.folder import CheckpointName, RunDir
+from srqueue.run.reasons import JobState
+from srqueue.store.record import JobRecord
+from srqueue.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def tell_again(store: Store, claimed: JobRecord, token: int, run: RunDir | None) -> bool:
+    """Makes the record that is gone, or takes one over that is older than `token`; False where neither is so.
+
+    A running job cannot be removed: a record that is gone is lost data. `claimed`: the record of the claim;
+    `run`: its folder, once there is one. The events of the attempt itself are the relay's.
+    Raises ServiceUnreachable.
+    """
+    record = replace(claimed, state=JobState.RUNNING, token=token, wish=None, not_before=None, reason=None)
+    if run is None and record.seq is None:  # no folder yet: any machine may take the job
+        record = replace(record, root_id=None, run_dir=None)
+    names, earlier = _on_disk(run, token) if run else ([], [])
+    how = store.restore(record, names[-1] if names else None, by_owner=True)
+    if how == "known":
+        return False
+    log.warning("Redis has lost its data of job %s; it was told again", record.short_id)
+    if how == "made":
+        store.append_history(record.id, earlier)
+    return True
+
+
+def _on_disk(run: RunDir, token: int) -> tuple[list[CheckpointName], list[str]]:
+    """Checkpoints, and the event lines of earlier attempts. A folder out of reach stops no training."""
+    try:
+        return run.checkpoint_names(), [event.line() for event in run.events() if event.token < token]
+    except OSError as error:
+        log.warning("the run folder %s cannot be read: %s", run.path, error)
+        return [], []

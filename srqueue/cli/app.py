@@ -20,6 +20,7 @@ from srqueue.cli import (
     ls,
     presets,
     recommend,
+    recover,
     rm,
     server,
     show,
@@ -64,6 +65,7 @@ app.command("retry", rich_help_panel=JOBS)(verbs.retry)
 app.command("upgrade", rich_help_panel=JOBS)(upgrade.upgrade)
 app.command("extend", rich_help_panel=JOBS)(extend.extend)
 app.command("rm", rich_help_panel=JOBS)(rm.rm)
+app.command("recover", rich_help_panel=JOBS)(recover.recover)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(arch.app, name="arch", rich_help_panel=LOOK)
 app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)

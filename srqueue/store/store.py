@@ -181,13 +181,14 @@ class Store(Reader):
     # What is told again where Redis has lost it.
 
     def restore(
-        self, record: JobRecord, newest: CheckpointName | None, *, by_owner: bool = False
+        self, record: JobRecord, newest: CheckpointName | None, *, by_owner: bool = False, front: bool = False
     ) -> Restored:
         """A record that is missing is made; with `by_owner` one of an older token is taken over.
 
-        `record` as it should stand, with a lease where it runs; `newest`: newest checkpoint of its folder.
+        `record` as it should stand, with a lease where it runs; `newest`: newest checkpoint of its folder;
+        `front`: where it is queued it stands before others of its priority.
         """
-        fields: dict[str, Any] = {"failures": 0, "front": 0, **record.to_hash()}
+        fields: dict[str, Any] = {"failures": 0, "front": int(front), **record.to_hash()}
         if newest is not None:
             fields |= {"seq": newest.seq, "seq_token": newest.token, "saved_iteration": newest.iteration}
         elif record.seq is not None:  # its folder is out of reach

@@ -1,0 +1,162 @@
+"""Records that Redis has lost, rebuilt from the run folders of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ulid import ULID
+
+from srqueue.errors import SrqueueError, UsageError
+from srqueue.queue.app import make_app
+from srqueue.queue.doorbell import bell_of, ring
+from srqueue.run.card import JobCard
+from srqueue.run.folder import AttemptDir, CheckpointName, RunDir, read_root_id
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue
+from srqueue.run.shown import shown
+from srqueue.settings import Settings
+from srqueue.spec.job import JobSpec, spec_id
+from srqueue.spec.validate import validate
+from srqueue.store.record import JobRecord
+from srqueue.store.store import EVENTS_KEPT, Store
+
+How = Literal["recovered", "known", "by hand", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What became of one run folder: `by hand` is one of `srqueue train`, which is no job of the queue."""
+
+    path: Path
+    how: How
+    job: JobRecord | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A job as its run folder tells it, and the event lines that Redis would hold."""
+
+    record: JobRecord
+    newest: CheckpointName | None
+    front: bool
+    lines: tuple[str, ...]
+
+
+def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> Iterator[Recovered]:
+    """Adds a record for every run folder that has none; what Redis knows stays as it is.
+
+    A job that was queued and never begun has no folder, and is lost. Raises ServiceUnreachable, UsageError.
+    """
+    if not runs_root.is_dir():
+        raise UsageError(f"there is no folder {runs_root}", where="--runs", hint="name the runs root")
+    store = Store.connect(settings)
+    app = make_app(settings)
+    root_id = "" if dry_run else read_root_id(runs_root)
+    for path in sorted(p for p in runs_root.iterdir() if p.is_dir() and _is_job_id(p.name)):
+        if job := _known(store, path.name):
+            yield Recovered(path, "known", job)
+            continue
+        try:
+            found = read_run(RunDir(path.absolute()), root_id)
+        except (SrqueueError, OSError, ValueError, TypeError, KeyError) as error:
+            yield Recovered(path, "unreadable", problem=str(error).splitlines()[0])
+            continue
+        if found is None:
+            yield Recovered(path, "by hand")
+            continue
+        if dry_run:
+            yield Recovered(path, "recovered", found.record)
+            continue
+        how = store.restore(found.record, found.newest, front=found.front)
+        if how == "made":
+            store.append_history(path.name, found.lines)
+        job = store.get(path.name)
+        if job.state is JobState.QUEUED:
+            ring(app, bell_of(job))
+        yield Recovered(path, "recovered" if how == "made" else "known", job)
+
+
+def read_run(run: RunDir, root_id: str) -> Found | None:
+    """A job as its folder tells it; None where it was trained by hand.
+
+    A job without an outcome is running: a live supervisor goes on and keeps it; a dead one's lease runs out.
+    Raises SrqueueError, OSError, ValueError, TypeError or KeyError where the folder is not whole.
+    """
+    raw = json.loads(run.spec_file.read_text())
+    spec, card = validate(raw, str(run.spec_file)), JobCard.read(run.card_file)
+    attempts, names = run.attempts(), run.checkpoint_names()
+    if card is None:  # of an older version, which noted the trainers of its attempts
+        if not any("trainer" in attempt.read() for attempt in attempts):
+            return None
+        card = _card_of(run, spec)
+    elif card.id != run.job_id:
+        raise ValueError(f"job.json is of job {card.id}")
+    outcome = Outcome.read(attempts[-1].outcome_file) if attempts else None
+    state, front = _state(attempts, outcome)
+    progress, iteration, lines = _history(run)
+    if state is not JobState.RUNNING:
+        iteration = names[-1].iteration if names else 0
+    if state is JobState.SUCCEEDED and outcome:
+        iteration = outcome.iteration
+    noted = attempts[-1].read() if attempts and outcome is None else {}
+    record = JobRecord(
+        id=run.job_id, name=card.name, state=state, spec=raw, origins=dict(card.origins),
+        spec_id=card.spec_id, priority=card.priority, device_class=card.device_class, created=card.created,
+        updated=card.created, started=attempts[0].path.stat().st_mtime if attempts else None,
+        finished=attempts[-1].outcome_file.stat().st_mtime if state.final else None,
+        token=run.highest_token(), owner=noted.get("owner"), host=noted.get("host"), iteration=iteration,
+        total_iter=spec.train.total_iter, progress=progress, attempts=len(attempts),
+        reason=outcome.reason if outcome else None,
+        message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
+        root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
+    )  # fmt: skip
+    return Found(record, names[-1] if names else None, front, lines)
+
+
+def _state(attempts: list[AttemptDir], outcome: Outcome | None) -> tuple[JobState, bool]:
+    """By the table of StopReasons; and whether it goes to the front of its priority."""
+    if outcome is None:
+        return (JobState.RUNNING if attempts else JobState.QUEUED), False
+    row = CONSEQUENCES[outcome.reason]
+    return row.next_state, row.requeue is Requeue.FRONT
+
+
+def _history(run: RunDir) -> tuple[dict[str, object], int, tuple[str, ...]]:
+    """Progress and iteration by the newest events, and the newest lines."""
+    progress: dict[str, object] = {}
+    iteration = 0
+    lines: deque[str] = deque(maxlen=EVENTS_KEPT)
+    for event in run.events():
+        progress.update(shown(event))
+        iteration = event.it
+        lines.append(event.line())
+    return progress, iteration, tuple(lines)
+
+
+def _card_of(run: RunDir, spec: JobSpec) -> JobCard:
+    """What can be known without job.json; the priority is the usual one."""
+    device = spec.compute.device
+    return JobCard(
+        id=run.job_id, name=spec.name, priority=5, device_class="any" if device == "auto" else device,
+        origins={}, created=ULID.from_str(run.job_id).timestamp, spec_id=spec_id(spec),
+    )  # fmt: skip
+
+
+def _known(store: Store, job_id: str) -> JobRecord | None:
+    try:
+        return store.get(job_id)
+    except UsageError:
+        return None
+
+
+def _is_job_id(name: str) -> bool:
+    try:
+        return str(ULID.from_str(name)) == name
+    except ValueError:
+        return False

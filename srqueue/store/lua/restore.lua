@@ -24,7 +24,7 @@ if token then
   return {'taken'}
 end
 
-set(id, 'id', id, unpack(ARGV, 4))
+set(id, 'id', id, 'reaped', '', unpack(ARGV, 4))
 register(id)
 if state == 'running' then
   move(id, state)

@@ -1,5 +1,13 @@
-"""The store under any order of calls: one live lease, growing tokens, legal edges, no job lost."""
+"""The store under any order of calls: one live lease, growing tokens, legal edges, no job lost.
 
+Redis may be put back to what it once was, or be emptied; clocks jump. What workers have on their disks stays.
+"""
+
+import time
+from dataclasses import replace
+
+import pytest
+import redis as redis_py
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -15,9 +23,12 @@ from hypothesis.stateful import (
 from ulid import ULID
 
 from srqueue.errors import UsageError
+from srqueue.run.folder import CheckpointName
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue, StopReason
-from srqueue.store.record import LeaseLost
+from srqueue.store.consequences import LONGEST_BACKOFF
+from srqueue.store.record import LeaseLost, RecordGone
+from srqueue.store.store import Store
 
 S = JobState
 ENDS = {CONSEQUENCES[reason].next_state for reason in StopReason}
@@ -39,7 +50,11 @@ LEGAL = {
     "priority": set(),
     "publish": set(),
     "bind": set(),
+    "tell": {(before, S.RUNNING) for before in (None, *S)},  # an owner that knows more than Redis
+    "recover": {(None, after) for after in S},
+    "jump": {(S.HELD, S.QUEUED)},
 }
+LEASE = 3600
 CLASSES = {"cpu": ("cpu", "any"), "gpu": ("cuda", "any", "cpu")}
 
 
@@ -49,13 +64,18 @@ class StoreMachine(RuleBasedStateMachine):
     jobs = Bundle("jobs")
     claims = Bundle("claims")
 
-    def __init__(self, store):
+    def __init__(self, store, raw):
         super().__init__()
         self.store = store
         self.redis = store.connection.redis
+        self.raw = raw
         self.redis.flushall()
         self.seen = {}  # id -> (state, token) at the last look
         self.verb = "create"
+        self.noted = {}  # all of Redis as it once was
+        # What lies on disks: newest token, newest (token, seq), outcomes by (id, token); what was granted.
+        self.disk, self.saved, self.outcomes, self.granted = {}, {}, {}, {}
+        self.over = set()  # claims whose owner has ended, or was told that it lost
 
     # What is looked at after every call.
 
@@ -65,6 +85,9 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def only_legal_edges_and_growing_tokens(self):
         now = {i: (r.state, r.token) for i, r in self.records().items()}
+        if self.verb == "back":  # to any earlier point
+            self.seen = now
+            return
         for job_id in self.seen.keys() | now.keys():
             before, after = self.seen.get(job_id, (None, 0)), now.get(job_id, (None, None))
             if before[0] != after[0]:
@@ -159,13 +182,27 @@ class StoreMachine(RuleBasedStateMachine):
             return multiple()
         assert claim.token == self.seen[claim.record.id][1] + 1
         assert claim.record.run_dir == f"/{root}/{claim.record.id}"
-        return (claim.record.id, claim.token)
+        return self.prepare(claim)
+
+    def prepare(self, claim):
+        """As a worker does it: a newer attempt on the disk has one lease to come forward, then is outdone."""
+        job, token, newest = claim.record.id, claim.token, self.disk.get(claim.record.id, 0)
+        if newest >= token:
+            if (job, newest) not in self.outcomes and self.store.defer(job, token, newest):
+                return multiple()
+            token = self.store.raise_token(job, token, newest + 1)
+        assert (job, token) not in self.granted  # no token is given twice, whatever Redis forgets
+        self.granted[job, token] = replace(claim.record, token=token)
+        self.disk[job] = token
+        return (job, token)
 
     @rule(claim=claims, root=st.sampled_from(["r1", "r2"]))
     def bind(self, claim, root):
         self.verb = "bind"
         before = self.records().get(claim[0])
-        if before is None or before.root_id not in (None, root):
+        if self.gone(before, claim, lambda: self.store.bind(*claim, root, "")):
+            return
+        if before.root_id not in (None, root):
             return
         try:
             self.store.bind(*claim, root, f"/{root}/{claim[0]}")
@@ -186,30 +223,39 @@ class StoreMachine(RuleBasedStateMachine):
             found.append((place, int(float(raw["created"]) * 1000), job))
         return min(found)[-1] if found else None
 
+    def gone(self, before, claim, write):
+        """Whether Redis knows nothing of the claim; whoever writes is told so."""
+        if before is not None and before.token >= claim[1]:
+            return False
+        with pytest.raises(RecordGone):
+            write()
+        return True
+
     def holds(self, claim):
         """Whether the claim is the newest of its job, and the job runs or only ran out of its lease."""
         raw = self.redis.hgetall(self.store.keys.job(claim[0]))
-        if not raw:
-            return None
         reaped = raw["state"] == "queued" and raw["reaped"] != ""
         return raw["token"] == str(claim[1]) and (raw["state"] == "running" or reaped)
 
     @rule(claim=claims)
     def renew(self, claim):
         self.verb = "renew"
-        if (may := self.holds(claim)) is None:
+        if self.gone(self.records().get(claim[0]), claim, lambda: self.store.renew(*claim, 60)):
             return
+        may = self.holds(claim)
         try:
             self.store.renew(*claim, 60)
             assert may
         except LeaseLost:
             assert not may
+            self.over.add(claim)
 
     @rule(claim=claims, seq=st.integers(1, 9))
     def publish(self, claim, seq):
         self.verb = "publish"
         before = self.records().get(claim[0])
-        if before is None:
+        self.saved[claim[0]] = max(self.saved.get(claim[0], (0, 0)), (claim[1], seq))
+        if self.gone(before, claim, lambda: self.store.publish(*claim, seq, seq * 10)):
             return
         before_token = int(self.redis.hget(self.store.keys.job(claim[0]), "seq_token") or 0)
         try:
@@ -224,8 +270,10 @@ class StoreMachine(RuleBasedStateMachine):
     def finish(self, claim, reason):
         self.verb = "finish"
         before = self.records().get(claim[0])
-        if before is None:
+        if self.gone(before, claim, lambda: self.store.finish(*claim, Outcome(reason, "", 5))):
             return
+        self.outcomes.setdefault(claim, reason)
+        self.over.add(claim)
         may, ended = (
             self.holds(claim),
             self.redis.hget(self.store.keys.job(claim[0]), "ended") == str(claim[1]),
@@ -248,9 +296,74 @@ class StoreMachine(RuleBasedStateMachine):
         """A worker that never comes back."""
         self.verb = "priority"
 
+    # What Redis forgets, and how it is told again.
+
+    @rule()
+    def note(self):
+        self.verb = "priority"
+        self.noted = {key: self.raw.dump(key) for key in self.raw.keys("*")}
+
+    @rule(emptied=st.booleans())
+    def go_back(self, emptied):
+        self.verb = "back"
+        self.raw.flushall()
+        for key, value in {} if emptied else self.noted.items():
+            self.raw.restore(key, 0, value)
+
+    def newest(self, job):
+        token, seq = self.saved.get(job, (0, 0))
+        return CheckpointName(seq, seq * 10, token) if token else None
+
+    @rule(claim=claims)
+    def tell_again(self, claim):
+        if claim in self.over:
+            return
+        self.verb = "tell"
+        before = self.records().get(claim[0])
+        record = replace(self.granted[claim], state=S.RUNNING, wish=None)
+        how = self.store.restore(record, self.newest(claim[0]), by_owner=True)
+        older = before is not None and before.token < claim[1]
+        assert how == ("made" if before is None else "taken" if older else "known")
+        if how != "known":
+            assert self.store.renew(*claim, 60) is None and self.store.get(claim[0]).token == claim[1]
+
+    @rule()
+    def recover(self):
+        self.verb = "recover"
+        before = self.records()
+        for job, token in self.disk.items():
+            reason, newest = self.outcomes.get((job, token)), self.newest(job)
+            state = CONSEQUENCES[reason].next_state if reason else S.RUNNING
+            record = replace(
+                self.granted[job, token], state=state, token=token, wish=None, seq=None, reason=reason,
+                owner="w" if state is S.RUNNING else None, finished=time.time() if state.final else None,
+                iteration=newest.iteration if newest else 0,
+            )  # fmt: skip
+            assert self.store.restore(record, newest) == ("known" if job in before else "made")
+        after = self.records()
+        assert after.keys() == before.keys() | self.disk.keys()  # no job that was ever begun is lost
+        assert {job: after[job] for job in before} == before
+
+    @rule(seconds=st.sampled_from([-1e6, -LEASE, LEASE, 1e6]))
+    def clock_jumps(self, seconds):
+        """Or, forward, nobody reached Redis for so long."""
+        self.verb = "jump"
+        root = self.store.keys.root
+        for name in ("leases", "delayed", "bells"):
+            for job, score in self.redis.zrange(root + name, 0, -1, withscores=True):
+                self.redis.zadd(root + name, {job: score - seconds})
+        if self.redis.get(f"{root}seen"):
+            self.redis.incrbyfloat(f"{root}seen", -seconds)
+        self.store.sweep()
+        most = time.time() + 1
+        for name, longest in (("leases", LEASE), ("delayed", LONGEST_BACKOFF), ("bells", 30)):
+            ahead = self.redis.zrange(root + name, -1, -1, withscores=True)
+            assert all(score <= most + longest for _, score in ahead), name
+
     @rule(job=jobs)
     def lease_runs_out(self, job):
         self.verb = "expire"
+        self.redis.set(f"{self.store.keys.root}seen", time.time())
         self.redis.zadd(f"{self.store.keys.root}leases", {job: 0}, xx=True)
         self.store.sweep()
 
@@ -265,10 +378,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert {bell.job_id for bell in self.store.sweep()} == ready
 
 
-def test_no_order_of_calls_breaks_the_store(store):
+def test_no_order_of_calls_breaks_the_store(environment, valkey):
+    store = Store.connect(environment(valkey, LEASE=str(LEASE)))
+    raw = redis_py.Redis.from_url(valkey.url)
     run_state_machine_as_test(
-        lambda: StoreMachine(store),
+        lambda: StoreMachine(store, raw),
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -98,7 +98,7 @@ def _leave_it_to_its_owner(store: Store, claim: Claim, run: RunDir, lease_ends: 
         return
     job = claim.record
     if patiently(lambda: store.defer(job.id, claim.token, newest), lease_ends - time.monotonic()):
-        raise LeaseLost(f"attempt {newest} of job {job.short_id}, which Redis has forgotten, may be alive")
+        raise LeaseLost(f"Redis has forgotten attempt {newest}, which may be alive")
 
 
 def _card(record: JobRecord) -> JobCard:

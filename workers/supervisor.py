@@ -72,7 +72,8 @@ class Supervisor:
         except NotReady as error:
             self._token = error.token
             return self._finish(Outcome(error.reason, error.message, self._job.iteration))
-        except LeaseLost:
+        except LeaseLost as error:
+            log.warning("job %s is left to another: %s", self._job.short_id, error.message)
             return None
         self._token = attempt.token
         relay = Relay(self._store, self._claim, attempt)

@@ -312,6 +312,19 @@ def test_a_record_that_is_gone_is_made_again_and_can_be_found(store, submit, cla
     assert redis.zcard(store.keys.suffixes) == redis.zcard(store.keys.names) == 0
 
 
+def test_an_attempt_that_had_ended_does_not_run_again_where_its_job_is_recovered(store, submit, claim, redis):
+    job = submit()
+    owner = claim()
+    ended = replace(owner.record, state=JobState.QUEUED, owner=None, reason=StopReason.DRAINED)
+    redis.flushall()
+    assert store.restore(ended, CHECKPOINT) == "made"
+    with pytest.raises(LeaseLost):
+        store.renew(job, owner.token, LEASE)
+    with pytest.raises(LeaseLost):
+        store.finish(job, owner.token, Outcome(StopReason.COMPLETED, "", 100))
+    assert (store.get(job).state, claim().token) == (JobState.QUEUED, owner.token + 1)
+
+
 def test_a_claim_that_meets_a_forgotten_attempt_is_undone_once(store, submit, claim, redis, pass_time):
     job = submit()
     token = claim().token

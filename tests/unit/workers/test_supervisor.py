@@ -190,6 +190,70 @@ def test_a_disk_that_is_full_at_the_start_is_told_with_the_raised_token(
     assert (record.state, record.reason, record.token) == (JobState.HELD, StopReason.DISK_FULL, 6)
 
 
+def test_an_attempt_that_redis_has_forgotten_has_one_lease_to_come_forward(
+    store, job, claim, supervise, stand_in, tmp_path, wait_until
+):
+    run = RunDir(tmp_path / "runs" / job).create()
+    alive = subprocess.Popen(
+        [sys.executable, "-c", UNTIL_ASKED], stdin=subprocess.PIPE, start_new_session=True
+    )
+    created = psutil.Process(alive.pid).create_time()
+    run.write_attempt(5, None, host="here", trainer={"pid": alive.pid, "create_time": created})
+    stand_in(write_outcome())
+    try:
+        assert supervise(claim()) is None
+        record = store.get(job)
+        assert (record.state, record.token, record.attempts) == (JobState.QUEUED, 0, 0)
+        assert record.not_before is not None and "still train" in record.message
+        assert alive.poll() is None and [a.token for a in run.attempts()] == [5]
+
+        def ready():
+            store.sweep()
+            return store.get(job).not_before is None
+
+        wait_until(ready, "the job is ready again")
+        record = supervise(claim())
+        assert (record.state, record.token, record.attempts) == (JobState.SUCCEEDED, 6, 1)
+        assert not psutil.pid_exists(alive.pid)  # by then it was nobody's
+    finally:
+        alive.kill()
+        alive.wait()
+        alive.stdin.close()
+
+
+@pytest.mark.parametrize("when", ["before the trainer", "while it trains", "at its end"])
+def test_a_redis_that_was_emptied_is_told_all_of_the_job(
+    store, job, claim, supervise, stand_in, monkeypatch, when
+):
+    held = claim()
+    before = store.get(job)
+    empty = store.connection.redis.flushall
+    if when == "before the trainer":
+        empty()
+    write = write_outcome()
+    stand_in(write if when != "while it trains" else UNTIL_ASKED + "; " + write)
+    if when == "while it trains":
+        renew, calls = store.renew, []
+
+        def renewing(*args):
+            calls.append(args)
+            if len(calls) == 2:
+                empty()
+            if len(calls) == 4:
+                store.ask(job, "cancel")
+            return renew(*args)
+
+        monkeypatch.setattr(store, "renew", renewing)
+    if when == "at its end":
+        finish = store.finish
+        monkeypatch.setattr(store, "finish", lambda *a: (empty(), monkeypatch.undo(), finish(*a))[-1])
+    record = supervise(held)
+    assert (record.state, record.token, record.attempts) == (JobState.SUCCEEDED, 1, 1)
+    same = ("id", "name", "spec", "spec_id", "origins", "priority", "device_class", "created", "total_iter")
+    assert [getattr(record, f) for f in same] == [getattr(before, f) for f in same]
+    assert record.run_dir == held.record.run_dir and store.list() == (record,)
+
+
 def test_patience_has_an_end_and_asks_more_than_once(monkeypatch):
     monkeypatch.setattr(patience, "FIRST_WAIT", 0.01)
     asked = []

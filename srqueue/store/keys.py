@@ -2,6 +2,7 @@
 
 <prefix>:job:<id>                     hash     the record
 <prefix>:events:<id>                  stream   event lines of all attempts, bounded
+<prefix>:attempts:<id>                list     attempts as JSON, oldest first, bounded
 <prefix>:jobs                         zset     all ids by time of creation
 <prefix>:state:<state>                zset     ids in that state by time of creation
 <prefix>:name:<name>                  zset     ids of that name by time of creation
@@ -77,6 +78,10 @@ class Keys:
     def events(self, job_id: str) -> str:
         """The event stream."""
         return f"{self.prefix}:events:{job_id}"
+
+    def attempts(self, job_id: str) -> str:
+        """What its attempts were."""
+        return f"{self.prefix}:attempts:{job_id}"
 
     def state(self, state: str) -> str:
         """Ids in a state."""

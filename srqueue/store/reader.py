@@ -8,6 +8,7 @@ from itertools import islice
 
 from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.reasons import JobState
+from srqueue.store.attempts import AttemptRecord
 from srqueue.store.connection import Connection
 from srqueue.store.record import JobRecord, WorkerRecord
 
@@ -90,6 +91,22 @@ class Reader:
             answer = client.xread({self.keys.events(job_id): after}, count=1000, block=block)
         streams = dict(answer or {}).values()  # pairs or a mapping, as the protocol version has it
         return tuple((position, fields["line"]) for entries in streams for position, fields in entries)
+
+    def attempts(self, job_id: str) -> tuple[AttemptRecord, ...]:
+        """The newest attempts at a job, oldest first."""
+        with self.connection.reach() as client:
+            return tuple(
+                AttemptRecord.parse(text) for text in client.lrange(self.keys.attempts(job_id), 0, -1)
+            )
+
+    def lease_left(self, job_id: str) -> float | None:
+        """Seconds until the lease of a running job ends, negative where it has; None where none is out."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.time()
+            pipeline.zscore(self.keys.leases, job_id)
+            (seconds, micros), ends = pipeline.execute()
+        return None if ends is None else float(ends) - float(seconds) - float(micros) / 1e6
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """The workers that announced themselves lately, by name."""

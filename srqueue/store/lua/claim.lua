@@ -1,6 +1,6 @@
 -- claim: the best ready job that this worker can run becomes its own, with a token higher by one.
 -- reads   ready:<class>:<root>
--- writes  seen  job:<id>  state:*  ready:*  bells  leases
+-- writes  seen  job:<id>  attempts:<id>  state:*  ready:*  bells  leases
 -- ARGV: worker, host, lease (s), id of this claim, number of classes, class..., root id, path, root id, path...
 -- Jobs whose folder lies under another root are in other ready sets and are not looked at. A new job's folder
 -- is to be made under the first root; `bind` says that it was.
@@ -50,4 +50,5 @@ redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)
 hold(best, lease)
+begin_attempt(best)
 return granted(best)

@@ -1,5 +1,5 @@
 -- finish: the attempt ended, and its owner says why. Said twice it counts once.
--- writes  job:<id>  leases  state:*  ready:*  delayed  bells
+-- writes  job:<id>  attempts:<id>  leases  state:*  ready:*  delayed  bells
 -- ARGV: id, token, consequence (JSON, see end_attempt), iteration ('' unknown), seq (''), metrics (JSON, '')
 -- Returns {standing, record as {field, value, ...}}.
 local id, token, c = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
@@ -9,6 +9,7 @@ if how ~= 'ok' and how ~= 'reaped' then return {how} end
 if how == 'reaped' then
   set(id, 'failures', get(id, 'reaped'))
   move(id, 'running')
+  reopen_attempt(id)
 end
 if ARGV[4] ~= '' then set(id, 'iteration', ARGV[4]) end
 -- Only a higher seq than any is surely of this attempt: the outcome of one that saved nothing names its parent's.

@@ -3,6 +3,7 @@
 -- KEYS[1] = "<prefix>:"; with it in front:
 --   job:<id>              hash    the record
 --   events:<id>           stream  event lines
+--   attempts:<id>         list    attempts as JSON, oldest first
 --   jobs                  zset    all ids by creation
 --   state:<state>         zset    ids in a state by creation
 --   name:<name>  names    zset    ids of a name by creation; names by number of jobs
@@ -146,12 +147,61 @@ local function set_published(id, token, seq, iteration)
   set(id, 'seq', seq, 'seq_token', token, 'saved_iteration', iteration)
 end
 
+-- The attempts of a job, oldest first, the newest of them: what each was and how it ended, as JSON.
+local ATTEMPTS_KEPT = 100
+local MESSAGE_KEPT = 1500  -- bytes
+
+local function attempts(id) return P .. 'attempts:' .. id end
+
+local function number_of(id, field) return tonumber(get(id, field)) or 0 end
+
+-- Begins one, with what the record says of it.
+local function begin_attempt(id)
+  redis.call('RPUSH', attempts(id), cjson.encode({
+    token = number_of(id, 'token'), worker = get(id, 'owner'), host = get(id, 'host'),
+    begun = tonumber(stamp(now())), from_iteration = number_of(id, 'saved_iteration'),
+  }))
+  redis.call('LTRIM', attempts(id), -ATTEMPTS_KEPT, -1)
+end
+
+-- Changes the newest: `change` gets it as a table.
+local function note_attempt(id, change)
+  local last = redis.call('LINDEX', attempts(id), -1)
+  if not last then return end
+  local attempt = cjson.decode(last)
+  change(attempt)
+  redis.call('LSET', attempts(id), -1, cjson.encode(attempt))
+end
+
+local ENDING = {'ended', 'iteration', 'seq', 'reason', 'message', 'counted', 'failures', 'state', 'not_before'}
+
+-- It has not ended after all.
+local function reopen_attempt(id)
+  note_attempt(id, function(attempt)
+    for _, field in ipairs(ENDING) do attempt[field] = nil end
+  end)
+end
+
+-- Why it ended, and what followed, which stands on the record already.
+local function close_attempt(id, reached, reason, message, counted)
+  note_attempt(id, function(attempt)
+    attempt.ended, attempt.reason, attempt.counted = tonumber(stamp(now())), reason, counted
+    -- No character may be cut in two.
+    attempt.message = string.sub(message, 1, MESSAGE_KEPT)
+    if #message > MESSAGE_KEPT then attempt.message = string.gsub(attempt.message, '[\128-\255]+$', '') .. '...' end
+    attempt.iteration, attempt.seq = reached, number_of(id, 'seq')
+    attempt.failures, attempt.state = number_of(id, 'failures'), get(id, 'state')
+    attempt.not_before = tonumber(get(id, 'not_before'))
+  end)
+end
+
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
 -- counts, reason, message; wishes and withdrawn; limit and no_progress; exporting and unexported; backoff,
 -- longest, jitter, later.
 local function end_attempt(id, c)
   local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
   local wish, failures = get(id, 'wish'), tonumber(get(id, 'failures'))
+  local reached = number_of(id, 'iteration')
   local open = state == 'queued' or state == 'held' or state == c.withdrawn.state
   local well = requeue == 'front' or state == c.withdrawn.state  -- it ended as somebody asked, and was saved
   local spent, exporting = false, false
@@ -188,4 +238,5 @@ local function end_attempt(id, c)
     delay(id, state, wait * (0.5 + c.jitter / 2))
   elseif requeue == 'later' then delay(id, state, c.later)
   else park(id, state, c.final[state] == true) end
+  close_attempt(id, reached, c.reason, c.message, c.counts and failures > 0)
 end

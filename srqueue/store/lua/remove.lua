@@ -1,5 +1,5 @@
 -- remove: the record and everything that names it, unless it runs.
--- deletes  job:<id>  events:<id>; from  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*
+-- deletes  job:<id>  events:<id>  attempts:<id>; from  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*
 --          delayed  bells
 -- ARGV: id   Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
@@ -14,5 +14,5 @@ redis.call('ZREM', P .. 'name:' .. name, id)
 redis.call('ZINCRBY', P .. 'names', -1, name)
 redis.call('ZREMRANGEBYSCORE', P .. 'names', '-inf', 0)
 redis.call('ZREM', P .. 'suffixes', string.reverse(id))
-redis.call('DEL', job(id), P .. 'events:' .. id)
+redis.call('DEL', job(id), P .. 'events:' .. id, attempts(id))
 return {'ok', state}

@@ -1,6 +1,6 @@
 -- renew: the lease lasts longer; tells the wish. A lease that ran out while nobody claimed the job is taken
 -- back: a healthy run is not ended because Redis was away.
--- writes  seen  job:<id>  leases  (and, taken back, state:*  ready:*  delayed  bells)
+-- writes  seen  job:<id>  leases  (and, taken back, attempts:<id>  state:*  ready:*  delayed  bells)
 -- ARGV: id, token, lease (s)   Returns {standing, wish}.
 local id, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 note(lease)
@@ -11,6 +11,7 @@ if how == 'reaped' then
   move(id, 'running')
   set(id, 'owner', get(id, 'last_owner'), 'failures', get(id, 'reaped'), 'front', '0')
   set(id, 'reason', '', 'message', '', 'reaped', '')
+  reopen_attempt(id)
 end
 hold(id, lease)
 return {'ok', get(id, 'wish')}

@@ -2,7 +2,7 @@
 -- that is not there is made. One that is older than the owner's token is from before a claim that Redis has
 -- forgotten: the owner knows better, whatever its state, and takes it over. Any other stays as it is; of
 -- two owners the one with the higher token has it for good.
--- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*  delayed  bells  leases
+-- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*  delayed  bells  leases  attempts:<id>
 -- ARGV: id, 'owner'|'folder', lease (s), field, value, ... (state, token and what `create` sets among them;
 --       finished where the state is final)
 -- Returns {'made'|'taken'|'known'}.
@@ -21,6 +21,7 @@ if token then
     set_published(id, given.seq_token, given.seq, given.saved_iteration)
   end
   hold(id, lease)
+  begin_attempt(id)
   return {'taken'}
 end
 
@@ -29,6 +30,7 @@ register(id)
 if state == 'running' then
   move(id, state)
   hold(id, lease)
+  begin_attempt(id)
 elseif state == 'queued' then
   make_ready(id, given.front)
 elseif state == 'held' then

@@ -1,7 +1,7 @@
 -- sweep: what time alone changes. Leases that ran out end their attempt; delayed jobs become ready; ready
 -- jobs for which nobody was woken are named. What lies further ahead than it can was written before the
 -- clock of Redis went back: it is drawn nearer, so that nothing waits for the clock to catch up.
--- writes  seen  job:<id>  leases  state:*  ready:*  delayed  bells
+-- writes  seen  job:<id>  attempts:<id>  leases  state:*  ready:*  delayed  bells
 -- ARGV: consequence of a lost worker (JSON, see end_attempt), lease (s), most ids a part
 -- Returns {id, device class, priority, ...} to ring for.
 local c, lease, most = cjson.decode(ARGV[1]), tonumber(ARGV[2]), ARGV[3]

@@ -119,6 +119,10 @@ class StoreMachine(RuleBasedStateMachine):
             assert (record.owner is not None) == (record.state is S.RUNNING)
             exported_first = record.state is S.QUEUED and record.wish == "cancel" and record.seq is not None
             assert record.wish is None or record.state is S.RUNNING or exported_first
+            attempts = self.store.attempts(record.id)
+            assert [a.token for a in attempts] == sorted({a.token for a in attempts})
+            open_ones = [a.token for a in attempts if a.ended is None]
+            assert open_ones == ([record.token] if record.state is S.RUNNING else [])
             if record.state not in (S.RUNNING, S.SUCCEEDED):
                 saved = redis.hget(keys.job(record.id), "saved_iteration")
                 assert record.iteration == int(saved or 0)

@@ -12,6 +12,7 @@ from srqueue.cli import (
     dataset,
     demo,
     doctor,
+    explain,
     export,
     extend,
     flower,
@@ -56,6 +57,7 @@ app.command("zero-config", rich_help_panel=START)(zero_config.zero_config)
 app.command("doctor", rich_help_panel=START)(doctor.doctor)
 app.command("ls", rich_help_panel=JOBS)(ls.ls)
 app.command("show", rich_help_panel=JOBS)(show.show)
+app.command("explain", rich_help_panel=JOBS)(explain.explain)
 app.command("watch", rich_help_panel=JOBS)(watch.watch)
 app.command("logs", rich_help_panel=JOBS)(logs.logs)
 app.command("pause", rich_help_panel=JOBS)(verbs.pause)

@@ -32,7 +32,8 @@ def show(
     elif spec:
         print(annotated_yaml(record.spec, record.origins), end="")
     else:
-        for label, value in _lines(record, _why_waiting(settings, record)):
+        lease = _lease(store.lease_left(record.id)) if record.state == "running" else None
+        for label, value in _lines(record, _why_waiting(settings, record), lease):
             print(f"{label:<12}{value}")
 
 
@@ -46,7 +47,16 @@ def _why_waiting(settings: Settings, record: JobRecord) -> str | None:
     return first_line(Client(settings).why_waiting(record) or "") or None
 
 
-def _lines(record: JobRecord, waits: str | None) -> list[tuple[str, str]]:
+def _lease(left: float | None) -> str | None:
+    """That the owner has not renewed."""
+    from srqueue.cli.output import duration
+
+    if left is None or left > 0:
+        return None
+    return f"ran out {duration(-left)} ago; its worker is gone or cut off, and another takes over"
+
+
+def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tuple[str, str]]:
     from srqueue.cli.output import ago, duration, number
 
     values = {**record.progress, **record.metrics}
@@ -65,7 +75,8 @@ def _lines(record: JobRecord, waits: str | None) -> list[tuple[str, str]]:
         ("ensemble", _ensemble(values)),
         ("priority", record.priority),
         ("runs on", f"{record.host or '?'} ({record.owner})" if record.owner else None),
-        ("attempts", f"{record.attempts}, failed in a row: {record.failures}" if record.attempts else None),
+        ("lease", lease),
+        ("attempts", _attempts(record)),
         ("checkpoint", f"number {record.seq}" if record.seq is not None else None),
         ("created", ago(record.created)),
         ("started", ago(record.started) if record.started else None),
@@ -74,6 +85,17 @@ def _lines(record: JobRecord, waits: str | None) -> list[tuple[str, str]]:
         *_exported(record),
     ]
     return [(label, str(value)) for label, value in lines if value is not None]
+
+
+def _attempts(record: JobRecord) -> str | None:
+    if not record.attempts:
+        return None
+    told = f"{record.attempts}, failed in a row: {record.failures}"
+    return (
+        told
+        if record.attempts == 1 and not record.failures
+        else f"{told} (srqueue explain {record.short_id})"
+    )
 
 
 def _exported(record: JobRecord) -> list[tuple[str, Any]]:

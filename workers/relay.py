@@ -29,8 +29,8 @@ class Relay:
     def forward(self) -> bool:
         """Sends the next new lines; False where there were none.
 
-        Raises ServiceUnreachable or LeaseLost; the same lines are then sent again by the next call, and
-        their (token, n) tells doubles.
+        Raises ServiceUnreachable or LeaseLost; the same lines are then sent again by the next call. Redis
+        knows which it has, and also where it went back to older data none is missing or there twice.
         """
         batch = list(islice(read_events(self._file, start=self._offset), _LINES_A_TIME))
         if not batch:
@@ -41,13 +41,10 @@ class Relay:
             self._store.publish(self._job_id, self._token, int(event.data["seq"]), event.it)
         self._note(events)
         self._store.set_progress(self._job_id, self._token, self.iteration, self.progress)
-        self._store.append_events(self._job_id, self._token, [event.line() for event in events])
-        self._offset = batch[-1][1]
+        span = (self._offset, batch[-1][1])
+        told = self._store.append_events(self._job_id, self._token, [e.line() for e in events], span)
+        self._offset = span[1] if told is None else told
         return True
-
-    def rewind(self) -> None:
-        """All lines are sent once more: Redis has lost what it was told of this attempt."""
-        self._offset = 0
 
     def _note(self, events: list[Event]) -> None:
         for event in events:

@@ -13,8 +13,8 @@ from srqueue.store.store import Store
 log = logging.getLogger(__name__)
 
 
-def tell_again(store: Store, claimed: JobRecord, token: int, run: RunDir | None) -> bool:
-    """Makes the record that is gone, or takes one over that is older than `token`; False where neither is so.
+def tell_again(store: Store, claimed: JobRecord, token: int, run: RunDir | None) -> None:
+    """Makes the record that is gone, or takes one over that is older than `token`.
 
     A running job cannot be removed: a record that is gone is lost data. `claimed`: the record of the claim;
     `run`: its folder, once there is one. The events of the attempt itself are the relay's.
@@ -26,11 +26,10 @@ def tell_again(store: Store, claimed: JobRecord, token: int, run: RunDir | None)
     names, earlier = _on_disk(run, token) if run else ([], [])
     how = store.restore(record, names[-1] if names else None, by_owner=True)
     if how == "known":
-        return False
+        return
     log.warning("Redis has lost its data of job %s; it was told again", record.short_id)
     if how == "made":
         store.append_history(record.id, earlier)
-    return True
 
 
 def _on_disk(run: RunDir, token: int) -> tuple[list[CheckpointName], list[str]]:

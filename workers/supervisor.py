@@ -120,7 +120,7 @@ class Supervisor:
         """Renews the lease when due, reads the wish, relays what is new. Never raises for Redis."""
         try:
             if time.monotonic() >= self._link.renew_at:
-                wish = self._renew(relay, run)
+                wish = self._renew(run)
                 self._answered()
                 if wish in _REQUESTS:
                     trainer.request_stop(_REQUESTS[wish])
@@ -132,13 +132,12 @@ class Supervisor:
         except ServiceUnreachable as error:
             self._unanswered(error)
 
-    def _renew(self, relay: Relay | None, run: RunDir | None) -> str | None:
+    def _renew(self, run: RunDir | None) -> str | None:
         """The wish. A Redis that has lost the job, or what came after an earlier attempt, is told of it."""
         try:
             return self._store.renew(self._job.id, self._token, self._settings.lease)
         except RecordGone:
-            if tell_again(self._store, self._job, self._token, run) and relay is not None:
-                relay.rewind()
+            tell_again(self._store, self._job, self._token, run)
             return self._store.renew(self._job.id, self._token, self._settings.lease)
 
     def _relay(self, relay: Relay) -> None:
@@ -157,7 +156,7 @@ class Supervisor:
         while True:
             try:
                 if not told:
-                    self._renew(relay, run)
+                    self._renew(run)
                     self._tell_the_rest(relay, run)
                 # From here on the attempt may have ended though no answer came: then only `finish` knows it.
                 told = True

@@ -36,12 +36,25 @@ def rm(
     if not record.run_dir:
         return
     if not files:
+        _mark(record, client.settings)
         print(f"its files stay: {record.run_dir}")
     elif _is_ours(record, client.settings):
         shutil.rmtree(record.run_dir)
         print(f"deleted {record.run_dir}")
     else:
         print(f"its files are not on this machine: {record.run_dir}")
+
+
+def _mark(record: JobRecord, settings: Settings) -> None:
+    """So that `srqueue recover` does not bring it back."""
+    import contextlib
+    from pathlib import Path
+
+    from srqueue.run.folder import RunDir
+
+    if _is_ours(record, settings):
+        with contextlib.suppress(OSError):
+            RunDir(Path(str(record.run_dir))).removed_file.touch()
 
 
 def _is_ours(record: JobRecord, settings: Settings) -> bool:

@@ -15,6 +15,7 @@ from srqueue.errors import SrqueueError, UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring
 from srqueue.run.card import JobCard
+from srqueue.run.events import read_events
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir, read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue
@@ -25,12 +26,15 @@ from srqueue.spec.validate import validate
 from srqueue.store.record import JobRecord
 from srqueue.store.store import EVENTS_KEPT, Store
 
-How = Literal["recovered", "known", "by hand", "unreadable"]
+How = Literal["recovered", "known", "removed", "by hand", "unreadable"]
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of one run folder: `by hand` is one of `srqueue train`, which is no job of the queue."""
+    """What became of one run folder.
+
+    `removed`: the job was removed and its files were kept; `by hand`: `srqueue train` made it, it is no job.
+    """
 
     path: Path
     how: How
@@ -46,6 +50,8 @@ class Found:
     newest: CheckpointName | None
     front: bool
     lines: tuple[str, ...]
+    told: int
+    """Up to which byte of the newest attempt's events the lines go, at least."""
 
 
 def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> Iterator[Recovered]:
@@ -62,6 +68,9 @@ def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> It
         if job := _known(store, path.name):
             yield Recovered(path, "known", job)
             continue
+        if RunDir(path).removed_file.exists():
+            yield Recovered(path, "removed")
+            continue
         try:
             found = read_run(RunDir(path.absolute()), root_id)
         except (SrqueueError, OSError, ValueError, TypeError, KeyError) as error:
@@ -73,7 +82,7 @@ def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> It
         if dry_run:
             yield Recovered(path, "recovered", found.record)
             continue
-        how = store.restore(found.record, found.newest, front=found.front)
+        how = store.restore(found.record, found.newest, front=found.front, told=found.told)
         if how == "made":
             store.append_history(path.name, found.lines)
         job = store.get(path.name)
@@ -99,6 +108,7 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
         raise ValueError(f"job.json is of job {card.id}")
     outcome = Outcome.read(attempts[-1].outcome_file) if attempts else None
     state, front = _state(attempts, outcome)
+    told = _whole_bytes(attempts[-1]) if attempts else 0
     progress, iteration, lines = _history(run)
     if state is not JobState.RUNNING:
         iteration = names[-1].iteration if names else 0
@@ -116,7 +126,7 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip
-    return Found(record, names[-1] if names else None, front, lines)
+    return Found(record, names[-1] if names else None, front, lines, told)
 
 
 def _state(attempts: list[AttemptDir], outcome: Outcome | None) -> tuple[JobState, bool]:
@@ -137,6 +147,11 @@ def _history(run: RunDir) -> tuple[dict[str, object], int, tuple[str, ...]]:
         iteration = event.it
         lines.append(event.line())
     return progress, iteration, tuple(lines)
+
+
+def _whole_bytes(attempt: AttemptDir) -> int:
+    """Up to the end of the last whole line."""
+    return max((offset for _, offset in read_events(attempt.events_file)), default=0)
 
 
 def _card_of(run: RunDir, spec: JobSpec) -> JobCard:

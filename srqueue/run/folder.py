@@ -1,7 +1,7 @@
 """The run folder of a job: every file name comes from here.
 
 runs/<job_id>/
-  spec.json  spec.resolved.json  job.json  lock  reserve
+  spec.json  spec.resolved.json  job.json  removed  lock  reserve
   attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   export/
@@ -131,6 +131,11 @@ class RunDir:
     def card_file(self) -> Path:
         """What the queue knows of the job (see JobCard); none in a folder that no worker made."""
         return self.path / "job.json"
+
+    @property
+    def removed_file(self) -> Path:
+        """There where the job was removed from the queue and its files were kept."""
+        return self.path / "removed"
 
     @property
     def lock_file(self) -> Path:

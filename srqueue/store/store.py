@@ -154,9 +154,15 @@ class Store(Reader):
         """Where the training stands."""
         self._held(job_id, self._run("progress", job_id, token, iteration, compact(progress)))
 
-    def append_events(self, job_id: str, token: int, lines: Sequence[str]) -> None:
-        """Event lines for whoever watches."""
-        self._held(job_id, self._run("events", job_id, token, EVENTS_KEPT, *lines))
+    def append_events(
+        self, job_id: str, token: int, lines: Sequence[str], span: tuple[int, int] | None = None
+    ) -> int | None:
+        """Event lines for whoever watches. `span`: the bytes of the attempt's file that they take.
+
+        Where Redis was told up to another byte than their first, it takes none, and that byte is returned.
+        """
+        answer = self._run("events", job_id, token, EVENTS_KEPT, *(span or ("", "")), *lines)
+        return int(answer[1]) if self._held(job_id, answer)[0] == "elsewhere" else None
 
     def finish(self, job_id: str, token: int, outcome: Outcome) -> JobRecord:
         """Ends the attempt; the table of StopReasons says what becomes of the job. Said twice it counts once.
@@ -181,14 +187,17 @@ class Store(Reader):
     # What is told again where Redis has lost it.
 
     def restore(
-        self, record: JobRecord, newest: CheckpointName | None, *, by_owner: bool = False, front: bool = False
-    ) -> Restored:
+        self, record: JobRecord, newest: CheckpointName | None, *, by_owner: bool = False,
+        front: bool = False, told: int = 0,
+    ) -> Restored:  # fmt: skip
         """A record that is missing is made; with `by_owner` one of an older token is taken over.
 
         `record` as it should stand, with a lease where it runs; `newest`: newest checkpoint of its folder;
-        `front`: where it is queued it stands before others of its priority.
+        `front`: where it is queued it stands before others of its priority; `told`: up to which byte of its
+        newest attempt's events the history will go.
         """
         fields: dict[str, Any] = {"failures": 0, "front": int(front), **record.to_hash()}
+        fields |= {"told": told, "told_token": record.token}
         if newest is not None:
             fields |= {"seq": newest.seq, "seq_token": newest.token, "saved_iteration": newest.iteration}
         elif record.seq is not None:  # its folder is out of reach

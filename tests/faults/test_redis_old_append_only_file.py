@@ -8,6 +8,12 @@ from srqueue.run.reasons import JobState
 from tests.faults.queued import assert_one_run, assert_stream_is_whole, iteration_on_disk, run_of, tensors
 
 
+def assert_stream_is_exact(client, done):
+    """Every line, once, in order."""
+    told = [(e.token, e.n) for e in client.events(done.id)]
+    assert told == [(e.token, e.n) for e in run_of(done).events()]
+
+
 @pytest.fixture
 def keep_copy(own_valkey):
     """Copies the file; called again, kills the server and starts it on the copy."""
@@ -41,6 +47,7 @@ def test_an_earlier_moment_of_the_same_attempt(
     done = client.wait(job.id, timeout=60)
     assert_one_run(done)
     assert done.seq == run_of(done).checkpoint_names()[-1].seq
+    assert_stream_is_exact(client, done)
     assert tensors(run_of(done)) == undisturbed_job
 
 
@@ -80,6 +87,6 @@ def test_a_moment_at_which_nobody_had_claimed_the_running_job(
     wait_until(lambda: client.get(job.id).seq is not None, "its owner takes the record over")
     done = client.wait(job.id, timeout=60)
     assert_one_run(done)
-    assert_stream_is_whole(client, done)
+    assert_stream_is_exact(client, done)
     assert tensors(run_of(done)) == undisturbed_job
     assert all("Traceback" not in worker.text() for worker in workers)

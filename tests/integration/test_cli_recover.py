@@ -191,6 +191,15 @@ def test_another_folder_of_runs_can_be_named(client, recover, folder, settings, 
     assert client.get("moved").run_dir == str(tmp_path / "elsewhere" / run.job_id)
 
 
+def test_a_job_that_was_removed_stays_removed_though_its_files_were_kept(client, recover, folder):
+    run = folder("unwanted", StopReason.COMPLETED)
+    recover()
+    subprocess.run([sys.executable, "-m", "srqueue.cli", "rm", "unwanted"], check=True, capture_output=True)
+    assert client.list() == () and run.export.is_dir()
+    assert [one["how"] for one in json.loads(recover("--json").stdout)] == ["removed"]
+    assert client.list() == ()
+
+
 def test_what_cannot_be_recovered_is_told(recover, settings):
     read_root_id(settings.runs_root)
     assert "a job that no worker ever began has no run folder" in recover().stderr

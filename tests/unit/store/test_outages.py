@@ -356,6 +356,23 @@ def test_the_owner_of_a_forgotten_attempt_takes_the_deferred_job_back(store, sub
     assert claim() is None
 
 
+def test_lines_that_redis_has_or_has_forgotten_are_asked_for_from_the_right_byte(
+    store, submit, claim, went_back
+):
+    job = submit()
+    token = claim().token
+    assert store.append_events(job, token, ["a", "b"], (0, 20)) is None
+    put_back = went_back()
+    assert store.append_events(job, token, ["c"], (20, 30)) is None
+    assert store.append_events(job, token, ["c"], (20, 30)) == 30  # its answer was lost
+    put_back()
+    assert store.append_events(job, token, ["d"], (30, 40)) == 20
+    assert store.append_events(job, token, ["c", "d"], (20, 40)) is None
+    assert [line for _, line in store.events(job)] == ["a", "b", "c", "d"]
+    store.finish(job, token, Outcome(StopReason.DRAINED, "", 0))
+    assert store.append_events(job, claim().token, ["e"], (0, 10)) is None
+
+
 # Many sweepers.
 
 

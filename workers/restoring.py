@@ -13,14 +13,14 @@ from srqueue.store.store import Store
 log = logging.getLogger(__name__)
 
 
-def tell_again(store: Store, claimed: JobRecord, token: int, run: RunDir | None) -> None:
+def tell_again(store: Store, granted: JobRecord, token: int, run: RunDir | None) -> None:
     """Makes the record that is gone, or takes one over that is older than `token`.
 
-    A running job cannot be removed: a record that is gone is lost data. `claimed`: the record of the claim;
+    A running job cannot be removed: a record that is gone is lost data. `granted`: the record of the claim;
     `run`: its folder, once there is one. The events of the attempt itself are the relay's.
     Raises ServiceUnreachable.
     """
-    record = replace(claimed, state=JobState.RUNNING, token=token, wish=None, not_before=None, reason=None)
+    record = replace(granted, state=JobState.RUNNING, token=token, wish=None, not_before=None, reason=None)
     if run is None and record.seq is None:  # no folder yet: any machine may take the job
         record = replace(record, root_id=None, run_dir=None)
     names, earlier = _on_disk(run, token) if run else ([], [])

@@ -134,11 +134,12 @@ class Supervisor:
 
     def _renew(self, run: RunDir | None) -> str | None:
         """The wish. A Redis that has lost the job, or what came after an earlier attempt, is told of it."""
+        own = (self._job.id, self._token, self._settings.lease, self._job.claimed)
         try:
-            return self._store.renew(self._job.id, self._token, self._settings.lease)
+            return self._store.renew(*own)
         except RecordGone:
             tell_again(self._store, self._job, self._token, run)
-            return self._store.renew(self._job.id, self._token, self._settings.lease)
+            return self._store.renew(*own)
 
     def _relay(self, relay: Relay) -> None:
         try:

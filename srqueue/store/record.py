@@ -45,6 +45,7 @@ class JobRecord:
     token: int = 0  # of the newest attempt
     owner: str | None = None  # worker that runs it
     host: str | None = None
+    claimed: float | None = None  # when the newest attempt was claimed
     wish: str | None = None  # pause or cancel, not yet fulfilled; on a queued job: cancel
     seq: int | None = None  # newest published checkpoint
     iteration: int = 0  # of a job that does not run: what a checkpoint holds
@@ -86,7 +87,7 @@ def _written(value: Any) -> str:
 
 
 _READ: dict[str, Any] = {
-    **dict.fromkeys(("created", "updated", "started", "finished", "not_before"), _number),
+    **dict.fromkeys(("created", "updated", "started", "claimed", "finished", "not_before"), _number),
     **dict.fromkeys(("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures"), int),
     **dict.fromkeys(("spec", "origins", "progress", "metrics"), json.loads),
     "state": JobState,

@@ -141,9 +141,13 @@ class Store(Reader):
         self._held(job_id, self._run("raise_token", job_id, token, new))
         return max(token, new)
 
-    def renew(self, job_id: str, token: int, lease: float) -> str | None:
-        """Lengthens the lease, or takes it back where nobody claimed the job; returns the wish."""
-        answer = self._held(job_id, self._run("renew", job_id, token, lease))
+    def renew(self, job_id: str, token: int, lease: float, claimed: float | None = None) -> str | None:
+        """Lengthens the lease, or takes it back where nobody claimed the job; returns the wish.
+
+        `claimed`: of the claim's record; it tells two owners apart to whom the same token was given.
+        """
+        when = "" if claimed is None else f"{claimed:.3f}"
+        answer = self._held(job_id, self._run("renew", job_id, token, lease, when))
         return answer[1] or None
 
     def publish(self, job_id: str, token: int, seq: int, iteration: int) -> None:

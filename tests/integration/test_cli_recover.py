@@ -206,7 +206,7 @@ def test_what_cannot_be_recovered_is_told(recover, settings):
     assert "Jobs that no worker ever began" in recover("--help").stdout
 
 
-def test_a_recovered_job_is_trained_to_its_end(
+def test_a_job_that_ended_comes_back_as_it_was(
     client, settings, tiny_dataset, tiny_spec, start_worker, recover
 ):
     job = client.submit(tiny_spec(tiny_dataset(settings).identity, TOTAL), priority=7).job
@@ -217,7 +217,7 @@ def test_a_recovered_job_is_trained_to_its_end(
     client.store.connection.redis.flushall()
     recover()
     after = client.get(job.id)
-    told = {"updated", "started", "finished", "host", "message"}
+    told = {"updated", "claimed", "started", "finished", "host", "message"}
     same = [f for f in before.__dataclass_fields__ if f not in told]
     assert [getattr(after, f) for f in same] == [getattr(before, f) for f in same]
     assert worker.process.poll() is None

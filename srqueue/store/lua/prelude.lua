@@ -137,6 +137,15 @@ local function standing(id, token)
   return 'lost'
 end
 
+-- Where Redis went back to older data it may have given the token of a living owner once more, to a worker that
+-- does not see his run folder. The earlier claim stands: 'gone' for its owner (who then restores the record),
+-- 'lost' for the other; nil where there is but one claim. `claimed`: when the caller claimed, '' unknown.
+local function twin(id, token, claimed)
+  local its = get(id, 'claimed')
+  if claimed == '' or its == '' or its == claimed or get(id, 'token') ~= token then return nil end
+  return tonumber(claimed) < tonumber(its) and 'gone' or 'lost'
+end
+
 -- Whether `seq` of the attempt `token` stands above what is published: by (token, seq), as on the disk.
 local function is_newer(id, token, seq)
   local its = tonumber(get(id, 'seq_token')) or 0

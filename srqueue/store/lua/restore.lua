@@ -1,8 +1,9 @@
 -- restore: what Redis has lost is told again, by the owner of a running attempt or from a run folder. A record
 -- that is not there is made. One that is older than the owner's token is from before a claim that Redis has
 -- forgotten: the owner knows better, whatever its state, and takes it over. Any other stays as it is; of
--- two owners the one with the higher token has it for good.
--- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*  delayed  bells  leases  attempts:<id>
+-- two owners the one with the higher token has it for good, of two with the same token who claimed first.
+-- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*  delayed  bells  leases
+--         attempts:<id>
 -- ARGV: id, 'owner'|'folder', lease (s), field, value, ... (state, token and what `create` sets among them;
 --       finished where the state is final)
 -- Returns {'made'|'taken'|'known'}.
@@ -11,10 +12,12 @@ for i = 4, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
 local token, state = redis.call('HGET', job(id), 'token'), given.state
 
 if token then
-  if ARGV[2] ~= 'owner' or tonumber(given.token) <= tonumber(token) then return {'known'} end
+  local forgotten = tonumber(given.token) > tonumber(token) or twin(id, given.token, given.claimed or '') == 'gone'
+  if ARGV[2] ~= 'owner' or not forgotten then return {'known'} end
   unqueue(id)
   move(id, 'running')
-  set(id, 'token', given.token, 'attempts', given.attempts, 'owner', given.owner, 'host', given.host,
+  set(id, 'token', given.token, 'attempts', given.attempts, 'owner', given.owner,
+    'claimed', given.claimed or '', 'host', given.host,
     'front', '0', 'wish', '', 'export_only', '', 'reason', '', 'message', '', 'reaped', '', 'finished', '')
   if given.root_id then set(id, 'root_id', given.root_id, 'run_dir', given.run_dir) end
   if given.seq and is_newer(id, given.seq_token, tonumber(given.seq)) then

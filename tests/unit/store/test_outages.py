@@ -288,6 +288,28 @@ def test_of_two_owners_the_higher_token_wins_for_good(store, submit, claim, went
     assert store.renew(job, higher.token, LEASE) is None
 
 
+@pytest.mark.parametrize("meanwhile", ["begun", "held"])
+def test_of_two_owners_of_one_token_who_claimed_first_keeps_it(store, submit, claim, went_back, meanwhile):
+    """The other one is on a machine that does not see the first one's run folder."""
+    job = submit()
+    put_back = went_back()
+    first = claim("first")
+    time.sleep(0.002)  # times are in milliseconds
+    put_back()
+    second = claim("second")
+    assert second.token == first.token
+    if meanwhile == "held":
+        store.finish(job, second.token, Outcome(StopReason.DATA_MISSING, "", 0))
+    with pytest.raises(RecordGone):
+        store.renew(job, first.token, LEASE, first.record.claimed)
+    assert told_again(store, first) == "taken"
+    assert store.renew(job, first.token, LEASE, first.record.claimed) is None
+    assert (store.get(job).owner, store.get(job).state) == ("first", JobState.RUNNING)
+    assert told_again(store, second) == "known"
+    with pytest.raises(LeaseLost):
+        store.renew(job, second.token, LEASE, second.record.claimed)
+
+
 def test_a_record_that_is_gone_is_made_again_and_can_be_found(store, submit, claim, redis):
     job = submit()
     owner = claim()

@@ -123,13 +123,16 @@ def test_a_sweeper_that_has_just_started_takes_over_in_time(store, submit, claim
     assert store.get(job).state is JobState.QUEUED
 
 
-def test_half_an_outage_costs_nobody_its_lease(store, submit, claim, pass_time):
-    """Redis back within half a lease: a live owner still has time."""
+@pytest.mark.parametrize(("away", "remains"), [(0.45, 0.55), (0.55, 1.0), (5.0, 1.0)])
+def test_after_an_outage_a_live_owner_has_half_a_lease_or_more(
+    store, submit, claim, pass_time, left, away, remains
+):
     job = submit()
     claim()
-    pass_time(LEASE / 2 - 0.5)
+    pass_time(away * LEASE)
     store.sweep()
     assert store.get(job).state is JobState.RUNNING
+    assert left(job) == pytest.approx(remains * LEASE, abs=2)
 
 
 def test_a_lost_worker_that_had_got_on_is_followed_sooner(store, submit, claim, pass_time):

@@ -41,7 +41,12 @@ class Settings(BaseSettings):
         30.0, gt=0.5, le=3600, description="seconds a worker may be silent before another takes over"
     )
     renew: float = Field(2.0, gt=0.05, le=300, description="seconds between two renewals of a lease")
-    sweep: float = Field(5.0, gt=0.05, le=300, description="seconds between two sweeps")
+    sweep: float = Field(
+        5.0,
+        gt=0.05,
+        le=300,
+        description="seconds between two sweeps, at most; a quarter of a lease where that is less",
+    )
     backoff: float = Field(
         5.0, ge=0, le=3600, description="seconds before the first retry; doubles, with jitter"
     )

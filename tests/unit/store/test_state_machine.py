@@ -37,7 +37,9 @@ LEGAL = {
     "claim": {(S.QUEUED, S.RUNNING)},
     "renew": {(S.QUEUED, S.RUNNING)},  # only a lease that ran out and was not claimed again
     "finish": {(before, after) for before in (S.RUNNING, S.QUEUED) for after in ENDS},
-    "expire": {(S.RUNNING, after) for after in (S.QUEUED, S.PAUSED, S.CANCELLED, S.FAILED)},
+    # A held job that was recovered is looked at by the next sweep, whatever that is for.
+    "expire": {(S.RUNNING, after) for after in (S.QUEUED, S.PAUSED, S.CANCELLED, S.FAILED)}
+    | {(S.HELD, S.QUEUED)},
     "due": {(S.HELD, S.QUEUED)},
     "pause": {(S.QUEUED, S.PAUSED), (S.HELD, S.PAUSED)},
     # To the queue: a job with a checkpoint, of which a worker exports the best weights.

@@ -164,8 +164,15 @@ local function attempts(id) return P .. 'attempts:' .. id end
 
 local function number_of(id, field) return tonumber(get(id, field)) or 0 end
 
--- Begins one, with what the record says of it.
+-- Begins one, with what the record says of it. One that Redis saw no end of was another's.
 local function begin_attempt(id)
+  local last = redis.call('LINDEX', attempts(id), -1)
+  local before = last and cjson.decode(last) or {}
+  if before.token == number_of(id, 'token') then redis.call('RPOP', attempts(id))
+  elseif last and not before.ended then
+    before.ended, before.reason = tonumber(stamp(now())), 'lease_lost'
+    redis.call('LSET', attempts(id), -1, cjson.encode(before))
+  end
   redis.call('RPUSH', attempts(id), cjson.encode({
     token = number_of(id, 'token'), worker = get(id, 'owner'), host = get(id, 'host'),
     begun = tonumber(stamp(now())), from_iteration = number_of(id, 'saved_iteration'),

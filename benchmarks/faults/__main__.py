@@ -1,0 +1,26 @@
+"""python -m benchmarks.faults soak|aimed|takeover|overhead|all: see the README beside the results."""
+
+import argparse
+import sys
+
+from benchmarks.faults import aimed, soak
+
+PARTS = {"soak": soak, "aimed": aimed}
+
+
+def main() -> int:
+    """0 where every promise was kept."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parts = parser.add_subparsers(dest="part", required=True)
+    for name, module in PARTS.items():
+        module.add_arguments(parts.add_parser(name, help=(module.__doc__ or "").splitlines()[0]))
+    parts.add_parser("all", help="one after the other, as they are by default")
+    args = parser.parse_args()
+    if args.part != "all":
+        return 0 if PARTS[args.part].main(args) else 1
+    kept = [PARTS[name].main(parser.parse_args([name])) for name in PARTS]
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks.faults import aimed, soak
+from benchmarks.faults import aimed, overhead, soak, takeover
 
-PARTS = {"soak": soak, "aimed": aimed}
+PARTS = {"soak": soak, "aimed": aimed, "takeover": takeover, "overhead": overhead}
 
 
 def main() -> int:

@@ -1,10 +1,10 @@
 """Is a checkpoint ever taken that is torn, when the trainer is killed again and again in the midst of saves?
 
-One run saves every few iterations. When the `tmp-` folder of a save appears (three times in four) or the renamed
-checkpoint, SIGKILL follows 0 to 20 ms later, and the next start goes on from what is there. Each kill's remains
-are judged with hashlib alone, and the end is compared with an undisturbed twin. So that hundreds of starts take
-minutes, trainers are forked from a process that has imported torch already; the twin is an ordinary process, so
-equal bits also say that this makes no difference.
+One run saves every few iterations. When the `tmp-` folder of a save appears (three times in four) or the
+renamed checkpoint, SIGKILL follows 0 to 20 ms later, and the next start goes on from what is there. Each
+kill's remains are judged with hashlib alone, and the end is compared with an undisturbed twin. So that
+hundreds of starts take minutes, trainers are forked from a process that has imported torch already; the
+twin is an ordinary process, so equal bits also say that this makes no difference.
 """
 
 import argparse

@@ -124,7 +124,7 @@ class Chaos:
             try:
                 done = self.kinds[kind][0](self.world)
             except (SrqueueError, OSError) as error:  # Redis is away, or the victim has just ended
-                say(f"no {kind} now: {error}")
+                say(f"no {kind} now: {str(error).splitlines()[0]}")
                 continue
             if done is None:
                 continue
@@ -149,5 +149,5 @@ class Chaos:
                 for later in undo() or ():
                     self._plan(later)
             except (SrqueueError, OSError) as error:
-                say(f"not put right yet: {error}")
+                say(f"not put right yet: {str(error).splitlines()[0]}")
                 self._plan(Later(1.0, undo))

@@ -285,6 +285,8 @@ def paused(world: World) -> Done | None:
     world.client.pause(job)
 
     def resume() -> list[Later] | None:
+        if world.server_down:
+            return [Later(1.0, resume)]
         now = world.client.get(job)
         if now.state is JobState.PAUSED or (now.state is JobState.RUNNING and now.wish == "pause"):
             world.client.resume(job)
@@ -304,8 +306,11 @@ def priority_raised(world: World) -> Done | None:
     job = world.rng.choice(waiting)
     world.client.set_priority(job, 9)
 
-    def lower() -> None:
+    def lower() -> list[Later] | None:
+        if world.server_down:
+            return [Later(1.0, lower)]
         world.client.set_priority(job, 5)
+        return None
 
     return Done(f"job {job[-6:].lower()}", [Later(world.rng.uniform(10, 20), lower)], job)
 

@@ -236,7 +236,8 @@ def _figures(
     succeeded = sum(row["state"] == JobState.SUCCEEDED for row in rows)
     return {
         "minutes": args.minutes, "workers": args.workers, "jobs": len(rows), "seed": args.seed,
-        "lease_seconds": LEASE, "seconds_between_faults": list(args.gap), "faults": len(done["happened"]), "faults_by_kind": done["counts"],
+        "lease_seconds": LEASE, "seconds_between_faults": list(args.gap),
+        "faults": len(done["happened"]), "faults_by_kind": done["counts"],
         "disk_could_be_filled": disk.mounted,
         "chaos_seconds": done["seconds"], "seconds_until_the_last_job_ended": done["waited"],
         "completed_share": succeeded / len(rows),

@@ -1,6 +1,7 @@
 """python -m benchmarks.faults soak|aimed|takeover|overhead|all: see the README beside the results."""
 
 import argparse
+import signal
 import sys
 
 from benchmarks.faults import aimed, overhead, soak, takeover
@@ -16,6 +17,7 @@ def main() -> int:
         module.add_arguments(parts.add_parser(name, help=(module.__doc__ or "").splitlines()[0]))
     parts.add_parser("all", help="one after the other, as they are by default")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     if args.part != "all":
         return 0 if PARTS[args.part].main(args) else 1
     kept = [PARTS[name].main(parser.parse_args([name])) for name in PARTS]

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -216,7 +217,9 @@ def main(args: argparse.Namespace) -> bool:
     keep = True
     try:
         spec = spec_of(place.registry, args.kills)
-        lives = Lives(place, RunDir(place.home / "killed").create(), spec, args.seed)
+        run = RunDir(place.home / "killed")
+        shutil.rmtree(run.path, ignore_errors=True)
+        lives = Lives(place, run.create(), spec, args.seed)
         begun = time.monotonic()
         for number in range(1, args.kills + 1):
             lives.killed()
@@ -225,6 +228,7 @@ def main(args: argparse.Namespace) -> bool:
         size = max(f.stat().st_size for f in lives.run.checkpoints.glob("*/state.safetensors"))
         lives.last()
         say("trained to its end; now the undisturbed twin")
+        shutil.rmtree(place.home / "twin", ignore_errors=True)
         twin = prepared(RunDir(place.home / "twin"), spec, locate(place.registry, spec))
         if place.trainer(twin, 1).wait() != 0:
             raise SystemExit(f"the twin failed: {_end_of(twin.attempt(1).log_file)}")

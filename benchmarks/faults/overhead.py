@@ -8,6 +8,7 @@ results/faults_takeover.json.
 
 import argparse
 import json
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -73,6 +74,7 @@ def _saved(run: RunDir, token: int) -> list[Event]:
 def saves(place: Place, name: str, work: dict, count: int) -> dict:
     """Median and largest stall and seconds of `count` saves, and the checkpoint's size."""
     spec = _spec(place, work)
+    shutil.rmtree(place.home / f"run-{len(name)}", ignore_errors=True)
     run = prepared(RunDir(place.home / f"run-{len(name)}"), spec, locate(place.registry, spec))
     process = place.trainer(run, 1)
     try:

@@ -103,7 +103,8 @@ class Place:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self.home = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="srq-faults-"))
-        self.mark = secrets.token_hex(6)
+        self.mark = self._own_mark()
+        self.end_marked()  # of a benchmark in this folder that was killed
         for name in [n for n in os.environ if n.startswith("SRQUEUE_")]:
             del os.environ[name]
         values = {
@@ -145,15 +146,25 @@ class Place:
 
     def close(self, keep: bool = False) -> None:
         """Ends what still lives; deletes the folder unless it is to be kept."""
+        self.end_marked()
+        if keep:
+            say(f"kept: {self.home}")
+        else:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def end_marked(self) -> None:
+        """Kills every process that carries the mark."""
         left = self.marked()
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=10)
-        if keep:
-            say(f"kept: {self.home}")
-        else:
-            shutil.rmtree(self.home, ignore_errors=True)
+
+    def _own_mark(self) -> str:
+        file = self.home / "mark"
+        if not file.exists():
+            file.write_text(secrets.token_hex(6))
+        return file.read_text()
 
     def _register_pictures(self) -> None:
         """Crops of photographs from scikit-image's wheel; one small one is held out."""

@@ -7,6 +7,7 @@ is compared with a twin of the same resolved spec that was trained by hand.
 import argparse
 import json
 import random
+import shutil
 import signal
 import sys
 import time
@@ -95,7 +96,10 @@ def _plan(place: Place, args: argparse.Namespace) -> dict[str, JobSpec]:
 
 
 def _chaos(place: Place, disk: SmallDisk, args: argparse.Namespace, plan: dict[str, JobSpec]) -> dict:
-    """The soak itself; what happened, as JSON values."""
+    """The soak itself, from its beginning; what happened, as JSON values."""
+    for left in (place.server.folder, *place.settings.runs_root.iterdir()):
+        shutil.rmtree(left, ignore_errors=True)
+    disk.empty()
     place.server.start()
     client = Client(place.settings)
     workers = [Worker(place, f"w{i + 1}") for i in range(args.workers)]

@@ -7,6 +7,7 @@ job.
 
 import argparse
 import random
+import shutil
 import signal
 import statistics
 import time
@@ -178,6 +179,8 @@ def main(args: argparse.Namespace) -> bool:
     now = machine()
     place, rng = Place(args.folder), random.Random(args.seed)
     try:
+        for left in (place.server.folder, place.settings.runs_root):
+            shutil.rmtree(left, ignore_errors=True)
         place.server.start()
         match = Match(place, args.interval)
         match.start()

@@ -131,6 +131,12 @@ def effective(stall: float, until_it_goes_on: float) -> dict[str, float]:
     }
 
 
+def _measured(figures: dict | None, what: str, otherwise: float) -> float:
+    """Seconds to the next iteration, the median of results/faults_takeover.json, where that has it."""
+    rows = (figures or {}).get(f"{what}_median_and_largest", {})
+    return rows["to_next_iteration_s"][0] if rows.get("rounds") else otherwise
+
+
 def main(args: argparse.Namespace) -> bool:
     """Measures, computes, and writes results/faults_overhead.json; whether saves are as cheap as promised."""
     now = machine()
@@ -144,18 +150,11 @@ def main(args: argparse.Namespace) -> bool:
     start = statistics.median(starts)
     file = RESULTS / "faults_takeover.json"
     measured = json.loads(file.read_text())["figures"] if file.exists() else None
-    # The first back-off is half to all of what is set; the doorbell comes at once or with the next sweep.
-    trainer = settings.backoff * 0.75 + settings.sweep / 2 + start
-    worker = (
-        measured["sigkill_median_and_largest"]["to_next_iteration_s"][0]
-        if measured and measured["sigkill_median_and_largest"]["rounds"]
-        else settings.lease + trainer
-    )
-    handed = (
-        measured["sigterm_median_and_largest"]["to_next_iteration_s"][0]
-        if measured and measured["sigterm_median_and_largest"]["rounds"]
-        else start
-    )
+    # Where it was not measured. The first back-off is half to all of what is set, then comes a sweep.
+    alone = settings.backoff * 0.75 + settings.sweep / 2 + start
+    worker = _measured(measured, "sigkill", settings.lease + alone)
+    trainer = _measured(measured, "trainer_sigkill", alone)
+    handed = _measured(measured, "sigterm", start)
     stall = max(row["stall_median_and_largest"][0] for row in rows.values())
     default = LoggerSpec().save_checkpoint_seconds
     planned = round(1 - stall / default - handed / HOUR, 5)

@@ -1,8 +1,8 @@
 """How long does a job stand still when its worker dies, or is shut down, and what is trained again?
 
 Two real workers with the settings as they are by default: one trains, the other waits. SIGKILL to all
-processes of the first, round after round, then SIGTERM to its main process; each time the other takes the
-job.
+processes of the first, round after round, so that the other takes the job; then to the trainer alone; then
+SIGTERM to the main process, which saves and hands the job back.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults.fleet import Worker, send
+import psutil
+
+from benchmarks.faults.fleet import Family, Worker, send
 from benchmarks.faults.place import DATASET, Place, say, until
 from benchmarks.machine import machine, write
 from srqueue.datasets import dataset_ref
@@ -34,6 +36,7 @@ HAND_BACK = 2.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--kills", type=int, default=6, help="rounds with SIGKILL, about a minute each")
+    parser.add_argument("--trainer-kills", type=int, default=4, help="the same to the trainer alone")
     parser.add_argument("--hand-backs", type=int, default=6, help="rounds with SIGTERM, some seconds each")
     parser.add_argument("--interval", type=float, default=20, help="seconds between two checkpoints")
     parser.add_argument("--seed", type=int, default=1)
@@ -113,20 +116,33 @@ def _job(place: Place, interval: float) -> Expanded:
     return expand(dataset_ref(place.registry, DATASET), preset="quick", overrides=[("benchmark", changes)])
 
 
-def killed(match: Match, rng: random.Random, interval: float) -> dict[str, float]:
+def worker_killed(match: Match, rng: random.Random, interval: float) -> dict[str, float]:
+    """SIGKILL to all of a worker's processes."""
+    return _killed(match, rng, interval, lambda family: family.all)
+
+
+def trainer_killed(match: Match, rng: random.Random, interval: float) -> dict[str, float]:
+    """SIGKILL to the trainer; its worker says so, and either one goes on."""
+    return _killed(match, rng, interval, lambda family: family.trainers)
+
+
+def _killed(
+    match: Match, rng: random.Random, interval: float, whom: Callable[[Family], list[psutil.Process]]
+) -> dict[str, float]:
     """SIGKILL at a random moment between two checkpoints."""
     token = match.token()
     until(lambda: match.saves(token), "a checkpoint", PATIENCE)
     time.sleep(rng.uniform(0, interval))
     worker, _ = match.owner()
-    family = worker.family()
+    victims = whom(worker.family())
     begun = time.time()
-    send(family.all, signal.SIGKILL)
+    send(victims, signal.SIGKILL)
     last = match.trained(token)[-1]
     claimed, trained = match.follow(token, begun)
     resumed = next(e for e in match.events(match.token()) if e.data.get("phase") == "restored")
     save = max((e for e in match.saves(token) if e.it <= resumed.it), key=lambda e: e.it)
-    worker.start()
+    if worker.ended:
+        worker.start()
     return {
         "to_claim_s": claimed, "to_next_iteration_s": trained, "claim_to_iteration_s": trained - claimed,
         "lost_iterations": last.it - resumed.it, "lost_s": max(last.t - save.t, 0.0),
@@ -184,13 +200,16 @@ def main(args: argparse.Namespace) -> bool:
         place.server.start()
         match = Match(place, args.interval)
         match.start()
-        kills = _rounds(match, killed, "SIGKILL", args.kills, rng, args.interval)
+        kills = _rounds(match, worker_killed, "SIGKILL", args.kills, rng, args.interval)
+        trainers = _rounds(
+            match, trainer_killed, "SIGKILL to the trainer", args.trainer_kills, rng, args.interval
+        )
         hand_backs = _rounds(match, shut_down, "SIGTERM", args.hand_backs, rng, args.interval)
     finally:
         place.close(keep=args.folder is not None)
     lease = place.settings.lease
     slow = [r["to_claim_s"] for r in kills if r["to_claim_s"] > lease + WITHIN]
-    lost = [r["lost_s"] for r in kills if r["lost_s"] > args.interval + 2]
+    lost = [r["lost_s"] for r in [*kills, *trainers] if r["lost_s"] > args.interval + 2]
     late = [r for r in hand_backs if r["to_claim_without_the_save_s"] > HAND_BACK or r["lost_iterations"]]
     broken = [f"claimed {s:.1f} s after SIGKILL, with a lease of {lease:g} s" for s in slow]
     broken += [f"{s:.1f} s of work lost, with {args.interval:g} s between checkpoints" for s in lost]
@@ -199,6 +218,7 @@ def main(args: argparse.Namespace) -> bool:
     figures = {
         "lease_seconds": lease, "seconds_between_checkpoints": args.interval,
         "sigkill_median_and_largest": {"rounds": len(kills), **_summed_up(kills)},
+        "trainer_sigkill_median_and_largest": {"rounds": len(trainers), **_summed_up(trainers)},
         "sigterm_median_and_largest": {"rounds": len(hand_backs), **_summed_up(hand_backs)},
         "promised": {"claim_after_sigkill_s": lease + WITHIN, "hand_back_beyond_its_save_s": HAND_BACK,
                      "lost_at_sigkill_s": args.interval},

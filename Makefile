@@ -35,6 +35,9 @@ GPU_PYTHON ?= $(BIN)/python
 DATA ?=
 gpu-check:
 	$(GPU_PYTHON) -m pytest -m gpu tests/gpu
+	$(GPU_PYTHON) -m srqueue.cli verify-resume --device cuda --all
+	$(GPU_PYTHON) -m srqueue.cli verify-resume --device cuda --arch paragonsr2_nano
+	$(GPU_PYTHON) -m benchmarks.exactness --device cuda
 	$(GPU_PYTHON) -m benchmarks.gpu
 	@if [ -n "$(DATA)" ]; then $(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
 	else echo "no DATA given: the paper's presets were not run (python -m benchmarks.paper --help)"; fi

@@ -56,6 +56,18 @@ class Settings(BaseSettings):
         le=86400,
         description="seconds of silence after which a trainer is hung; more where its iterations are slow",
     )
+    preempt: bool = Field(
+        True, description="whether a ready job of higher priority may ask a running one to give way"
+    )
+    preempt_wait: float = Field(
+        5.0, ge=0, le=86400, description="seconds a job is ready before it asks another to give way"
+    )
+    preempt_run: float = Field(
+        600.0, ge=0, le=1e6, description="seconds an attempt runs at least before it is asked to give way"
+    )
+    preempt_budget: int = Field(
+        3, ge=0, le=1000, description="times a job gives way at the most; then it runs to its end"
+    )
     flower_address: str = Field("127.0.0.1", description="address Flower listens on")
     flower_port: int = Field(5555, ge=1, le=65535, description="port Flower listens on")
     device: str = Field("auto", description="auto, cpu or cuda[:n]: what this machine's worker trains on")

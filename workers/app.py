@@ -56,7 +56,7 @@ def _start_sweeping(sender: Any, **_: Any) -> None:
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _hand_back(**_: Any) -> None:
-    draining.start()
+    draining.shutting_down()
 
 
 @signals.worker_shutdown.connect  # type: ignore[untyped-decorator]

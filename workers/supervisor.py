@@ -34,7 +34,11 @@ TICK = 0.1
 DRAIN_PATIENCE = 8.0
 """Seconds a worker that is shut down waits for a Redis that does not answer."""
 
-_REQUESTS = {"pause": StopReason.PAUSED, "cancel": StopReason.CANCELLED}
+_REQUESTS = {
+    "pause": StopReason.PAUSED,
+    "cancel": StopReason.CANCELLED,
+    "preempt": StopReason.PREEMPTED,
+}
 
 Report = Callable[[JobRecord, int, Mapping[str, Any]], None]
 

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import srqueue
 from srqueue.errors import ServiceUnreachable
@@ -15,8 +16,11 @@ from srqueue.queue.doorbell import ring_missing
 from srqueue.run.folder import read_root_id
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection
+from srqueue.store.drains import Drain
+from srqueue.store.preemption import preempt
 from srqueue.store.record import WorkerRecord
 from srqueue.store.store import Store
+from workers import draining
 from workers.devices import Device
 
 log = logging.getLogger(__name__)
@@ -25,6 +29,11 @@ _ANNOUNCED_FOR = 4  # sweeps
 _SHORTEST_ANNOUNCEMENT = 15.0  # seconds
 _BEHIND = 0.005  # seconds after a moment that is due, so that it is over for sure
 _SHORTEST_WAIT = 0.05  # seconds
+_ASKS_AFTER = 5.0  # seconds, and two sweeps, after an outage: by then every idle worker is announced again
+_TOLD = {
+    Drain.HAND_OVER: "its job is handed over with a checkpoint",
+    Drain.FINISH: "its job is finished first",
+}
 
 
 class Sweeper(threading.Thread):
@@ -48,6 +57,8 @@ class Sweeper(threading.Thread):
         self._ended = threading.Event()
         # Never rarer than a worker that is alone must be in touch: see `note` in prelude.lua.
         self._longest = min(settings.sweep, settings.lease / 4)
+        self._began: float | None = None  # Redis' time: requests from before were for another worker
+        self._ask_from = 0.0  # monotonic s
 
     def run(self) -> None:
         """Sweeps until stopped; nothing that goes wrong ends it."""
@@ -63,13 +74,21 @@ class Sweeper(threading.Thread):
                     log.warning("no sweep: %s", str(error).splitlines()[0] if str(error) else repr(error))
                     log.debug("the sweep that failed", exc_info=True)
                 answered = False
+                self._ask_from = time.monotonic() + 2 * self._settings.sweep + _ASKS_AFTER
             self._ended.wait(wait)
 
     def sweep(self) -> None:
         """Announces the worker, sweeps once, rings where nobody was woken."""
         seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
-        self._store.announce_worker(self._record, seconds)
+        if draining.asked():  # by a signal
+            self._record = replace(self._record, draining=Drain.HAND_OVER)
+        announced = self._store.announce_worker(self._record, seconds)
+        if self._began is None:
+            self._began = announced.now
+        self._obey(announced.asked_since(self._began), seconds)
         ring_missing(self._app, self._store.sweep())
+        if time.monotonic() >= self._ask_from:
+            self._preempt()
 
     def stop(self) -> None:
         """Ends the thread and takes the announcement back."""
@@ -78,6 +97,19 @@ class Sweeper(threading.Thread):
             self._store.announce_worker(self._record, 0)
         except ServiceUnreachable as error:
             log.debug("the worker is still announced: %s", error.message)
+
+    def _obey(self, how: Drain | None, seconds: float) -> None:
+        """Ends the worker as it was asked to, and says so at once: nobody counts on it any more."""
+        if how is None or self._record.draining in (how, Drain.HAND_OVER):
+            return
+        self._record = replace(self._record, draining=how)
+        self._store.announce_worker(self._record, seconds)
+        log.warning("asked to end (%s)", _TOLD[how])
+        draining.end(how)
+
+    def _preempt(self) -> None:
+        for asked in preempt(self._store.connection, self._settings):
+            log.info("job %s is to give way to %s", asked.victim_id, asked.job_id)
 
 
 def _root_id(settings: Settings) -> str | None:

@@ -9,11 +9,11 @@ import socket
 from contextlib import closing
 from typing import Any
 
-from srqueue.errors import ServiceUnreachable
+from srqueue.errors import ServiceUnreachable, UsageError
 from srqueue.queue.doorbell import bell_of, ring
 from srqueue.queue.routing import TASK_RUN_JOB
 from srqueue.run.folder import read_root_id
-from srqueue.run.reasons import CONSEQUENCES, JobState
+from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 from workers import draining
@@ -36,7 +36,7 @@ def run_job(task: Any, hint: str) -> str:
     `hint` is the job that the bell was rung for; another may be better by now, or it may run already.
     """
     with draining.on_sigterm():
-        if draining.asked():
+        if draining.asked() or draining.finishing():
             return "this worker is ending"
         store = Store.connect(settings())
         report = FlowerReport(app, task.request.hostname, task.request.id)
@@ -72,5 +72,17 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     )
     record = supervisor.run()
     if record is not None and record.state is JobState.QUEUED and record.not_before is None:
+        if record.reason is StopReason.PREEMPTED:
+            _ring_for_the_better(store, record)
         ring(app, bell_of(record))  # handed back: another worker goes on at once
     return record
+
+
+def _ring_for_the_better(store: Store, record: JobRecord) -> None:
+    """Wakes a worker for the job that `record` gave way to, where that still waits."""
+    try:
+        better = store.get(record.preempted_by or "")
+    except (UsageError, ServiceUnreachable):
+        return
+    if better.state is JobState.QUEUED:
+        ring(app, bell_of(better))

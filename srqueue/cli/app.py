@@ -12,6 +12,7 @@ from srqueue.cli import (
     dataset,
     demo,
     doctor,
+    drain,
     explain,
     export,
     extend,
@@ -78,6 +79,7 @@ app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("up", rich_help_panel=MACHINE)(stack.up)
 app.command("down", rich_help_panel=MACHINE)(stack.down)
 app.command("status", rich_help_panel=MACHINE)(stack.status)
+app.command("drain", rich_help_panel=MACHINE)(drain.drain)
 app.command("server", rich_help_panel=MACHINE)(server.server)
 app.command("worker", rich_help_panel=MACHINE, context_settings=_PASS_ON)(worker.worker)
 app.command("flower", rich_help_panel=MACHINE, context_settings=_PASS_ON)(flower.flower)

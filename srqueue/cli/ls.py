@@ -54,11 +54,12 @@ def ls(
 
 
 def _row(record: JobRecord) -> list[str]:
-    from srqueue.cli.output import ago, duration, number
+    from srqueue.cli.output import ago, duration, number, wish_text
 
     done = f"{record.iteration}/{record.total_iter}"
     running = record.state == "running"
-    state = f"{record.state} ({record.wish} asked)" if record.wish else str(record.state)
+    wish = wish_text(record)
+    state = f"{record.state} ({wish})" if wish else str(record.state)
     psnr = number({**record.progress, **_best(record)}, "best_psnr", unit=" dB")
     eta = duration(record.progress.get("eta_s")) if running else "-"
     return [

@@ -37,6 +37,13 @@ def first_line(message: str) -> str:
     return next(iter(message.splitlines()), "").removesuffix(":").removesuffix("; its last lines")
 
 
+def wish_text(record: JobRecord) -> str | None:
+    """What a job is asked for and has not done yet: `pause asked`, `yields to cc0 1a2b3c (priority 9)`."""
+    if record.wish == "preempt":
+        return f"yields to {record.yields_to or 'a job of higher priority'}"
+    return f"{record.wish} asked" if record.wish else None
+
+
 def job_summary(record: JobRecord) -> dict[str, Any]:
     """A job for a listing: the record without its spec."""
     return {key: value for key, value in job_dict(record).items() if key not in ("spec", "origins")}

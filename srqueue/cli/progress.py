@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from srqueue.cli.output import duration
+from srqueue.cli.output import duration, wish_text
 
 if TYPE_CHECKING:
     from srqueue.run.events import Event
@@ -27,6 +27,7 @@ class Progress:
     """The newest values of one training. PSNR in dB, speed in iterations a second, `eta_s` in seconds."""
 
     state: str = "queued"
+    wish: str | None = None
     phase: str | None = None
     iteration: int = 0
     total: int = 0
@@ -36,6 +37,7 @@ class Progress:
     def see_record(self, record: JobRecord) -> None:
         """Takes over what the job's record says."""
         self.state = record.state.value
+        self.wish = wish_text(record)
         self.total = record.total_iter
         self.iteration = max(self.iteration, record.iteration)
         for key, value in record.progress.items():
@@ -83,8 +85,10 @@ class Progress:
         return "   ".join(parts)
 
     def doing(self) -> str:
-        """One word for what happens now."""
-        return (self.phase or "starting") if self.state == "running" else self.state
+        """One word for what happens now; more where something is asked of the job."""
+        if self.state != "running":
+            return self.state
+        return self.wish or self.phase or "starting"
 
 
 def news(event: Event) -> str | None:

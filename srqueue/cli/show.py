@@ -57,13 +57,15 @@ def _lease(left: float | None) -> str | None:
 
 
 def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tuple[str, str]]:
-    from srqueue.cli.output import ago, duration, number
+    from srqueue.cli.output import ago, duration, number, wish_text
+    from srqueue.counting import counted
 
+    wish = wish_text(record)
     values = {**record.progress, **record.metrics}
     lines: list[tuple[str, Any]] = [
         ("id", record.id),
         ("name", record.name),
-        ("state", f"{record.state}, {record.wish} asked for" if record.wish else record.state),
+        ("state", f"{record.state}, {wish}" if wish else record.state),
         ("why", record.message or None),
         ("waits", waits),
         ("next try", f"in {duration(record.not_before - _now())}" if record.not_before else None),
@@ -77,6 +79,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("runs on", f"{record.host or '?'} ({record.owner})" if record.owner else None),
         ("lease", lease),
         ("attempts", _attempts(record)),
+        ("gave way", counted(record.preemptions, "time") if record.preemptions else None),
         ("checkpoint", f"number {record.seq}" if record.seq is not None else None),
         ("created", ago(record.created)),
         ("started", ago(record.started) if record.started else None),

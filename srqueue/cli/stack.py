@@ -81,6 +81,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 _STATES = {
     "running": "running",
+    "draining": "running (it takes no more jobs, and ends)",
     "stopped": "stopped",
     "stale": "stopped (it crashed, or the machine was restarted)",
     "elsewhere": "running (not started by srqueue up)",

@@ -135,7 +135,8 @@ def _running(facts: Facts, told: Explanation) -> None:
     if facts.now - job.updated > QUIET:
         told.why.append(f"nothing was heard of it for {_span(facts.now - job.updated)}")
     if job.wish:
-        told.why.append(f"it was asked to {job.wish}, and does so at its next iteration")
+        asked = f"give way to {job.yields_to}" if job.wish == "preempt" else job.wish
+        told.why.append(f"it was asked to {asked}, and does so at its next iteration")
     told.next = "nothing need be done; watch it: srqueue watch " + job.short_id
 
 

@@ -10,8 +10,8 @@ from srqueue.store.record import JobRecord, WorkerRecord
 
 
 def able(record: JobRecord, workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
-    """The workers that may claim the job: of its device class, and where its run folder is."""
-    serving = [w for w in workers if record.device_class in w.classes]
+    """The workers that may claim the job: of its device class, where its run folder is, and not ending."""
+    serving = [w for w in workers if record.device_class in w.classes and w.draining is None]
     if record.root_id is None:
         return serving
     return [w for w in serving if w.root_id == record.root_id]
@@ -26,6 +26,11 @@ def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, 
         return None
     if not workers:
         return "no worker is up; start one: srqueue up"
+    ending = [w for w in workers if w.draining is not None]
+    workers = [w for w in workers if w.draining is None]
+    if not workers:
+        names = ", ".join(w.name for w in ending)
+        return f"every worker that is up takes no more jobs and ends ({names}); start one: srqueue up"
     if not any(record.device_class in w.classes for w in workers):
         served = ", ".join(sorted({c for w in workers for c in w.classes}))
         return f"no worker that is up serves {record.device_class} (only {served})"

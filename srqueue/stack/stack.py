@@ -34,7 +34,11 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One service. `state`: running, stopped, stale (left over from a crash), or elsewhere (not ours)."""
+    """One service.
+
+    `state`: running, draining (a worker that ends), stopped, stale (left over from a crash), or
+    elsewhere (not ours).
+    """
 
     name: str
     state: str
@@ -115,7 +119,8 @@ class Stack:
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 address = file.read().get("address") or address
-                return ServiceStatus(name, "running", process.pid, process.create_time(), address, str(log))
+                state = "draining" if name == "worker" and self._drains(process.pid) else "running"
+                return ServiceStatus(name, state, process.pid, process.create_time(), address, str(log))
         if self._runs_elsewhere(name):
             address = commands.flower_url(self.settings) if name == "flower" else address
             return ServiceStatus(name, "elsewhere", None, None, address, None)
@@ -137,6 +142,13 @@ class Stack:
         # One that was killed stays announced for a while.
         return self._answers() and any(
             worker.host == host and lives(worker.pid, worker.since)
+            for worker in Store.connect(self.settings).workers()
+        )
+
+    def _drains(self, pid: int) -> bool:
+        host = socket.gethostname()
+        return self._answers() and any(
+            worker.draining and (worker.host, worker.pid) == (host, pid)
             for worker in Store.connect(self.settings).workers()
         )
 

@@ -27,6 +27,7 @@ def consequence(reason: StopReason, message: str, backoff: float) -> str:
             "counts": row.counts_as_failure,
             "reason": reason,
             "message": message or row.text,
+            "text": row.text,
             "wishes": {w: _wished(r) for w, r in _WISHES.items()},
             "withdrawn": {
                 "state": CONSEQUENCES[StopReason.PAUSED].next_state,

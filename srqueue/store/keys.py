@@ -16,6 +16,7 @@
 <prefix>:seen                         string   when a worker was last in touch with Redis
 <prefix>:workers                      zset     worker names by the time their announcement ends
 <prefix>:worker:<name>                hash     the announcement
+<prefix>:drain:<name>                 hash     the request to that worker to end: when, how
 <prefix>:celery:*                              the broker's own keys
 
 Times are UTC seconds of the Redis server. The scripts in `lua/` build the same names from the prefix.

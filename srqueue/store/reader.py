@@ -119,6 +119,7 @@ class Reader:
                     name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
                     version=raw["version"], since=float(raw["since"]),
                     classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
+                    draining=raw.get("draining") or None,
                 )
                 for raw in pipeline.execute() if raw
             )  # fmt: skip

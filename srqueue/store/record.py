@@ -46,7 +46,7 @@ class JobRecord:
     owner: str | None = None  # worker that runs it
     host: str | None = None
     claimed: float | None = None  # when the newest attempt was claimed
-    wish: str | None = None  # pause or cancel, not yet fulfilled; on a queued job: cancel
+    wish: str | None = None  # pause, cancel or preempt, not yet fulfilled; on a queued job: cancel
     seq: int | None = None  # newest published checkpoint
     iteration: int = 0  # of a job that does not run: what a checkpoint holds
     total_iter: int = 0
@@ -59,6 +59,9 @@ class JobRecord:
     run_dir: str | None = None  # absolute path on the host, once there is one
     not_before: float | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
+    preemptions: int = 0  # times it gave way to a job of higher priority
+    yields_to: str | None = None  # with the wish preempt: name, short id and priority of that job
+    preempted_by: str | None = None  # id of the job that it gives way to, or gave way to last
 
     @property
     def short_id(self) -> str:
@@ -88,7 +91,9 @@ def _written(value: Any) -> str:
 
 _READ: dict[str, Any] = {
     **dict.fromkeys(("created", "updated", "started", "claimed", "finished", "not_before"), _number),
-    **dict.fromkeys(("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures"), int),
+    **dict.fromkeys(
+        ("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures", "preemptions"), int
+    ),
     **dict.fromkeys(("spec", "origins", "progress", "metrics"), json.loads),
     "state": JobState,
     "reason": StopReason,
@@ -125,6 +130,7 @@ class WorkerRecord:
     version: str
     since: float  # UTC s
     root_id: str | None = None  # of its runs root
+    draining: str | None = None  # hand_over or finish: it takes no more jobs
 
 
 _NEXT = {

@@ -13,6 +13,7 @@ from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection, compact
 from srqueue.store.consequences import EXPORTS_FIRST, consequence
+from srqueue.store.drains import DRAIN_SECONDS, Announced, Drain
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
     DEVICE_CLASSES,
@@ -225,14 +226,19 @@ class Store(Reader):
         answer = self._run("defer", job_id, token, newest, self._lease, _DEFERRED)
         return bool(self._held(job_id, answer)[0] == "ok")
 
-    def announce_worker(self, worker: WorkerRecord, seconds: float) -> None:
-        """Says that a worker is there, for `seconds`."""
+    def announce_worker(self, worker: WorkerRecord, seconds: float) -> Announced:
+        """Says that a worker is there, for `seconds`; returns what is asked of it."""
         fields = {
             "host": worker.host, "pid": worker.pid, "classes": ",".join(worker.classes),
             "device": worker.device, "version": worker.version, "since": worker.since,
-            "root_id": worker.root_id or "",
+            "root_id": worker.root_id or "", "draining": worker.draining or "",
         }  # fmt: skip
-        self._run("announce", worker.name, seconds, *[part for pair in fields.items() for part in pair])
+        flat = [part for pair in fields.items() for part in pair]
+        return Announced.from_answer(self._run("announce", worker.name, seconds, *flat))
+
+    def drain(self, worker: str, how: Drain) -> None:
+        """Asks a worker, by name, to end."""
+        self._run("drain", worker, how, DRAIN_SECONDS)
 
     def _answer(self, job_id: str, verb: str, answer: list[Any]) -> JobRecord:
         record = self.get(job_id)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from safetensors.numpy import load_file
 
+from srqueue.datasets import Registry, locate
 from srqueue.run.folder import RunDir
 from srqueue.run.listing import Listing, Picture, identity_of
 from srqueue.run.outcome import Outcome
@@ -149,3 +151,38 @@ class Typed:
 def typed():
     """Makes a command line with a home of its own: typed(folder)."""
     return Typed
+
+
+def left_by(run, total):
+    """What a completed run left, bit by bit: the exported model, and the state of its last checkpoint."""
+    outcome = Outcome.read(run.attempts()[-1].outcome_file)
+    assert outcome is not None and (outcome.reason, outcome.iteration) == (StopReason.COMPLETED, total)
+    newest = run.checkpoints / str(run.checkpoint_names()[-1])
+    files = {"model": run.path / str(outcome.export), "state": newest / "state.safetensors"}
+    return {f"{part}/{k}": v.tobytes() for part, file in files.items() for k, v in load_file(file).items()}
+
+
+@pytest.fixture(name="left_by", scope="session")
+def _left_by():
+    return left_by
+
+
+_twins = {}
+
+
+@pytest.fixture
+def twin(tmp_path):
+    """What the undisturbed twin of a spec leaves: trained once a session, by hand, without a queue."""
+
+    def train(settings, spec):
+        name = spec.model_dump_json()
+        if name not in _twins:
+            run = RunDir(tmp_path / "by-hand").create()
+            run.spec_file.write_text(name)
+            listings = locate(Registry(settings), spec)
+            run.write_attempt(1, None, listings=listings, device="cpu", threads=1, host="h", supervisor_pid=0)
+            subprocess.run([sys.executable, "-m", "workers.trainer", run.path, "--token", "1"], check=True)
+            _twins[name] = left_by(run, spec.train.total_iter)
+        return _twins[name]
+
+    return train

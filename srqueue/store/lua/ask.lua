@@ -1,4 +1,5 @@
--- ask: pause or cancel. A running job gets the wish, which its worker reads at the next renewal. A job that
+-- ask: pause or cancel. A running job gets the wish, which its worker reads at the next renewal; it stands
+-- above one to give way. A job that
 -- has a checkpoint is cancelled by a worker, which exports its best weights; asked again, and where nothing
 -- was ever saved, it is cancelled at once. Others change at once.
 -- writes  job:<id>  state:*  ready:*  delayed  bells
@@ -9,7 +10,7 @@ local state, before = get(id, 'state'), get(id, 'wish')
 if state == '' then return {'gone'} end
 if wish == 'pause' and before == 'cancel' then return {'refused', state} end
 if state == 'running' then
-  set(id, 'wish', wish, 'updated', stamp(now()))
+  set(id, 'wish', wish, 'updated', stamp(now()), 'yields_to', '', 'preempted_by', '')
 elseif state == 'queued' or state == 'held' or (state == 'paused' and final) then
   if wish == 'cancel' and before ~= 'cancel' and get(id, 'seq') ~= '' then
     set(id, 'reason', '')

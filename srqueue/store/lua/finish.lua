@@ -17,6 +17,11 @@ if ARGV[5] ~= '' and tonumber(ARGV[5]) > (tonumber(get(id, 'seq')) or -1) then
   set_published(id, token, ARGV[5], ARGV[4])
 end
 if ARGV[6] ~= '' then set(id, 'metrics', ARGV[6]) end
+local gives_way = c.reason == 'preempted' and get(id, 'yields_to') ~= ''
+if gives_way then
+  c.message = 'gave way to ' .. get(id, 'yields_to') .. (c.message == c.text and '' or '; ' .. c.message)
+end
 end_attempt(id, c)
+if get(id, 'reason') == 'preempted' then redis.call('HINCRBY', job(id), 'preemptions', 1) end
 set(id, 'ended', token)
 return {'ok', redis.call('HGETALL', job(id))}

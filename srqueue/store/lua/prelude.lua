@@ -70,11 +70,24 @@ local function ready_score(id)
   return string.format('%.0f', rank * 2 ^ 42 + math.floor(tonumber(get(id, 'created')) * 1000))
 end
 
+-- Takes back that `id` is to give way, where the job that asked for it is ready no more, or no longer better.
+local function give_way_only_for_better(id)
+  if get(id, 'wish') ~= 'preempt' then return end
+  local asker = get(id, 'preempted_by')
+  local waits = redis.call('ZSCORE', ready_key(asker), asker) and get(asker, 'wish') == ''
+  if waits and tonumber(get(asker, 'priority')) > tonumber(get(id, 'priority')) then return end
+  set(id, 'wish', '', 'yields_to', '', 'preempted_by', '')
+end
+
 local function unqueue(id)
   redis.call('ZREM', ready_key(id), id)
   redis.call('ZREM', P .. 'delayed', id)
   redis.call('ZREM', P .. 'bells', id)
   set(id, 'not_before', '')
+  if get(id, 'asked') ~= '' then
+    give_way_only_for_better(string.match(get(id, 'asked'), '^%S+'))
+    set(id, 'asked', '')
+  end
 end
 
 local function move(id, state)
@@ -212,7 +225,7 @@ local function close_attempt(id, reached, reason, message, counted)
 end
 
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
--- counts, reason, message; wishes and withdrawn; limit and no_progress; exporting and unexported; backoff,
+-- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and no_progress; exporting and unexported; backoff,
 -- longest, jitter, later.
 local function end_attempt(id, c)
   local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
@@ -247,6 +260,7 @@ local function end_attempt(id, c)
   end
   redis.call('ZREM', P .. 'leases', id)
   set(id, 'failures', failures, 'reason', reason, 'message', message, 'wish', '', 'owner', '', 'reaped', '')
+  set(id, 'yields_to', '')
   if exporting then export_first(id, c.exporting)
   elseif requeue == 'front' then make_ready(id, '1')
   elseif requeue == 'backoff' then

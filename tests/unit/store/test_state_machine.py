@@ -27,7 +27,8 @@ from srqueue.run.folder import CheckpointName
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue, StopReason
 from srqueue.store.consequences import LONGEST_BACKOFF
-from srqueue.store.record import LeaseLost, RecordGone
+from srqueue.store.preemption import preempt
+from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
 
 S = JobState
@@ -55,6 +56,7 @@ LEGAL = {
     "tell": {(before, S.RUNNING) for before in (None, *S)},  # an owner that knows more than Redis
     "recover": {(None, after) for after in S},
     "jump": {(S.HELD, S.QUEUED)},
+    "preempt": set(),  # by asking alone
 }
 LEASE = 3600
 CLASSES = {"cpu": ("cpu", "any"), "gpu": ("cuda", "any", "cpu")}
@@ -72,6 +74,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.redis = store.connection.redis
         self.raw = raw
         self.redis.flushall()
+        self.eager = store.connection.settings.model_copy(update={"preempt_wait": 0, "preempt_run": 0})
         self.seen = {}  # id -> (state, token) at the last look
         self.verb = "create"
         self.noted = {}  # all of Redis as it once was
@@ -129,11 +132,24 @@ class StoreMachine(RuleBasedStateMachine):
                 saved = redis.hget(keys.job(record.id), "saved_iteration")
                 assert record.iteration == int(saved or 0)
 
+        givers = [r for r in records.values() if r.wish == "preempt"]
+        assert len({r.preempted_by for r in givers}) == len(givers)
+        for record in givers:
+            assert record.preempted_by in ready
+            assert records[record.preempted_by].priority > record.priority
+
     # What users do.
 
     @initialize()
     def begin(self):
         self.verb = "create"
+        for kind, classes in CLASSES.items():
+            for root in ("r1", "r2"):
+                worker = WorkerRecord(
+                    name=f"w-{kind}-{root}", host="host", pid=1, classes=classes, device="", version="",
+                    since=0, root_id=root,
+                )  # fmt: skip
+                self.store.announce_worker(worker, 3600)
 
     @rule(
         target=jobs,
@@ -182,7 +198,7 @@ class StoreMachine(RuleBasedStateMachine):
     def claim(self, kind, root):
         self.verb = "claim"
         expected = self.best(CLASSES[kind], root)
-        claim = self.store.claim(f"w-{kind}", "host", CLASSES[kind], 60, {root: f"/{root}"})
+        claim = self.store.claim(f"w-{kind}-{root}:7", "host", CLASSES[kind], 60, {root: f"/{root}"})
         assert (claim.record.id if claim else None) == expected
         if claim is None:
             return multiple()
@@ -365,6 +381,17 @@ class StoreMachine(RuleBasedStateMachine):
         for name, longest in (("leases", LEASE), ("delayed", LONGEST_BACKOFF), ("bells", 30)):
             ahead = self.redis.zrange(root + name, -1, -1, withscores=True)
             assert all(score <= most + longest for _, score in ahead), name
+
+    @rule()
+    def preempt(self):
+        self.verb = "preempt"
+        before = self.records()
+        for job in before:  # no worker is idle for so long
+            self.redis.hincrbyfloat(self.store.keys.job(job), "updated", -1000)
+        asks = preempt(self.store.connection, self.eager)
+        for ask in asks:
+            assert before[ask.victim_id].state is S.RUNNING and before[ask.victim_id].wish is None
+            assert before[ask.job_id].priority > before[ask.victim_id].priority
 
     @rule(job=jobs)
     def lease_runs_out(self, job):

@@ -49,7 +49,6 @@ set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'claimed', stamp(at),
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)
-set(best, 'claimed', stamp(at))
 hold(best, lease)
 begin_attempt(best)
 return granted(best)

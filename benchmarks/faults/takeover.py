@@ -160,11 +160,10 @@ def shut_down(match: Match, rng: random.Random, interval: float) -> dict[str, fl
     save = float(match.saves(token)[-1].data["seconds"])
     resumed = next(e for e in match.events(match.token()) if e.data.get("phase") == "restored")
     until(lambda: worker.ended, "the worker ends", PATIENCE)
-    ended = time.time() - begun
     worker.start()
     return {
         "to_claim_s": claimed, "save_s": save, "to_claim_without_the_save_s": claimed - save,
-        "to_next_iteration_s": trained, "worker_ended_s": ended,
+        "to_next_iteration_s": trained, 
         "lost_iterations": match.trained(token)[-1].it - resumed.it,
     }  # fmt: skip
 

@@ -87,12 +87,17 @@ def _plan(place: Place, args: argparse.Namespace) -> dict[str, JobSpec]:
         names = list(RECIPES)[: args.jobs]
         seconds = args.minutes * 60 * CORES * SHARE / len(names)
         say(f"measuring the pace of {len(names)} jobs, each to take {seconds:.0f} CPU s")
-        each = cpu_seconds_each(place, {n: spec_of(place.registry, n, 20_000) for n in names})
+        each = cpu_seconds_each(place, {n: _probe(spec_of(place.registry, n, 20_000)) for n in names})
         totals = {n: max(80, round(seconds / each[n] / 8) * 8) for n in names}
         kept = {n: spec_of(place.registry, n, totals[n], args.seed + i).model_dump(mode="json")
                 for i, n in enumerate(names)}  # fmt: skip
         file.write_text(json.dumps(kept))
     return {name: JobSpec.model_validate(raw) for name, raw in kept.items()}
+
+
+def _probe(spec: JobSpec) -> JobSpec:
+    """The spec with many reports, from which its pace is soon known."""
+    return spec.model_copy(update={"logger": spec.logger.model_copy(update={"print_freq": 10})})
 
 
 def _chaos(place: Place, disk: SmallDisk, args: argparse.Namespace, plan: dict[str, JobSpec]) -> dict:

@@ -163,7 +163,7 @@ def shut_down(match: Match, rng: random.Random, interval: float) -> dict[str, fl
     worker.start()
     return {
         "to_claim_s": claimed, "save_s": save, "to_claim_without_the_save_s": claimed - save,
-        "to_next_iteration_s": trained, 
+        "to_next_iteration_s": trained,
         "lost_iterations": match.trained(token)[-1].it - resumed.it,
     }  # fmt: skip
 

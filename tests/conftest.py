@@ -234,26 +234,30 @@ class Worker:
         return self.log.read_text(errors="replace")
 
 
+# The name of its machine is all by which a worker tells another's processes from its own.
+ELSEWHERE = """
+import socket, sys
+socket.gethostname = lambda: "{host}"
+from celery.__main__ import main
+sys.exit(main())
+"""
+
+
 @pytest.fixture
 def start_worker(tmp_path):
     """Starts real Celery workers with this test's environment; ends them and their children."""
     started: list[tuple[Worker, list[psutil.Process]]] = []
 
-    def start(name: str = "w1") -> Worker:
+    def start(name: str = "w1", host: str | None = None, **variables: str) -> Worker:
+        """`host`: as if it were another machine's; `variables`: SRQUEUE_<NAME> of this worker alone."""
         log = tmp_path / f"{name}.log"
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-        argv = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "--pool", "prefork"]
-        argv += [
-            "--concurrency",
-            "1",
-            "--without-gossip",
-            "--without-mingle",
-            "-n",
-            f"{name}@here",
-            "-l",
-            "INFO",
-        ]
+        environment |= {f"SRQUEUE_{key}": value for key, value in variables.items()}
+        program = ["-m", "celery"] if host is None else ["-c", ELSEWHERE.format(host=host)]
+        argv = [sys.executable, *program, "-A", "workers.app", "worker", "--pool", "prefork"]
+        argv += ["--concurrency", "1", "--without-gossip", "--without-mingle", "-n", f"{name}@here"]
+        argv += ["-l", "INFO"]
         with log.open("wb") as file:
             process = subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=file, stderr=file)
         worker = Worker(name, process, log)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from functools import cache
+from types import FrameType
 from typing import Any
 
 from celery import signals
@@ -55,8 +57,18 @@ def _start_sweeping(sender: Any, **_: Any) -> None:
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
-def _hand_back(**_: Any) -> None:
-    draining.shutting_down()
+def _hand_back(how: str, **_: Any) -> None:
+    draining.shutting_down(at_once=how == "Cold")
+    # Celery's own handler of a second Ctrl-C waits for the broker within the first one's shutdown, for ever.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, _asked_again)
+
+
+def _asked_again(number: int, _frame: FrameType | None) -> None:
+    """A finishing worker now hands over; one that does ends at once; the next signal ends it as it stands."""
+    draining.start(at_once=draining.asked())
+    if draining.at_once():
+        signal.signal(number, signal.SIG_DFL)
 
 
 @signals.worker_shutdown.connect  # type: ignore[untyped-decorator]

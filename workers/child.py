@@ -128,6 +128,12 @@ class Trainer:
         """Whether the kernel has ended a process for lack of memory since this one was started."""
         return oom_kills() > self._oom_kills
 
+    def force(self) -> None:
+        """Ends the whole group without a checkpoint, for the reason that it was asked to stop for."""
+        if self._process.poll() is None:
+            self.forced = True
+            self._signal_group(signal.SIGKILL)
+
     def kill(self) -> None:
         """Ends the whole group at once and waits for it."""
         if self._process.poll() is None:

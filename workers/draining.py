@@ -15,17 +15,26 @@ from srqueue.store.drains import Drain
 # main process hang in its signal handler.
 _shared = mmap.mmap(-1, 2)
 _HAND_OVER, _FINISH = 0, 1  # bytes
+_SAVING, _AT_ONCE = 1, 2  # of _HAND_OVER
 _ASKED, _UNDER_WAY = 1, 2  # of _FINISH: the main process has still to hear its signal, or has heard it
 
 
-def start() -> None:
-    """Said by the main process when it is asked to end; the forked child sees it."""
-    _shared[_HAND_OVER] = 1
+def start(at_once: bool = False) -> None:
+    """Said by the main process when it is asked to end; the forked child sees it.
+
+    `at_once`: nothing more is saved; said by a second Ctrl-C, or SIGQUIT.
+    """
+    _shared[_HAND_OVER] = max(_shared[_HAND_OVER], _AT_ONCE if at_once else _SAVING)
 
 
 def asked() -> bool:
     """Whether this worker is ending, and its job is to be handed over."""
-    return _shared[_HAND_OVER] == 1
+    return _shared[_HAND_OVER] != 0
+
+
+def at_once() -> bool:
+    """Whether it is to end without a last checkpoint."""
+    return _shared[_HAND_OVER] == _AT_ONCE
 
 
 def finishing() -> bool:
@@ -45,12 +54,12 @@ def end(how: Drain) -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
-def shutting_down() -> None:
+def shutting_down(at_once: bool = False) -> None:
     """The main process was told to end: it hands the job over, unless it was `end` that told it to finish."""
-    if _shared[_FINISH] == _ASKED:
+    if _shared[_FINISH] == _ASKED and not at_once:
         _shared[_FINISH] = _UNDER_WAY
     else:
-        start()
+        start(at_once)
 
 
 @contextmanager

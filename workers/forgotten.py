@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +64,11 @@ def _end(process: dict[str, Any]) -> None:
         found = psutil.Process(int(process["pid"]))
         if abs(found.create_time() - float(process["create_time"])) < 1.0:
             os.killpg(found.pid, signal.SIGKILL)
-            found.wait(timeout=ENDS_WITHIN)
+            _wait_for(found)
+
+
+def _wait_for(process: psutil.Process) -> None:
+    """Until it is gone; as a zombie it is, and stays one where its parent is frozen."""
+    until = time.monotonic() + ENDS_WITHIN
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+        time.sleep(0.02)

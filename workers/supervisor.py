@@ -52,11 +52,13 @@ class Link:
 
 
 class Supervisor:
-    """Supervises one claim. `draining` says whether the worker is to end; `report` shows progress."""
+    """Supervises one claim. `draining` says whether the worker is to end, `at_once` whether without a last
+    checkpoint; `report` shows progress."""
 
     def __init__(
         self, store: Store, settings: Settings, claim: Claim, *,
         host: str, device: Device, draining: Callable[[], bool], report: Report,
+        at_once: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._store = store
         self._settings = settings
@@ -66,6 +68,7 @@ class Supervisor:
         self._host = host
         self._device = device
         self._draining = draining
+        self._at_once = at_once
         self._report = report
         self._link = Link()
 
@@ -115,6 +118,8 @@ class Supervisor:
                 trainer.end_hung(watchdog.silent)
             if self._draining():
                 trainer.request_stop(StopReason.DRAINED)
+            if self._at_once():
+                trainer.force()
             if trainer.stop is not StopReason.LEASE_LOST:
                 self._exchange(trainer, relay, run)
             time.sleep(TICK)

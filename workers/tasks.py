@@ -68,8 +68,9 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     if claim is None:
         return None
     supervisor = Supervisor(
-        store, known, claim, host=host, device=device, draining=draining.asked, report=report.send
-    )
+        store, known, claim, host=host, device=device, report=report.send,
+        draining=draining.asked, at_once=draining.at_once,
+    )  # fmt: skip
     record = supervisor.run()
     if record is not None and record.state is JobState.QUEUED and record.not_before is None:
         if record.reason is StopReason.PREEMPTED:

@@ -16,6 +16,7 @@ from srqueue.run.reasons import JobState, StopReason
 pytest.register_assert_rewrite("tests.faults.by_hand", "tests.faults.queued")
 
 from tests.faults import by_hand, queued  # noqa: E402
+from tests.faults.proxy import Proxy  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -141,3 +142,11 @@ def small_disk(tmp_path):
         pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def proxy(valkey):
+    """Stands between a worker that is given its URL and the session's server."""
+    proxy = Proxy(valkey.socket)
+    yield proxy
+    proxy.close()

@@ -1,6 +1,7 @@
 """Jobs that went through the queue to real workers."""
 
 import contextlib
+import fcntl
 from pathlib import Path
 
 import psutil
@@ -62,3 +63,63 @@ def assert_stream_is_whole(client, done):
     told = {(e.token, e.n) for e in client.events(done.id)}
     written = {(e.token, e.n) for e in run_of(done).events()}
     assert written <= told
+
+
+def assert_exact(client, done, undisturbed_job):
+    """The job has ended with the bits of an undisturbed one, and nothing of it is left over."""
+    assert (done.state, done.reason, done.iteration) == (JobState.SUCCEEDED, StopReason.COMPLETED, TOTAL)
+    assert tensors(run_of(done)) == undisturbed_job
+    assert_nothing_left(client, done)
+
+
+def assert_nothing_left(client, job):
+    """No process, no lease, no lock, no half-written file."""
+    run = run_of(job)
+    assert trainers(run) == []
+    assert client.store.connection.redis.zcard(f"{client.settings.prefix}:leases") == 0
+    with run.lock_file.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert list(run.path.rglob("*tmp*")) == []
+    assert not run.reserve_file.exists()
+
+
+def trainers(run):
+    """Process ids of all trainers that work in a run folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            argv = process.cmdline()
+            if str(run.path) in argv and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
+def gone(process):
+    """Whether a process has ended, waited for or not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Published:
+    """The checkpoints a job's record has shown: what is published only grows."""
+
+    def __init__(self, client, job):
+        self._redis, self._key, self.seen = (
+            client.store.connection.redis,
+            client.store.connection.keys.job(job.id),
+            [],
+        )
+
+    def look(self):
+        """The newest (token, seq); True, so that it may stand in a condition."""
+        fields = self._redis.hmget(self._key, "seq_token", "seq")
+        if None not in fields:
+            self.seen.append(tuple(int(f) for f in fields))
+        return True
+
+    def assert_grown(self):
+        """It never fell, and the newest is of the last attempt."""
+        self.look()
+        assert self.seen == sorted(self.seen)

@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             # Only now: torch reads the thread count when it is first imported.
             from workers.trainer.attempt import run_attempt
 
+            stop.listen_to_successors(run, attempt.token)
             return run_attempt(run, attempt, stop)
     except SrqueueError as error:
         print(f"error: {error}", file=sys.stderr)

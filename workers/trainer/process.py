@@ -21,7 +21,7 @@ ORPHANED = 70
 """Exit status of a trainer whose supervisor died."""
 
 _PR_SET_PDEATHSIG = 1
-_LOCK_WAIT = 10.0
+_LOCK_WAIT = 30.0
 
 
 def set_threads(run: RunDir, attempt: AttemptDir) -> int:

@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 
+from srqueue.run.folder import RunDir
 from srqueue.run.reasons import StopReason
 from workers.trainer.process import ORPHANED
 
@@ -20,6 +22,10 @@ REQUESTS = (
     StopReason.LEASE_LOST,
 )
 """What a trainer may be asked to stop for."""
+
+
+_LOOK = 2.0
+"""Seconds between two looks for a later attempt."""
 
 
 class StopRequest:
@@ -46,6 +52,16 @@ class StopRequest:
     def listen_to_stdin(self) -> None:
         """Lines `{"stop": reason}` from the supervisor; its end means the supervisor died."""
         threading.Thread(target=self._read_stdin, name="stop-requests", daemon=True).start()
+
+    def listen_to_successors(self, run: RunDir, token: int) -> None:
+        """A later attempt at this run means that its supervisor has lost the lease, and may be frozen."""
+
+        def look() -> None:
+            while not any(attempt.token > token for attempt in run.attempts()):
+                time.sleep(_LOOK)
+            self.ask(StopReason.LEASE_LOST)
+
+        threading.Thread(target=look, name="successors", daemon=True).start()
 
     def _read_stdin(self) -> None:
         # The raw descriptor: a thread blocked in a buffered reader can hang the interpreter's end.

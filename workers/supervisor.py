@@ -167,6 +167,7 @@ class Supervisor:
             try:
                 if not told:
                     self._renew(run)
+                    self._answered()
                     self._tell_the_rest(relay, run)
                 # From here on the attempt may have ended though no answer came: then only `finish` knows it.
                 told = True
@@ -191,7 +192,9 @@ class Supervisor:
             return
         try:
             while relay.forward():
-                pass
+                if time.monotonic() >= self._link.renew_at:  # there may be many
+                    self._store.renew(self._job.id, self._token, self._settings.lease)
+                    self._answered()
             own = [name for name in run.checkpoint_names() if name.token == self._token]
         except OSError as error:
             log.warning("job %s: its last events cannot be read: %s", self._job.short_id, error)

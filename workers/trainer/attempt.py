@@ -37,6 +37,7 @@ from workers.trainer.rollback import Diverged, anchor_interval
 from workers.trainer.saving import Saver
 from workers.trainer.state import Contents, RunState
 from workers.trainer.stopping import StopRequest
+from workers.trainer.versions import NewerVersion
 
 REASONS: tuple[tuple[type[BaseException], StopReason], ...] = (
     (Diverged, StopReason.DIVERGED),
@@ -44,6 +45,7 @@ REASONS: tuple[tuple[type[BaseException], StopReason], ...] = (
     (DataMissing, StopReason.DATA_MISSING),
     (DataError, StopReason.DATA_CORRUPT),
     (CheckpointError, StopReason.ROOT_MISSING),
+    (NewerVersion, StopReason.ROOT_MISSING),
     (UsageError, StopReason.SPEC_INVALID),
     (torch.OutOfMemoryError, StopReason.OUT_OF_MEMORY),
     (MemoryError, StopReason.OUT_OF_MEMORY),

@@ -42,7 +42,9 @@ def build_trainer(
             spec.datasets.val.name, datasets.validation, device, lambda: stop.reason is not None
         )
     pictures = datasets.training
-    quarantine = Quarantine(pictures, state.bad_pictures, lambda text: reporter.message("warning", text))
+    quarantine = Quarantine(
+        pictures, state.bad_pictures, lambda text: reporter.message("warning", text), resumed=state.seq > 0
+    )
     losses = WeightedLosses(spec.train.losses).to(device)
     trainer = Trainer(
         spec=spec,

@@ -26,6 +26,7 @@ from srqueue.errors import CheckpointError
 from srqueue.run.atomic import fsync_dir
 from srqueue.run.folder import CheckpointName
 from workers.trainer.commit_points import reached
+from workers.trainer.versions import check_known
 
 PAYLOAD = "state.safetensors"
 MANIFEST = "manifest.json"
@@ -120,10 +121,13 @@ def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """A checkpoint's manifest. Raises CheckpointError where it is missing, damaged or of another folder."""
+    """A checkpoint's manifest. Raises CheckpointError where it is missing, damaged or of another folder,
+    NewerVersion where it is whole and says more than this version knows."""
     try:
         body: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         digest = body.pop("digest")
+        if digest == digest_of(body):  # else it is no field, but damage
+            check_known(body, Manifest, MANIFEST_VERSION)
         manifest = Manifest(**body)
     except OSError as error:
         raise CheckpointError(f"no manifest: {error.strerror}", where=str(folder)) from None

@@ -32,9 +32,9 @@ def restore(
 ) -> Restored | None:
     """The checkpoint that attempt.json names, or the nearest whole one before it; None for a fresh start.
 
-    Damaged ones are set aside, which `tell` gets a sentence about. Raises CheckpointError where one was named
-    and none is whole: a run that has been saved never starts from 0. SpecError and DataMissing where it is of
-    another spec or other pictures.
+    Damaged ones and another job's are set aside, which `tell` gets a sentence about. Raises CheckpointError
+    where one was named and none is whole: a run that has been saved never starts from 0. SpecError and
+    DataMissing where all are of another spec, or it is of other pictures.
     """
     _sweep(run)
     named = attempt.read().get("resume")
@@ -43,6 +43,7 @@ def restore(
     wanted = CheckpointName.parse(named)
     if wanted is None:
         raise CheckpointError(f"{named!r} is no checkpoint's name", where=str(attempt.attempt_file))
+    foreign: list[CheckpointName] = []
     for name in reversed(run.checkpoint_names()):
         if name.token > attempt.token or name.order > wanted.order:
             continue
@@ -53,8 +54,16 @@ def restore(
             aside = set_aside(folder)
             tell(f"checkpoint {name} is damaged ({error.message}); set aside as {aside.name}")
             continue
-        _check_kin(manifest, spec_id, data)
+        if manifest.spec_id != spec_id:
+            foreign.append(name)
+            continue
+        _check_data(manifest, data)
+        for other in foreign:  # only now: where all are, it is the spec that is another
+            aside = set_aside(run.checkpoints / str(other))
+            tell(f"checkpoint {other} is of another job's spec; set aside as {aside.name}")
         return Restored(name, manifest, tensors)
+    if foreign:
+        raise SpecError("the checkpoint is of another spec", where=str(foreign[0]))
     raise CheckpointError(
         f"the attempt should go on from {named}, and no whole checkpoint is left",
         where=str(run.checkpoints),
@@ -62,9 +71,7 @@ def restore(
     )
 
 
-def _check_kin(manifest: Manifest, spec_id: str, data: dict[str, str | None]) -> None:
-    if manifest.spec_id != spec_id:
-        raise SpecError("the checkpoint is of another spec", where=manifest.name)
+def _check_data(manifest: Manifest, data: dict[str, str | None]) -> None:
     if manifest.data != data:
         raise DataMissing(
             "the pictures are not those that the checkpoint was trained on",

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from workers.trainer.versions import check_known
+
 
 @dataclass
 class RunState:
@@ -52,7 +54,8 @@ class RunState:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> RunState:
-        """The inverse of `to_json`. Raises TypeError for fields that this version does not know."""
+        """The inverse of `to_json`. Raises NewerVersion for fields that this version does not know."""
+        check_known(raw, cls)
         return cls(**raw)
 
     def metrics(self) -> dict[str, float]:

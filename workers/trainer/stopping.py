@@ -56,8 +56,14 @@ class StopRequest:
     def listen_to_successors(self, run: RunDir, token: int) -> None:
         """A later attempt at this run means that its supervisor has lost the lease, and may be frozen."""
 
+        def taken_over() -> bool:
+            try:
+                return any(attempt.token > token for attempt in run.attempts())
+            except OSError:  # the folder is out of reach
+                return False
+
         def look() -> None:
-            while not any(attempt.token > token for attempt in run.attempts()):
+            while not taken_over():
                 time.sleep(_LOOK)
             self.ask(StopReason.LEASE_LOST)
 

@@ -19,6 +19,10 @@ class DataMissing(DataError):
     """A picture or data set that is not there: worth another look later, unlike a broken one."""
 
 
+class DataChanged(DataError):
+    """A picture is not the one that was added."""
+
+
 def read_picture(path: Path, sha256: str = "") -> Pixels:
     """The picture at `path` as uint8 [height, width, 3].
 
@@ -54,7 +58,7 @@ def _read(path: Path, sha256: str) -> bytes:
     except OSError as error:
         raise DataMissing(f"cannot read a picture: {error.strerror}", where=str(path), hint=REPAIR) from None
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-        raise DataError(
+        raise DataChanged(
             "a picture is not what it was when the data set was added",
             where=str(path),
             hint=REPAIR,

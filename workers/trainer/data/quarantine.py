@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from srqueue.counting import counted
 from srqueue.errors import DataError
+from workers.trainer.data.decode import DataChanged, DataMissing
 from workers.trainer.data.pictures import Pictures
 
 ALLOWED_SHARE = 0.01
@@ -15,22 +16,31 @@ ALLOWED_SHARE = 0.01
 class Quarantine:
     """The bad ones among `pictures`. `names` (paths) is the run's own list, which every checkpoint holds.
 
-    `tell` gets a sentence about each new one.
+    `tell` gets a sentence about each new one. A run that is `resumed` leaves out none that is gone or
+    changed: it may have trained on it before, and would end otherwise than without the interruption.
     """
 
     def __init__(
-        self, pictures: Pictures, names: list[str], tell: Callable[[str], object] = lambda text: None
+        self,
+        pictures: Pictures,
+        names: list[str],
+        tell: Callable[[str], object] = lambda text: None,
+        resumed: bool = False,
     ) -> None:
-        self._pictures, self._names, self._tell = pictures, names, tell
+        self._pictures, self._names, self._tell, self._resumed = pictures, names, tell, resumed
         known = set(names)
         self.indices = {i for i, picture in enumerate(pictures.pictures) if picture.path in known}
 
     def add(self, index: int, error: DataError) -> None:
         """Leaves a picture out of the rest of the run.
 
-        Raises DataMissing where the whole folder is gone, DataError where too many are bad.
+        Raises DataMissing where the whole folder is gone, or a picture of a resumed run; DataError where too
+        many are bad.
         """
         self._pictures.check_folders()
+        if self._resumed and isinstance(error, DataMissing | DataChanged):
+            hint = "bring the file back as it was; until then the job waits"
+            raise DataMissing(error.message, where=error.where, hint=hint) from None
         total, name = len(self._pictures), self._pictures.pictures[index].path
         allowed = max(1, int(total * ALLOWED_SHARE))
         bad = len(self.indices | {index})

@@ -1,0 +1,42 @@
+"""A trainer that writes fifty thousand event lines at once."""
+
+import psutil
+
+from srqueue.store.store import EVENTS_KEPT
+from tests.faults.queued import assert_exact, assert_one_run, run_of, trainer_of
+
+STORM = 50_000
+STORMS = f"""
+from srqueue.run.events import EventWriter
+
+real = EventWriter.write
+
+def write(self, kind, iteration, **data):
+    event = real(self, kind, iteration, **data)
+    if kind == "val" and not hasattr(self, "stormed"):
+        self.stormed = True
+        for number in range({STORM}):
+            real(self, "message", iteration, level="info", text=f"drop {{number}}")
+    return event
+
+EventWriter.write = write
+"""
+
+
+def test_the_lease_is_kept_and_nothing_grows_without_bound(
+    client, running, start_worker, fault_in_trainers, undisturbed_job
+):
+    fault_in_trainers(STORMS)
+    start_worker()
+    job = running()
+    supervisor = psutil.Process(trainer_of(job).ppid())
+    before = supervisor.memory_info().rss
+    done = client.wait(job.id, timeout=240)
+    assert supervisor.memory_info().rss - before < 50e6
+    assert_one_run(done)
+    assert_exact(client, done, undisturbed_job)
+    assert sum(1 for _ in run_of(done).events()) > STORM
+    kept = client.store.connection.redis.xlen(client.store.connection.keys.events(job.id))
+    assert EVENTS_KEPT <= kept < 1.1 * EVENTS_KEPT
+    last = list(client.events(job.id))[-1]
+    assert (last.kind, last.data["phase"]) == ("phase", "finished")

@@ -24,12 +24,14 @@ EventWriter.write = write
 
 
 def test_the_lease_is_kept_and_nothing_grows_without_bound(
-    client, running, start_worker, fault_in_trainers, undisturbed_job
+    client, spec_for, start_worker, fault_in_trainers, undisturbed_job, wait_until
 ):
     fault_in_trainers(STORMS)
     start_worker()
-    job = running()
-    supervisor = psutil.Process(trainer_of(job).ppid())
+    job = client.submit(spec_for(client)).job
+    wait_until(lambda: client.get(job.id).run_dir, "it is claimed")
+    trainer = wait_until(lambda: trainer_of(client.get(job.id)), "its trainer is noted")
+    supervisor = psutil.Process(trainer.ppid())
     before = supervisor.memory_info().rss
     done = client.wait(job.id, timeout=240)
     assert supervisor.memory_info().rss - before < 50e6

@@ -16,6 +16,7 @@ from srqueue.run.folder import CheckpointName
 from workers.trainer import checkpoint
 from workers.trainer.checkpoint import Manifest, commit, expendable, read, remove, set_aside
 from workers.trainer.state import RunState
+from workers.trainer.versions import NewerVersion
 
 NAME = "ckpt-000002-it40-t1"
 
@@ -184,7 +185,7 @@ def test_a_state_of_an_earlier_version_is_read():
 
 
 def test_a_state_of_a_later_version_is_refused():
-    with pytest.raises(TypeError):
+    with pytest.raises(NewerVersion, match="invented"):
         RunState.from_json({**RunState().to_json(), "invented": 1})
 
 

@@ -1,6 +1,7 @@
 """One attempt on a real store, with a small program in the trainer's place: what may go wrong around it."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -214,7 +215,7 @@ def test_an_attempt_that_redis_has_forgotten_has_one_lease_to_come_forward(
         wait_until(ready, "the job is ready again")
         record = supervise(claim())
         assert (record.state, record.token, record.attempts) == (JobState.SUCCEEDED, 6, 1)
-        assert not psutil.pid_exists(alive.pid)  # by then it was nobody's
+        assert alive.wait(10) == -signal.SIGKILL  # by then it was nobody's
     finally:
         alive.kill()
         alive.wait()

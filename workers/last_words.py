@@ -11,6 +11,7 @@ _LINES = 15
 _BYTES = 32768
 _MOST = 4000
 _FATAL = "Fatal Python error"
+_CURRENT = "Current thread"
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')
 _MODULES = "Extension modules:"
 _IN_WORDS = {
@@ -23,17 +24,20 @@ _IN_WORDS = {
 
 
 def last_lines(log: Path) -> str:
-    """The end of a log, of a crash in native code from its stack on."""
+    """The end of a log; of a crash in native code the stack of the thread that crashed."""
     lines = [line for line in _end(log).splitlines() if not line.startswith(_MODULES)]
     fatal = [number for number, line in enumerate(lines) if line.startswith(_FATAL)]
-    chosen = lines[fatal[-1] :][:_LINES] if fatal else lines[-_LINES:]
-    return "\n".join(chosen)[-_MOST:].strip()
+    if not fatal:
+        return "\n".join(lines[-_LINES:])[-_MOST:].strip()
+    crash = lines[fatal[-1] :]
+    threads = [number for number, line in enumerate(crash) if line.startswith(_CURRENT)]
+    return "\n".join([crash[0], *crash[threads[-1] if threads else 1 :][:_LINES]])[:_MOST].strip()
 
 
 def where_it_stood(log: Path) -> str | None:
     """`name (file:line)` of the innermost frame of the newest stack that faulthandler wrote into the log."""
     text = _end(log)
-    current = text.rfind("Current thread")
+    current = text.rfind(_CURRENT)
     match = _FRAME.search(text, current) if current >= 0 else None
     return f"{match['name']} ({Path(match['file']).name}:{match['line']})" if match else None
 

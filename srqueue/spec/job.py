@@ -77,7 +77,7 @@ class LoggerSpec(Frozen):
     """The `logger` section; it never influences what is trained."""
 
     print_freq: int = Field(100, ge=1, description="iterations between two reports")
-    save_checkpoint_seconds: float = Field(90, ge=1, le=86400, description="seconds between two checkpoints")
+    save_checkpoint_seconds: float = Field(60, ge=1, le=86400, description="seconds between two checkpoints")
 
 
 class ComputeSpec(Frozen):

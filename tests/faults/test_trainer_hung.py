@@ -21,19 +21,16 @@ Batches.__getitem__ = sleeps_for_ever
 
 
 def test_a_hung_trainer_is_ended_with_its_stack_and_goes_on_exactly(
-    client, spec_for, start_worker, fault_in_trainers, undisturbed_job, monkeypatch, wait_until
+    client, spec_for, start_worker, fault_in_trainers, undisturbed_job, monkeypatch
 ):
     monkeypatch.setenv("SRQUEUE_HANG", "2")
-    monkeypatch.setenv("SRQUEUE_BACKOFF", "5")
     fault_in_trainers(SLEEPS_ONCE)
     start_worker()
     job = client.submit(spec_for(client)).job
-    wait_until(lambda: client.get(job.id).reason is StopReason.HUNG, "it is found hung", 90)
-    hung = client.get(job.id)
+    done = client.wait(job.id, timeout=120)
+    hung = client.store.attempts(job.id)[0]
+    assert (hung.reason, hung.counted, hung.failures) == (StopReason.HUNG, False, 0)  # it had saved
     assert "it did not go on; it stood in sleeps_for_ever (fault.py:" in hung.message
-    assert (hung.state, hung.failures) == (JobState.QUEUED, 0)  # it had saved
-    assert "Current thread" in run_of(hung).attempt(1).log_file.read_text()
-    client.resume(job.id)
-    done = client.wait(job.id, timeout=90)
+    assert "Current thread" in run_of(done).attempt(1).log_file.read_text()
     assert (done.state, done.attempts) == (JobState.SUCCEEDED, 2)
     assert tensors(run_of(done)) == undisturbed_job

@@ -20,18 +20,16 @@ Batches.__getitem__ = crashes
 
 
 def test_a_segmentation_fault_is_told_and_costs_only_time(
-    client, spec_for, start_worker, fault_in_trainers, undisturbed_job, monkeypatch, wait_until
+    client, spec_for, start_worker, fault_in_trainers, undisturbed_job
 ):
-    monkeypatch.setenv("SRQUEUE_BACKOFF", "5")
     fault_in_trainers(CRASHES_ONCE)
     worker = start_worker()
     job = client.submit(spec_for(client)).job
-    wait_until(lambda: client.get(job.id).reason is StopReason.CRASHED, "it has crashed", 90)
-    crashed = client.get(job.id)
+    done = client.wait(job.id, timeout=120)
+    crashed = client.store.attempts(job.id)[0]
+    assert (crashed.reason, crashed.counted) == (StopReason.CRASHED, False)  # it had saved
     assert "SIGSEGV (segmentation fault)" in crashed.message
     assert "Fatal Python error: Segmentation fault" in crashed.message and "in crashes" in crashed.message
-    client.resume(job.id)
-    done = client.wait(job.id, timeout=90)
     assert (done.state, done.attempts) == (JobState.SUCCEEDED, 2)
     assert worker.process.poll() is None
     assert tensors(run_of(done)) == undisturbed_job

@@ -39,23 +39,28 @@ def test_a_job_is_explained_from_its_wait_to_its_end(
     assert "newest checkpoint: ckpt-" in running
 
     os.kill(trainer_of(client.get(job.id)).pid, signal.SIGKILL)
-    wait_until(lambda: client.get(job.id).state is JobState.QUEUED, "it is queued again")
+    wait_until(lambda: client.get(job.id).token == 2, "it goes on")
     retried = type_explain(job.short_id)
-    assert "crashed: the trainer was ended by SIGKILL" in retried
-    assert "srqueue resume" in retried and "until" in retried
-    assert f"srqueue explain {job.short_id}" not in retried
+    assert "crashed: the trainer was ended by SIGKILL" in retried and "attempt 2 runs" in retried
+
+    wait_until(lambda: trainer_of(client.get(job.id)), "its trainer is noted")
+    os.kill(trainer_of(client.get(job.id)).pid, signal.SIGKILL)
+    wait_until(lambda: client.get(job.id).failures == 1, "it has failed without a checkpoint")
+    waits = type_explain(job.short_id)
+    assert "failures in a row without a new checkpoint: 1 of 3" in waits
+    assert "at once with: srqueue resume" in waits and "until" in waits
 
     client.resume(job.id)
     wait_until(lambda: client.get(job.id).state is JobState.RUNNING, "it runs")
     client.pause(job.id)
     wait_until(lambda: client.get(job.id).state is JobState.PAUSED, "it is paused")
     told = json.loads(type_explain(job.id, "--json"))
-    assert [row[0] for row in told["attempts"]] == ["1", "2"]
-    assert told["attempts"][1][5].startswith("paused")
+    assert [row[0] for row in told["attempts"]] == ["1", "2", "3"]
+    assert told["attempts"][2][5].startswith("paused")
     assert told["next"] == f"srqueue resume {job.short_id}"
 
     folder = type_explain(client.get(job.id).run_dir)
-    assert "its last attempt (2) ended: paused" in folder
+    assert "its last attempt (3) ended: paused" in folder
 
 
 def test_a_job_without_its_pictures_names_them(

@@ -38,7 +38,8 @@ for i = 1, #leases, 2 do
   local worker = workers[string.match(owner, '^(.*):%d+$') or owner]
   if worker then
     worker.idle = false
-    local since = up_to_now(id, 'claimed')
+    local claimed = tonumber(get(id, 'claimed'))
+    local since = claimed and claimed <= at and claimed or up_to_now(id, 'runs_from')
     if get(id, 'wish') == '' and get(id, 'export_only') ~= '1' and tonumber(leases[i + 1]) > at
       and at - since >= least and (tonumber(get(id, 'preemptions')) or 0) < budget then
       table.insert(running, {id = id, worker = worker, priority = tonumber(get(id, 'priority')), since = since})

@@ -225,8 +225,8 @@ local function close_attempt(id, reached, reason, message, counted)
 end
 
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
--- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and no_progress; exporting and unexported; backoff,
--- longest, jitter, later.
+-- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and
+-- no_progress; exporting and unexported; backoff, longest, jitter, later.
 local function end_attempt(id, c)
   local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
   local wish, failures = get(id, 'wish'), tonumber(get(id, 'failures'))
@@ -263,8 +263,9 @@ local function end_attempt(id, c)
   set(id, 'yields_to', '')
   if exporting then export_first(id, c.exporting)
   elseif requeue == 'front' then make_ready(id, '1')
+  elseif requeue == 'backoff' and failures == 0 then make_ready(id, '0')  -- it had got on: nothing to wait for
   elseif requeue == 'backoff' then
-    local wait = math.min(c.backoff * 2 ^ (failures - 1), c.longest)  -- half of it where it had got on
+    local wait = math.min(c.backoff * 2 ^ (failures - 1), c.longest)
     delay(id, state, wait * (0.5 + c.jitter / 2))
   elseif requeue == 'later' then delay(id, state, c.later)
   else park(id, state, c.final[state] == true) end

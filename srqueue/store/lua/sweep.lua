@@ -33,6 +33,7 @@ for _, id in ipairs(due('leases')) do
   set(id, 'last_owner', get(id, 'owner'))
   end_attempt(id, c)
   set(id, 'reaped', before)
+  redis.call('ZADD', P .. 'bells', 'XX', at, id)
 end
 for _, id in ipairs(due('delayed')) do
   make_ready(id, '0')

@@ -47,7 +47,6 @@ def test_failures_without_a_checkpoint_are_counted_and_those_with_one_are_not(st
     token = claim(store).token
     store.publish(job, token, 1, 40)
     store.finish(job, token, Outcome(StopReason.CRASHED, "boom", 50))
-    store.resume(job)
     store.finish(job, claim(store).token, Outcome(StopReason.CRASHED, "boom", 60))
     first, second = store.attempts(job)
     assert (first.counted, first.failures) == (False, 0)

@@ -311,7 +311,8 @@ class StoreMachine(RuleBasedStateMachine):
         elif before.wish is None and reason is not StopReason.PAUSED and after.reason is reason:
             row = CONSEQUENCES[reason]
             assert after.state is row.next_state
-            assert (after.not_before is not None) == (row.requeue in (Requeue.BACKOFF, Requeue.LATER))
+            waits = row.requeue is Requeue.LATER or (row.requeue is Requeue.BACKOFF and after.failures > 0)
+            assert (after.not_before is not None) == waits
 
     @rule(claim=consumes(claims))
     def forget(self, claim):

@@ -31,7 +31,7 @@ def run_of(job):
 
 def trainer_of(job):
     """The process of the job's newest attempt, once it is noted."""
-    for attempt in reversed(run_of(job).attempts()):
+    for attempt in reversed(run_of(job).attempts() if job.run_dir else []):
         noted = attempt.read().get("trainer")
         if noted:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,7 +1,22 @@
 """The message that wakes a worker is lost with a client that took it, or comes twenty times at once."""
 
+from ulid import ULID
+
 from srqueue.queue.routing import TASK_RUN_JOB, queue_name
 from tests.faults.queued import assert_exact, assert_one_run
+
+
+def test_a_job_whose_message_was_never_sent_is_rung_for(client, spec_for, start_worker, undisturbed_job):
+    spec = spec_for(client)
+    start_worker()
+    job_id = str(ULID())
+    client.store.create(
+        job_id, spec=spec.model_dump(mode="json"), origins={}, spec_id="s", name="silent", device_class="cpu",
+        total_iter=spec.train.total_iter,
+    )  # fmt: skip
+    done = client.wait(job_id, timeout=120)
+    assert_one_run(done)
+    assert_exact(client, done, undisturbed_job)
 
 
 def test_a_message_that_died_with_its_reader_is_rung_for_again(

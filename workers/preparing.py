@@ -24,6 +24,7 @@ from workers.devices import Device
 from workers.endings import FULL
 from workers.forgotten import end_leftovers, free_device
 from workers.patience import patiently
+from workers.this_machine import machine_id
 
 
 class NotReady(SrqueueError):
@@ -85,7 +86,7 @@ def prepare(
         raise NotReady(reason, told, token) from None
     with contextlib.suppress(RecordGone):  # the first renewal tells Redis all of it
         patiently(
-            lambda: store.bind(record.id, token, str(record.root_id), str(run.path)),
+            lambda: store.bind(record.id, token, str(record.root_id), str(run.path), machine_id()),
             lease_ends - time.monotonic(),
         )
     return run, attempt

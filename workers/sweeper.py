@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -12,22 +13,26 @@ from dataclasses import replace
 import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
-from srqueue.queue.doorbell import ring_missing
+from srqueue.queue.doorbell import bell_of, ring_missing
 from srqueue.run.folder import read_root_id
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection
 from srqueue.store.drains import Drain
 from srqueue.store.preemption import preempt
-from srqueue.store.record import WorkerRecord
+from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
 from workers import draining
 from workers.devices import Device
+from workers.this_machine import is_dead
 
 log = logging.getLogger(__name__)
 
 _ANNOUNCED_FOR = 4  # sweeps
 _SHORTEST_ANNOUNCEMENT = 15.0  # seconds
 _BEHIND = 0.005  # seconds after a moment that is due, so that it is over for sure
+_SILENT = 3  # renewals that did not come
 _SHORTEST_WAIT = 0.05  # seconds
 _ASKS_AFTER = 5.0  # seconds, and two sweeps, after an outage: by then every idle worker is announced again
 _TOLD = {
@@ -86,6 +91,7 @@ class Sweeper(threading.Thread):
         if self._began is None:
             self._began = announced.now
         self._obey(announced.asked_since(self._began), seconds)
+        self._bury_the_dead()
         ring_missing(self._app, self._store.sweep())
         if time.monotonic() >= self._ask_from:
             self._preempt()
@@ -106,6 +112,18 @@ class Sweeper(threading.Thread):
         self._store.announce_worker(self._record, seconds)
         log.warning("asked to end (%s)", _TOLD[how])
         draining.end(how)
+
+    def _bury_the_dead(self) -> None:
+        """Ends attempts of this machine whose supervisor is no process any more: no lease is waited for."""
+        for job in self._store.silent(self._settings.lease - _SILENT * self._settings.renew):
+            if not is_dead(job.machine, job.owner):
+                continue
+            log.warning("the worker process %s of job %s has died", job.owner, job.job_id)
+            with contextlib.suppress(LeaseLost, RecordGone):  # somebody was quicker
+                told = Outcome(StopReason.WORKER_LOST, "its worker's process died", job.iteration)
+                record = self._store.finish(job.job_id, job.token, told)
+                if record.state is JobState.QUEUED and record.not_before is None:
+                    ring_missing(self._app, [bell_of(record)])
 
     def _preempt(self) -> None:
         for asked in preempt(self._store.connection, self._settings):

@@ -10,7 +10,7 @@ from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.reasons import JobState
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.connection import Connection
-from srqueue.store.record import JobRecord, WorkerRecord
+from srqueue.store.record import JobRecord, Silent, WorkerRecord
 
 _ID_LENGTH = 26
 _SHORTEST_SUFFIX = 4
@@ -107,6 +107,20 @@ class Reader:
             pipeline.zscore(self.keys.leases, job_id)
             (seconds, micros), ends = pipeline.execute()
         return None if ends is None else float(ends) - float(seconds) - float(micros) / 1e6
+
+    def silent(self, seconds: float) -> tuple[Silent, ...]:
+        """Running jobs whose lease was not renewed lately: it ends in less than `seconds`."""
+        with self.connection.reach() as client:
+            now, micros = client.time()
+            ids = client.zrangebyscore(self.keys.leases, "-inf", now + micros / 1e6 + seconds)
+            pipeline = client.pipeline(transaction=False)
+            for job_id in ids:
+                pipeline.hmget(self.keys.job(job_id), "token", "owner", "machine", "iteration")
+            return tuple(
+                Silent(job_id, int(token), owner or "", machine or "", int(iteration or 0))
+                for job_id, (token, owner, machine, iteration) in zip(ids, pipeline.execute(), strict=True)
+                if token
+            )
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """The workers that announced themselves lately, by name."""

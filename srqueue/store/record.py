@@ -110,6 +110,17 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Silent:
+    """A running job whose owner has not renewed its lease lately."""
+
+    job_id: str
+    token: int
+    owner: str
+    machine: str
+    iteration: int
+
+
+@dataclass(frozen=True)
 class Bell:
     """A ready job that a worker should be woken for."""
 

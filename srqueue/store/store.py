@@ -133,9 +133,12 @@ class Store(Reader):
         record = _record(flat)
         return Claim(record, record.token)
 
-    def bind(self, job_id: str, token: int, root_id: str, run_dir: str) -> None:
-        """The run folder exists: from now on only workers that reach this root claim the job."""
-        self._held(job_id, self._run("bind", job_id, token, root_id, run_dir))
+    def bind(self, job_id: str, token: int, root_id: str, run_dir: str, machine: str = "") -> None:
+        """The run folder exists: from now on only workers that reach this root claim the job.
+
+        `machine`: where its owner is, so that others there may see that it has died.
+        """
+        self._held(job_id, self._run("bind", job_id, token, root_id, run_dir, machine))
 
     def raise_token(self, job_id: str, token: int, new: int) -> int:
         """The token after it was raised above what the run folder has seen. Before anything is written."""

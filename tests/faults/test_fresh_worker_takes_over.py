@@ -20,6 +20,8 @@ def test_a_worker_that_has_just_started_takes_over_after_the_lease(
 ):
     worker = start_worker("w1")
     job = submit(client)
+    # As if it were another machine's: of its own the new worker would know at once that it is dead.
+    client.store.connection.redis.hset(client.store.keys.job(job.id), "machine", "")
     worker.kill_main()
     redis, leases = client.store.connection.redis, client.store.keys.leases
     time.sleep(3)  # whoever waited for a lease of his own would be late by that much and his start

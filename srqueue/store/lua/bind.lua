@@ -1,6 +1,6 @@
--- bind: the run folder exists, and the job goes on only where it is.
+-- bind: the run folder exists, and the job goes on only where it is; and on which machine its owner is.
 -- writes  job:<id>
--- ARGV: id, token, root id, path of the folder   Returns {standing}.
+-- ARGV: id, token, root id, path of the folder, machine ('' unknown)   Returns {standing}.
 local how = standing(ARGV[1], ARGV[2])
-if how == 'ok' then set(ARGV[1], 'root_id', ARGV[3], 'run_dir', ARGV[4]) end
+if how == 'ok' then set(ARGV[1], 'root_id', ARGV[3], 'run_dir', ARGV[4], 'machine', ARGV[5]) end
 return {how}

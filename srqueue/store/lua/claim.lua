@@ -45,7 +45,7 @@ move(best, 'running')
 local root, wish = get(best, 'root_id'), get(best, 'wish')
 if root ~= '' then set(best, 'run_dir', paths[root] .. '/' .. best) end  -- mounted elsewhere, maybe
 set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'claimed', stamp(at), 'front', '0', 'reason', '', 'message', '',
-  'reaped', '', 'export_only', wish == 'cancel' and '1' or '')
+  'reaped', '', 'machine', '', 'export_only', wish == 'cancel' and '1' or '')
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)

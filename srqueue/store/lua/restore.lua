@@ -18,7 +18,7 @@ if token then
   move(id, 'running')
   set(id, 'token', given.token, 'attempts', given.attempts, 'owner', given.owner,
     'claimed', given.claimed or '', 'host', given.host,
-    'front', '0', 'wish', '', 'export_only', '', 'reason', '', 'message', '', 'reaped', '', 'finished', '')
+    'machine', '', 'front', '0', 'wish', '', 'export_only', '', 'reason', '', 'message', '', 'reaped', '', 'finished', '')
   if given.root_id then set(id, 'root_id', given.root_id, 'run_dir', given.run_dir) end
   if given.seq and is_newer(id, given.seq_token, tonumber(given.seq)) then
     set_published(id, given.seq_token, given.seq, given.saved_iteration)

@@ -153,6 +153,7 @@ def main(args: argparse.Namespace) -> bool:
     # Where it was not measured. The first back-off is half to all of what is set, then comes a sweep.
     alone = settings.backoff * 0.75 + settings.sweep / 2 + start
     worker = _measured(measured, "sigkill", settings.lease + alone)
+    elsewhere = _measured(measured, "sigkill_elsewhere", settings.lease + alone)
     trainer = _measured(measured, "trainer_sigkill", alone)
     handed = _measured(measured, "sigterm", start)
     stall = max(row["stall_median_and_largest"][0] for row in rows.values())
@@ -160,6 +161,7 @@ def main(args: argparse.Namespace) -> bool:
     planned = round(1 - stall / default - handed / HOUR, 5)
     shares = {
         "a worker's processes are killed": effective(stall, worker),
+        "the same, seen only by its lease": effective(stall, elsewhere),
         "only the trainer is killed": effective(stall, trainer),
         "a worker is shut down (nothing is lost)": {f"{default:g} s": planned},
     }
@@ -172,7 +174,8 @@ def main(args: argparse.Namespace) -> bool:
         "default_seconds_between_checkpoints": default, "checkpoints": rows,
         "start_of_a_trainer_s": round(start, 2),
         "until_it_goes_on_s": {
-            "worker killed": round(worker, 2), "trainer killed": round(trainer, 2),
+            "worker killed": round(worker, 2), "the same elsewhere": round(elsewhere, 2),
+            "trainer killed": round(trainer, 2),
             "worker shut down": round(handed, 2),
             "measured": "results/faults_takeover.json" if measured else "not: from the settings",
         },

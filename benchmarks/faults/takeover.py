@@ -35,7 +35,8 @@ HAND_BACK = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--kills", type=int, default=6, help="rounds with SIGKILL, about a minute each")
+    parser.add_argument("--kills", type=int, default=6, help="rounds with SIGKILL, half a minute each")
+    parser.add_argument("--elsewhere", type=int, default=4, help="as if on another machine, a minute each")
     parser.add_argument("--trainer-kills", type=int, default=4, help="the same to the trainer alone")
     parser.add_argument("--hand-backs", type=int, default=6, help="rounds with SIGTERM, some seconds each")
     parser.add_argument("--interval", type=float, default=20, help="seconds between two checkpoints")
@@ -121,6 +122,13 @@ def worker_killed(match: Match, rng: random.Random, interval: float) -> dict[str
     return _killed(match, rng, interval, lambda family: family.all)
 
 
+def worker_killed_elsewhere(match: Match, rng: random.Random, interval: float) -> dict[str, float]:
+    """The same, but the other worker cannot see that the process is gone: it must wait for the lease."""
+    store = match.client.store
+    store.connection.redis.hset(store.keys.job(match.job), "machine", "")
+    return worker_killed(match, rng, interval)
+
+
 def trainer_killed(match: Match, rng: random.Random, interval: float) -> dict[str, float]:
     """SIGKILL to the trainer; its worker says so, and either one goes on."""
     return _killed(match, rng, interval, lambda family: family.trainers)
@@ -200,6 +208,9 @@ def main(args: argparse.Namespace) -> bool:
         match = Match(place, args.interval)
         match.start()
         kills = _rounds(match, worker_killed, "SIGKILL", args.kills, rng, args.interval)
+        elsewhere = _rounds(
+            match, worker_killed_elsewhere, "SIGKILL elsewhere", args.elsewhere, rng, args.interval
+        )
         trainers = _rounds(
             match, trainer_killed, "SIGKILL to the trainer", args.trainer_kills, rng, args.interval
         )
@@ -207,8 +218,8 @@ def main(args: argparse.Namespace) -> bool:
     finally:
         place.close(keep=args.folder is not None)
     lease = place.settings.lease
-    slow = [r["to_claim_s"] for r in kills if r["to_claim_s"] > lease + WITHIN]
-    lost = [r["lost_s"] for r in [*kills, *trainers] if r["lost_s"] > args.interval + 2]
+    slow = [r["to_claim_s"] for r in kills + elsewhere if r["to_claim_s"] > lease + WITHIN]
+    lost = [r["lost_s"] for r in [*kills, *elsewhere, *trainers] if r["lost_s"] > args.interval + 2]
     late = [r for r in hand_backs if r["to_claim_without_the_save_s"] > HAND_BACK or r["lost_iterations"]]
     broken = [f"claimed {s:.1f} s after SIGKILL, with a lease of {lease:g} s" for s in slow]
     broken += [f"{s:.1f} s of work lost, with {args.interval:g} s between checkpoints" for s in lost]
@@ -217,12 +228,14 @@ def main(args: argparse.Namespace) -> bool:
     figures = {
         "lease_seconds": lease, "seconds_between_checkpoints": args.interval,
         "sigkill_median_and_largest": {"rounds": len(kills), **_summed_up(kills)},
+        "sigkill_elsewhere_median_and_largest": {"rounds": len(elsewhere), **_summed_up(elsewhere)},
         "trainer_sigkill_median_and_largest": {"rounds": len(trainers), **_summed_up(trainers)},
         "sigterm_median_and_largest": {"rounds": len(hand_backs), **_summed_up(hand_backs)},
         "promised": {"claim_after_sigkill_s": lease + WITHIN, "hand_back_beyond_its_save_s": HAND_BACK,
                      "lost_at_sigkill_s": args.interval},
         "broken": broken,
     }  # fmt: skip
-    command = f"takeover --kills {args.kills} --hand-backs {args.hand_backs} --interval {args.interval:g}"
+    rounds = f"--kills {args.kills} --elsewhere {args.elsewhere} --hand-backs {args.hand_backs}"
+    command = f"takeover {rounds} --interval {args.interval:g}"
     write("faults_takeover", f"python -m benchmarks.faults {command} --seed {args.seed}", figures, now)
     return not broken

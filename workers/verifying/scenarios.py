@@ -88,7 +88,12 @@ SCENARIOS: dict[str, Scenario] = {
             _AUTOMATIONS: {
                 "enabled": True,
                 "IntelligentLearningRateScheduler": {"plateau_patience": 20, "improvement_threshold": 1.0},
-                "IntelligentEarlyStopping": {"patience": 120, "monitor_metric": "train/loss"},
+                # It waits for a gain that never comes, so that what it has seen stays what it has seen.
+                "IntelligentEarlyStopping": {
+                    "patience": LENGTH - 5,
+                    "min_improvement": 100.0,
+                    "monitor_metric": "train/loss",
+                },
                 "AdaptiveGradientClipping": {"enabled": True, "factor": 1.01, "warmup": 5},
             },
             "train.losses": [{"type": "l1"}, {"type": "ssim", "loss_weight": 0.1}],

@@ -127,7 +127,6 @@ def test_a_running_job_whose_worker_is_dead_is_queued_one_lease_later(client, re
 
     wait_until(swept, "its lease runs out")
     assert client.get(job).reason is StopReason.WORKER_LOST
-    client.resume(job)
     claim = client.store.claim("w", "here", ["cpu"], 2, {client.get(job).root_id: "/runs"})
     assert (claim.record.id, claim.token) == (job, 3)
 

@@ -79,7 +79,10 @@ class Attempts:
         time.sleep(seconds)
         if process.exitcode is not None or process.pid is None:
             return False
-        os.kill(process.pid, number)
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:  # it ended just now
+            return False
         return True
 
     @property

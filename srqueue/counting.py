@@ -1,4 +1,4 @@
-"""Counts as a person writes them."""
+"""Counts and times as a person writes them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,13 @@ def counted(number: int, noun: str) -> str:
 def of_all(number: int, total: int, noun: str) -> str:
     """`1 of 7 pictures is`, `2 of 7 pictures are`: the beginning of a sentence."""
     return f"{number} of {counted(total, noun)} {'is' if number == 1 else 'are'}"
+
+
+def span(seconds: float) -> str:
+    """A time in the largest unit that fits: `90 s`, `5 min`, `2.5 h`, `3.1 days`; 0 where it is negative."""
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} days"

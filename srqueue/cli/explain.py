@@ -9,8 +9,9 @@ import typer
 from srqueue.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from srqueue.queue.explaining import Explanation, Facts
-    from srqueue.store.store import Store
+    from collections.abc import Sequence
+
+    from srqueue.queue.explaining import Explanation
 
 
 def explain(
@@ -23,26 +24,38 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say why a job waits, was tried again or stopped, with the evidence, and what to do next."""
-    from dataclasses import asdict
+    if "/" in job or job in (".", ".."):
+        _folder(job, as_json)
+    else:
+        _job(job, as_json)
 
-    from srqueue.cli.output import print_json
+
+def _job(ref: str, as_json: bool) -> None:
+    from srqueue.cli.output import job_summary
+    from srqueue.errors import ServiceUnreachable
     from srqueue.queue.explaining import explain as explained
+    from srqueue.queue.facts import facts_of
     from srqueue.settings import load_settings
     from srqueue.store.store import Store
 
-    if "/" in job:
-        title, told = _of_folder(job)
-    else:
-        store = Store.connect(load_settings())
-        facts = _facts(store, store.resolve(job))
-        title, told = f"{facts.job.name} {facts.job.short_id} is {facts.job.state}", explained(facts)
+    settings = load_settings()
+    try:
+        store = Store.connect(settings)
+        facts = facts_of(store, store.resolve(ref))
+    except ServiceUnreachable as error:
+        hint = f"its run folder can be explained without Redis: srqueue explain {settings.runs_root}/ID"
+        raise ServiceUnreachable(
+            error.message, where=error.where, hint="; ".join(filter(None, [error.hint, hint]))
+        ) from error
+    told, record = explained(facts), facts.job
+    title = f"{record.name} {record.short_id} is {record.state}"
     if as_json:
-        print_json({"job": title, **asdict(told)})
+        _print_json(job_summary(record), facts.attempts, told)
     else:
         _print(title, told)
 
 
-def _of_folder(path: str) -> tuple[str, Explanation]:
+def _folder(path: str, as_json: bool) -> None:
     import time
     from pathlib import Path
 
@@ -51,37 +64,27 @@ def _of_folder(path: str) -> tuple[str, Explanation]:
     from srqueue.run.evidence import gather
     from srqueue.run.folder import RunDir
 
-    run = RunDir(Path(path).absolute())
-    evidence = gather(run, time.time()) if run.spec_file.is_file() else None
+    run, now = RunDir(Path(path).absolute()), time.time()
+    evidence = gather(run, now) if run.spec_file.is_file() else None
     if evidence is None:
         raise UsageError("this is no run folder", where=path, hint="name a job: srqueue ls --all")
-    return f"{evidence.name}, {run.path}", explain_folder(evidence)
+    told = explain_folder(evidence, now)
+    if as_json:
+        _print_json({"name": evidence.name, "run_dir": str(run.path)}, evidence.attempts, told)
+    else:
+        _print(f"{evidence.name}, {run.path}", told)
 
 
-def _facts(store: Store, job_id: str) -> Facts:
-    import shutil
-    import socket
-    import time
-    from pathlib import Path
+def _print_json(job: dict[str, object], attempts: Sequence[object], told: Explanation) -> None:
+    """The job, all of its attempts as they are stored, and what is told of them."""
+    from srqueue.cli.output import print_json
 
-    from srqueue.queue.explaining import Facts
-    from srqueue.queue.waiting import able, why_waiting
-    from srqueue.run.evidence import gather
-    from srqueue.run.folder import RunDir
-
-    job = store.get(job_id)
-    now, workers = time.time(), store.workers()
-    here = bool(job.run_dir) and job.host in (None, socket.gethostname()) and Path(str(job.run_dir)).is_dir()
-    return Facts(
-        job=job,
-        now=now,
-        attempts=store.attempts(job_id),
-        workers=workers,
-        waits=why_waiting(job, workers, store.ahead(job, able(job, workers)), now),
-        lease_left=store.lease_left(job_id),
-        evidence=gather(RunDir(Path(str(job.run_dir))), now) if here else None,
-        free=shutil.disk_usage(str(job.run_dir)).free if here else None,
-    )
+    print_json(
+        {
+            "job": job, "why": told.why, "next": told.next, "attempts": attempts, "log": told.log,
+            "log_file": told.log_file,
+        }
+    )  # fmt: skip
 
 
 def _print(title: str, told: Explanation) -> None:
@@ -90,13 +93,18 @@ def _print(title: str, told: Explanation) -> None:
 
     print(title)
     for sentence in told.why:
-        print(f"- {sentence}")
+        print(f"- {_printable(sentence)}")
     if told.attempts:
         print()
         print_table(ATTEMPT_COLUMNS, told.attempts)
+        if told.earlier:
+            print(f"{told.earlier} before these: --json shows what is known of them")
     if told.log:
-        print("\nthe last lines of its log:")
+        print(f"\nthe last lines of {told.log_file}:")
         for line in told.log:
-            print("  " + "".join(c if c.isprintable() else " " for c in line))
-    if told.next:
-        print(f"\nnext: {told.next}")
+            print("  " + _printable(line))
+    print(f"\nnext: {told.next}")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

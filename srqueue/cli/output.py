@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from srqueue.run.outcome import first_line as first_line  # for the commands
+
 if TYPE_CHECKING:
     from srqueue.store.record import JobRecord
 
@@ -30,11 +32,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def say(text: str) -> None:
     """A word beside the result: to stderr, so that stdout can be piped."""
     print(text, file=sys.stderr, flush=True)
-
-
-def first_line(message: str) -> str:
-    """What a message of several lines says first, without the announcement of the others."""
-    return next(iter(message.splitlines()), "").removesuffix(":").removesuffix("; its last lines")
 
 
 def wish_text(record: JobRecord) -> str | None:

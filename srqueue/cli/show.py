@@ -32,7 +32,8 @@ def show(
     elif spec:
         print(annotated_yaml(record.spec, record.origins), end="")
     else:
-        lease = _lease(store.lease_left(record.id)) if record.state == "running" else None
+        left = store.moments(record.id).lease_left if record.state == "running" else None
+        lease = _lease(left, record.short_id)
         for label, value in _lines(record, _why_waiting(settings, record), lease):
             print(f"{label:<12}{value}")
 
@@ -47,13 +48,13 @@ def _why_waiting(settings: Settings, record: JobRecord) -> str | None:
     return first_line(Client(settings).why_waiting(record) or "") or None
 
 
-def _lease(left: float | None) -> str | None:
+def _lease(left: float | None, short_id: str) -> str | None:
     """That the owner has not renewed."""
     from srqueue.cli.output import duration
 
     if left is None or left > 0:
         return None
-    return f"ran out {duration(-left)} ago; its worker is gone or cut off, and another takes over"
+    return f"ran out {duration(-left)} ago; its worker is gone or cut off (srqueue explain {short_id})"
 
 
 def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tuple[str, str]]:

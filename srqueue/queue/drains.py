@@ -39,7 +39,7 @@ def drain(store: Store, target: str, how: Drain) -> tuple[Drained, ...]:
     for worker in meant:
         store.drain(worker.name, how)
     # Looked at afterwards: what a worker takes until it hears of this is told as well, mostly.
-    jobs = {_worker_of(job): job for job in store.list([JobState.RUNNING], limit=_MOST)}
+    jobs = {job.worker: job for job in store.list([JobState.RUNNING], limit=_MOST)}
     return tuple(Drained(worker, how, jobs.get(worker.name)) for worker in meant)
 
 
@@ -59,8 +59,3 @@ def wait_until_gone(
             break
         time.sleep(_LOOK)
     return left
-
-
-def _worker_of(job: JobRecord) -> str:
-    name, _, process = (job.owner or "").rpartition(":")
-    return name or process

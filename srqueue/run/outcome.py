@@ -44,3 +44,8 @@ class Outcome:
             return cls(**{**known, "reason": StopReason(raw["reason"]), "iteration": int(raw["iteration"])})
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def first_line(message: str) -> str:
+    """What a message of several lines says first, without the announcement of the others."""
+    return next(iter(message.splitlines()), "").removesuffix(":").removesuffix("; its last lines")

@@ -68,6 +68,11 @@ class Keys:
         return f"{self.prefix}:delayed"
 
     @property
+    def bells(self) -> str:
+        """Ready ids by the time to ring for them again."""
+        return f"{self.prefix}:bells"
+
+    @property
     def workers(self) -> str:
         """Worker names by the time their announcement ends."""
         return f"{self.prefix}:workers"

@@ -10,6 +10,7 @@ from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.reasons import JobState
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.connection import Connection
+from srqueue.store.moments import Moments
 from srqueue.store.record import JobRecord, Silent, WorkerRecord
 
 _ID_LENGTH = 26
@@ -99,14 +100,23 @@ class Reader:
                 AttemptRecord.parse(text) for text in client.lrange(self.keys.attempts(job_id), 0, -1)
             )
 
-    def lease_left(self, job_id: str) -> float | None:
-        """Seconds until the lease of a running job ends, negative where it has; None where none is out."""
+    def moments(self, job_id: str) -> Moments:
+        """When its lease ends, and when it is rung for."""
         with self.connection.reach() as client:
             pipeline = client.pipeline(transaction=False)
             pipeline.time()
             pipeline.zscore(self.keys.leases, job_id)
-            (seconds, micros), ends = pipeline.execute()
-        return None if ends is None else float(ends) - float(seconds) - float(micros) / 1e6
+            pipeline.zscore(self.keys.bells, job_id)
+            pipeline.hmget(self.keys.job(job_id), "lease", "saved_iteration")
+            (seconds, micros), ends, rings, (lease, saved) = pipeline.execute()
+        now = float(seconds) + float(micros) / 1e6
+        return Moments(
+            now=now,
+            lease_left=None if ends is None else float(ends) - now,
+            lease=float(lease) if lease and ends is not None else None,
+            rung_in=None if rings is None else max(0.0, float(rings) - now),
+            saved=int(saved) if saved else None,
+        )
 
     def silent(self, seconds: float) -> tuple[Silent, ...]:
         """Running jobs whose lease was not renewed lately: it ends in less than `seconds`."""
@@ -151,16 +161,34 @@ class Reader:
 
     def ahead(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> int:
         """How many ready jobs these workers would claim before a ready `record`."""
-        pairs = {(c, root) for w in workers for c in w.classes for root in (None, w.root_id)}
         with self.connection.reach() as client:
-            own = self.keys.ready(record.device_class, record.root_id)
-            score = client.zscore(own, record.id)
+            score = client.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
             if score is None:
                 return 0
             pipeline = client.pipeline(transaction=False)
-            for key in {own, *(self.keys.ready(c, root) for c, root in pairs)}:
+            for key in self._ready_keys(record, workers):
                 pipeline.zcount(key, "-inf", f"({score:.0f}")
             return int(sum(pipeline.execute()))
+
+    def first_ahead(
+        self, record: JobRecord, workers: Iterable[WorkerRecord], most: int
+    ) -> tuple[JobRecord, ...]:
+        """The first of those, at most so many."""
+        with self.connection.reach() as client:
+            score = client.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
+            if score is None:
+                return ()
+            pipeline = client.pipeline(transaction=False)
+            for key in self._ready_keys(record, workers):
+                pipeline.zrangebyscore(key, "-inf", f"({score:.0f}", 0, most, withscores=True)
+            found = sorted((place, i) for entries in pipeline.execute() for i, place in entries)
+        return self._records([i for _, i in found[:most]])
+
+    def _ready_keys(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> set[str]:
+        """Where those workers look for jobs, and where `record` is."""
+        pairs = {(c, root) for w in workers for c in w.classes for root in (None, w.root_id)}
+        own = self.keys.ready(record.device_class, record.root_id)
+        return {own, *(self.keys.ready(c, root) for c, root in pairs)}
 
     def _records(self, ids: Iterable[str]) -> tuple[JobRecord, ...]:
         with self.connection.reach() as client:

@@ -68,6 +68,11 @@ class JobRecord:
         """The end of the id, enough to name the job on one machine."""
         return self.id[-6:].lower()
 
+    @property
+    def worker(self) -> str | None:
+        """Name of the worker that runs it: the owner without its process id."""
+        return worker_of(self.owner) if self.owner else None
+
     @classmethod
     def from_hash(cls, raw: Mapping[str, str]) -> JobRecord:
         """Reads a record's hash; fields of other versions are left out, an empty text is None."""
@@ -77,6 +82,12 @@ class JobRecord:
         """What `from_hash` reads; what is None is left out."""
         values = {key: getattr(self, key) for key in _FIELDS}
         return {key: _written(value) for key, value in values.items() if value is not None}
+
+
+def worker_of(owner: str) -> str:
+    """The name of the worker in `<name>:<process id>`."""
+    name, _, process = owner.rpartition(":")
+    return name or process
 
 
 def _number(text: str) -> float:

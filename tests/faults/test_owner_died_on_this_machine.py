@@ -28,7 +28,7 @@ def test_an_owner_on_another_machine_is_left_its_lease(client, submit, start_wor
     client.store.connection.redis.hset(client.store.keys.job(job.id), "machine", "another:1")
     own.kill_main()
     key = client.store.keys.leases
-    wait_until(lambda: 300 - client.store.lease_left(job.id) > 4, "three renewals are missing", 60)
+    wait_until(lambda: 300 - client.store.moments(job.id).lease_left > 4, "three renewals are missing", 60)
     for _ in range(3):  # sweeps of the other worker
         before = client.store.connection.redis.get(f"{client.store.keys.root}seen")
         wait_until(

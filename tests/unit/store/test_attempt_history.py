@@ -61,7 +61,7 @@ def test_a_lease_that_is_taken_back_ends_no_attempt(store: Store, job):
     store.renew(job, token, 60)
     (attempt,) = store.attempts(job)
     assert attempt.ended is None and attempt.reason is None and attempt.message is None
-    assert store.lease_left(job) == pytest.approx(60, abs=5)
+    assert store.moments(job).lease_left == pytest.approx(60, abs=5)
 
 
 def test_the_token_is_that_of_the_run_folder(store: Store, job):
@@ -81,4 +81,4 @@ def test_they_go_with_their_job(store: Store, job):
     store.finish(job, claim(store).token, Outcome(StopReason.COMPLETED, "", 100))
     store.remove(job)
     assert store.attempts(job) == ()
-    assert store.lease_left(job) is None
+    assert store.moments(job).lease_left is None

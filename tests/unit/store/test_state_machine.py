@@ -80,6 +80,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.noted = {}  # all of Redis as it once was
         # What lies on disks: newest token, newest (token, seq), outcomes by (id, token); what was granted.
         self.disk, self.saved, self.outcomes, self.granted = {}, {}, {}, {}
+        self.remembered = set()  # jobs of which Redis has never lost anything
         self.over = set()  # claims whose owner has ended, or was told that it lost
 
     # What is looked at after every call.
@@ -128,6 +129,10 @@ class StoreMachine(RuleBasedStateMachine):
             assert [a.token for a in attempts] == sorted({a.token for a in attempts})
             open_ones = [a.token for a in attempts if a.ended is None]
             assert open_ones == ([record.token] if record.state is S.RUNNING else [])
+            assert attempts == tuple(sorted(attempts, key=lambda a: a.begun))
+            if record.id in self.remembered:  # nothing that was tried is left out, nothing noted twice
+                assert len(attempts) == record.attempts
+                assert record.state is S.RUNNING or all(a.ended for a in attempts)
             if record.state not in (S.RUNNING, S.SUCCEEDED):
                 saved = redis.hget(keys.job(record.id), "saved_iteration")
                 assert record.iteration == int(saved or 0)
@@ -170,6 +175,8 @@ class StoreMachine(RuleBasedStateMachine):
             if r.spec_id == str(spec) and r.state not in (S.FAILED, S.CANCELLED) and r.wish != "cancel"
         ]
         assert new == (not same)
+        if new:
+            self.remembered.add(record.id)
         return record.id if new else multiple()
 
     @rule(job=jobs, verb=st.sampled_from(["pause", "cancel", "resume", "retry", "remove"]))
@@ -329,6 +336,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(emptied=st.booleans())
     def go_back(self, emptied):
         self.verb = "back"
+        self.remembered.clear()
         self.raw.flushall()
         for key, value in {} if emptied else self.noted.items():
             self.raw.restore(key, 0, value)
@@ -348,12 +356,15 @@ class StoreMachine(RuleBasedStateMachine):
         older = before is not None and before.token < claim[1]
         assert how == ("made" if before is None else "taken" if older else "known")
         if how != "known":
+            self.remembered.discard(claim[0])
+        if how != "known":
             assert self.store.renew(*claim, 60) is None and self.store.get(claim[0]).token == claim[1]
 
     @rule()
     def recover(self):
         self.verb = "recover"
         before = self.records()
+        self.remembered -= self.disk.keys() - before.keys()
         for job, token in self.disk.items():
             reason, newest = self.outcomes.get((job, token)), self.newest(job)
             state = CONSEQUENCES[reason].next_state if reason else S.RUNNING

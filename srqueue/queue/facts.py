@@ -1,0 +1,97 @@
+"""All that is known of one job, from Redis and from its run folder where that is on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srqueue.queue.waiting import able, why_waiting
+from srqueue.run.evidence import Evidence, gather
+from srqueue.run.folder import RunDir
+from srqueue.run.reasons import JobState
+from srqueue.store.attempts import AttemptRecord
+from srqueue.store.moments import Moments
+from srqueue.store.record import JobRecord, WorkerRecord
+from srqueue.store.store import Store
+
+NAMED = 3
+"""Jobs that stand before a waiting one and are named."""
+_RUNNING = 1000
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A job as it stood at `moments.now`.
+
+    `waits`: what `why_waiting` says; `ahead`: how many ready jobs stand before it, `first_ahead`: the first of
+    them; `running`: the jobs that run; `free`: bytes under its runs root, None where that is not on this
+    machine; `here`: whether its run folder should be on this machine; `evidence`: None without.
+    """
+
+    job: JobRecord
+    moments: Moments
+    attempts: Sequence[AttemptRecord] = ()
+    workers: Sequence[WorkerRecord] = ()
+    waits: str | None = None
+    ahead: int = 0
+    first_ahead: Sequence[JobRecord] = ()
+    running: Sequence[JobRecord] = ()
+    here: bool = False
+    evidence: Evidence | None = None
+    free: int | None = None
+
+    @property
+    def now(self) -> float:
+        """UTC s of the Redis server."""
+        return self.moments.now
+
+    @property
+    def last(self) -> AttemptRecord | None:
+        """The newest attempt that has ended."""
+        return next((a for a in reversed(self.attempts) if a.ended is not None), None)
+
+    @property
+    def able(self) -> list[WorkerRecord]:
+        """The workers that may take it."""
+        return able(self.job, self.workers)
+
+    def runs_on(self, worker: WorkerRecord) -> JobRecord | None:
+        """The job that a worker runs."""
+        return next((job for job in self.running if job.worker == worker.name), None)
+
+
+def facts_of(store: Store, job_id: str) -> Facts:
+    """Raises UsageError where there is no such job, ServiceUnreachable without Redis."""
+    job, moments = store.get(job_id), store.moments(job_id)
+    workers = store.workers()
+    waiting = job.state in (JobState.QUEUED, JobState.HELD)
+    may = able(job, workers)
+    ahead = store.ahead(job, may) if waiting else 0
+    here = job.run_dir is not None and job.host in (None, socket.gethostname())
+    folder = Path(job.run_dir) if here and job.run_dir else None
+    return Facts(
+        job=job,
+        moments=moments,
+        attempts=store.attempts(job_id),
+        workers=workers,
+        waits=why_waiting(job, workers, ahead, moments.now),
+        ahead=ahead,
+        first_ahead=store.first_ahead(job, may, NAMED) if ahead else (),
+        running=store.list([JobState.RUNNING], _RUNNING) if waiting else (),
+        here=here,
+        evidence=gather(RunDir(folder), moments.now) if folder else None,
+        free=_free(folder) if folder else None,
+    )
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes free where the folder is, or where its root was."""
+    for path in (folder, folder.parent):
+        try:
+            return shutil.disk_usage(path).free
+        except OSError:
+            continue
+    return None

@@ -26,9 +26,9 @@ _RUNNING = 1000
 class Facts:
     """A job as it stood at `moments.now`.
 
-    `waits`: what `why_waiting` says; `ahead`: how many ready jobs stand before it, `first_ahead`: the first of
-    them; `running`: the jobs that run; `free`: bytes under its runs root, None where that is not on this
-    machine; `here`: whether its run folder should be on this machine; `evidence`: None without.
+    `waits`: what `why_waiting` says; `ahead`: how many ready jobs stand before it, `first_ahead`: the first;
+    `running`: the jobs that run; `here`: whether its run folder should be on this machine; `evidence`: None
+    where it is not, or gone; `free`: bytes under its runs root, where that is here.
     """
 
     job: JobRecord

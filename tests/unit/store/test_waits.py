@@ -62,6 +62,7 @@ def test_a_ready_job_is_rung_for_and_a_running_one_has_a_lease(store, create):
     runs = store.moments(job.id)
     assert runs.rung_in is None and runs.lease == 60 and runs.saved == 40
     assert 0 <= runs.silent < 5 and runs.lease_left == pytest.approx(60, abs=5)
+    store.ask(job.id, "pause")
     store.finish(job.id, token, Outcome(StopReason.PAUSED, "", 40, 1))
     paused = store.moments(job.id)
     assert (paused.lease_left, paused.lease, paused.rung_in, paused.saved) == (None, None, None, 40)

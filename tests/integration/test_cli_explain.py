@@ -13,6 +13,12 @@ from tests.faults.queued import run_of, trainer_of
 
 
 @pytest.fixture
+def pictures(pictures, tmp_path):
+    """A copy that a test may spoil."""
+    return shutil.copytree(pictures, tmp_path / "pictures")
+
+
+@pytest.fixture
 def type_here(typed, settings, tmp_path):
     run = typed(tmp_path)
     run.env |= {name: value for name, value in os.environ.items() if name.startswith("SRQUEUE_")}
@@ -81,6 +87,22 @@ def test_a_job_without_its_pictures_names_them(
     held = type_explain(job.short_id)
     assert "is held" in held and "'tiny'" in held and "srqueue dataset add" in held
     assert "it is looked at again by itself" in held and f"at once: srqueue resume {job.short_id}" in held
+
+
+def test_a_resumed_job_without_one_of_its_pictures_names_the_file(
+    client, settings, pictures, tiny_dataset, tiny_spec, type_explain, start_worker, wait_until
+):
+    spec = tiny_spec(tiny_dataset(settings).identity, 100_000, val={"val_freq": 200})
+    job = client.submit(spec).job
+    start_worker()
+    wait_until(lambda: client.get(job.id).seq is not None, "a checkpoint is published")
+    file = pictures / "b.png"
+    file.unlink()
+    trainer_of(client.get(job.id)).kill()
+    wait_until(lambda: client.get(job.id).state is JobState.HELD, "it is held")
+    held = type_explain(job.short_id)
+    assert "data_missing, " in held and f"(where: {file}" in held
+    assert "crashed: the trainer was ended by SIGKILL" in held and "newest checkpoint: ckpt-" in held
 
 
 def test_a_job_that_failed_three_times_shows_its_last_words(

@@ -82,3 +82,10 @@ def test_they_go_with_their_job(store: Store, job):
     store.remove(job)
     assert store.attempts(job) == ()
     assert store.moments(job).lease_left is None
+
+
+def test_a_claim_that_is_undone_was_no_attempt(store: Store, job):
+    token = claim(store).token
+    assert store.defer(job, token, 3)
+    assert store.attempts(job) == () and store.get(job).state is JobState.QUEUED
+    assert store.get(job).attempts == 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -144,7 +145,7 @@ def test_a_job_whose_worker_was_killed_says_so_until_another_takes_over(
     start_worker("w2")
     wait_until(lambda: client.get(job.id).token == 2, "it is taken over")
     taken = type_explain(job.short_id)
-    assert "attempt 2 runs on w2@here" in taken and "worker_lost: its worker vanished -> queued" in taken
+    assert "attempt 2 runs on w2@here" in taken and re.search(r"worker_lost: .* -> queued", taken)
 
 
 def test_without_redis_the_run_folder_is_named(type_here, settings):

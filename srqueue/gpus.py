@@ -15,6 +15,8 @@ _FIELDS = (
     "name",
 )  # an old driver knows fewer
 _PATIENCE = 20  # seconds for nvidia-smi
+_SHARED = Path("/tmp") if os.name == "posix" else Path(tempfile.gettempdir())
+"""Not TMPDIR, which may differ from user to user and, under a batch system, from job to job."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Gpu:
     @property
     def lock_file(self) -> Path:
         """What the one trainer on this GPU holds locked, the same for every user of the machine."""
-        return Path(tempfile.gettempdir()) / f"srqueue-{self.uuid or self.name.replace(' ', '-')}.lock"
+        return _SHARED / f"srqueue-{self.uuid or self.name.replace(' ', '-')}.lock"
 
     @property
     def label(self) -> str:

@@ -75,6 +75,10 @@ class Trainer:
         return cls(process)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def identity(self) -> dict[str, float]:
         """Process id and creation time: what tells it from a later process of the same id."""
         try:

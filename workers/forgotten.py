@@ -32,17 +32,18 @@ def end_leftovers(run: RunDir, host: str) -> None:
             _end(noted["trainer"])
 
 
-def free_device(lock: Path | None, store: Store) -> None:
+def free_device(lock: Path | None, store: Store, waiting: int = 0) -> None:
     """Ends the trainer that holds a device's lock where its job was taken over or ended since.
 
     A stopped one holds it for ever: nobody else will wake it. One that trains for its job, or by hand, is
-    left alone.
+    left alone, and so is `waiting`, the process that the device is for. Any user can write into the file:
+    only a process that has it open is ended.
     """
     if lock is None or not is_held(lock):
         return
     holder = read_holder(lock)
-    if _forgotten(holder, store):
-        _end(holder)
+    if holder.get("pid") != waiting and _forgotten(holder, store):
+        _end(holder, lock)
 
 
 def _forgotten(holder: dict[str, Any], store: Store) -> bool:
@@ -58,13 +59,18 @@ def _forgotten(holder: dict[str, Any], store: Store) -> bool:
     return record.token > token or record.state is not JobState.RUNNING
 
 
-def _end(process: dict[str, Any]) -> None:
-    """Kills the group of a process by {pid, create_time}."""
+def _end(process: dict[str, Any], has_open: Path | None = None) -> None:
+    """Kills the group of a process by {pid, create_time}, where it has a file open if one is given."""
     with contextlib.suppress(psutil.Error, ProcessLookupError, KeyError, TypeError, ValueError):
         found = psutil.Process(int(process["pid"]))
-        if abs(found.create_time() - float(process["create_time"])) < 1.0:
+        same = abs(found.create_time() - float(process["create_time"])) < 1.0
+        if same and (has_open is None or _has_open(found, has_open)):
             os.killpg(found.pid, signal.SIGKILL)
             _wait_for(found)
+
+
+def _has_open(process: psutil.Process, file: Path) -> bool:
+    return any(Path(opened.path) == file.resolve() for opened in process.open_files())
 
 
 def _wait_for(process: psutil.Process) -> None:

@@ -56,15 +56,34 @@ def how_it_ended(status: int, forced: bool = False, short_of_memory: bool = Fals
     return f"the trainer was ended by {number.name}{hint}"
 
 
-def oom_kills() -> int:
-    """How often the kernel has ended a process for lack of memory; 0 where it does not say."""
-    try:
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    except (OSError, ValueError):
-        pass
+def oom_kills(system: Path = Path("/")) -> int:
+    """How often the kernel has ended a process for lack of memory, among those that share this one's limit
+    (control group) where it counts them, else on this machine; 0 where it does not say."""
+    for file in (*_counters(system), system / "proc/vmstat"):
+        try:
+            lines = file.read_text().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+        except (OSError, ValueError, IndexError, StopIteration):
+            continue
     return 0
+
+
+def _counters(system: Path) -> list[Path]:
+    """Where control groups count, from this process's own upwards; of version 2, then of version 1."""
+    try:
+        lines = (system / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    files = []
+    for root, name, told in (
+        (system / "sys/fs/cgroup", "memory.events", ("0::",)),
+        (system / "sys/fs/cgroup/memory", "memory.oom_control", (":memory:",)),
+    ):
+        for line in lines:
+            if any(word in line for word in told):
+                own = root / line.split(":", 2)[2].lstrip("/")
+                files += [folder / name for folder in (own, *own.parents) if folder.is_relative_to(root)]
+    return files
 
 
 def _end(log: Path) -> str:

@@ -22,6 +22,7 @@ from srqueue.store.store import Store
 from workers.child import EXPORT_SECONDS, Trainer
 from workers.devices import Device
 from workers.endings import outcome_of, reason_of
+from workers.forgotten import free_device
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
 from workers.restoring import tell_again
@@ -131,6 +132,8 @@ class Supervisor:
             if time.monotonic() >= self._link.renew_at:
                 wish = self._renew(run)
                 self._answered()
+                # Who holds the device may have lost its job only since this trainer waits for it.
+                free_device(self._device.lock_for(self._job.device_class), self._store, trainer.pid)
                 if wish in _REQUESTS:
                     trainer.request_stop(_REQUESTS[wish])
             if self._link.up:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ class Watchdog:
 
     def __init__(self, file: Path, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._file, self._clock = file, clock
-        self._seen = b""
+        self._seen: tuple[bytes, int] = (b"", 0)
         self._usual = UNKNOWN * patience  # until it has imported torch
         self._looked = clock()
         self.silent = 0.0
@@ -28,14 +30,15 @@ class Watchdog:
         now = self._clock()
         passed, self._looked = min(now - self._looked, MOST_A_LOOK), now
         try:
-            beat = self._file.read_bytes()
+            with self._file.open("rb") as file:
+                # Where the disk is full only the time changes.
+                beat = file.read(), os.fstat(file.fileno()).st_mtime_ns
         except OSError:  # there is none yet, or the folder is away: that is no matter of the trainer
             beat = self._seen
         if beat == self._seen:
             self.silent += passed
             return self.silent > self._usual
         self._seen, self.silent = beat, 0.0
-        parts = beat.split()
-        if len(parts) == 2:
-            self._usual = float(parts[1])
+        with contextlib.suppress(ValueError, IndexError):  # torn, or empty yet: what was said before holds
+            self._usual = float(beat[0].split()[1])
         return False

@@ -59,12 +59,15 @@ def finite(data: dict[str, Any]) -> dict[str, Any]:
 
 
 class EventWriter:
-    """Appends event lines of one attempt; each line is flushed, so a reader sees it at once."""
+    """Appends event lines of one attempt; each line is flushed, so a reader sees it at once.
+
+    It counts on from the lines that are there: before it trains, a trainer may have told why it waits.
+    """
 
     def __init__(self, path: Path, token: int) -> None:
         self._file = path.open("ab")
         self._token = token
-        self._n = 0
+        self._n = path.read_bytes().count(b"\n")
 
     def write(self, kind: EventKind, iteration: int, **data: Any) -> Event:
         """Appends one event and returns it."""

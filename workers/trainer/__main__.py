@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 from srqueue.errors import SrqueueError, UsageError
+from srqueue.run.events import EventWriter
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
@@ -46,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         about = {"job": run.job_id, "token": asked.token, "supervised": asked.supervised}
         given = attempt.read().get("device_lock")
         lock = Path(given) if given else None
-        with hold_lock(run.lock_file), hold_device(lock, about, Waiting(stop)) as held:
+        with hold_lock(run.lock_file), hold_device(lock, about, Waiting(attempt, stop)) as held:
             if not held:
                 return _ended_waiting(attempt, stop)
             # Only now: torch reads the thread count when it is first imported.
@@ -63,27 +65,39 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Waiting:
-    """Whether to wait on for a device; says once who has it."""
+    """Whether to wait on for a device; says once who has it, in the log and as an event."""
 
-    def __init__(self, stop: StopRequest) -> None:
-        self._stop, self._told = stop, ""
+    def __init__(self, attempt: AttemptDir, stop: StopRequest) -> None:
+        self._attempt, self._stop, self._told = attempt, stop, ""
 
     def __call__(self, holder: str) -> bool:
         """False once somebody asked to stop."""
         heart.beat()
         if holder != self._told:
-            print(f"waiting for the GPU, which {holder} uses", flush=True)
             self._told = holder
+            self._tell(f"waiting for the GPU, which {holder} uses")
         return self._stop.reason is None
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk
+            print(text, flush=True)
+            events = EventWriter(self._attempt.events_file, self._attempt.token)
+            events.write("message", _stands_at(self._attempt)[0], level="info", text=text)
+            events.close()
 
 
 def _ended_waiting(attempt: AttemptDir, stop: StopRequest) -> int:
     """It was asked to stop before it had a device: it stands where it stood."""
-    named = CheckpointName.parse(attempt.read().get("resume") or "")
     reason = stop.reason or StopReason.DRAINED
-    iteration, seq = (named.iteration, named.seq) if named else (0, None)
+    iteration, seq = _stands_at(attempt)
     Outcome(reason, CONSEQUENCES[reason].text, iteration, seq).write(attempt.outcome_file)
     return 0
+
+
+def _stands_at(attempt: AttemptDir) -> tuple[int, int | None]:
+    """Iteration and seq of the checkpoint that the attempt goes on from."""
+    named = CheckpointName.parse(attempt.read().get("resume") or "")
+    return (named.iteration, named.seq) if named else (0, None)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,9 +39,10 @@ def hold_device(path: Path | None, about: dict[str, Any], waits: Callable[[str],
                 yield False
                 return
             time.sleep(_LOOK)
-        os.ftruncate(file, 0)
         me = {"pid": os.getpid(), "create_time": psutil.Process().create_time(), **about}
-        os.pwrite(file, json.dumps(me).encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            os.ftruncate(file, 0)
+            os.pwrite(file, json.dumps(me).encode(), 0)
         yield True
     finally:
         os.close(file)
@@ -67,13 +69,19 @@ def is_held(path: Path) -> bool:
 
 
 def _open(path: Path) -> int | None:
-    """A descriptor; None where it may not be opened. Never follows a link that another user has laid."""
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    """A descriptor; None where it may not be opened. Never follows a link that another user has laid, nor
+    takes a pipe or a device for the file."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(path, flags)
+        file = os.open(path, flags)
     except FileNotFoundError:
         pass
     except OSError:
+        return None
+    else:
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            return file
+        os.close(file)
         return None
     try:
         file = os.open(path, flags | os.O_CREAT, 0o666)

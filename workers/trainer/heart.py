@@ -1,7 +1,8 @@
 """The trainer shows that it lives: a small file that changes at most once a second.
 
-It says how long a silence after it is still usual, which only the trainer knows. The supervisor watches it
-(workers.watchdog). Kept by the process, as a heart is: whatever takes long may call `beat`.
+It says how long a silence after it is still usual, which only the trainer knows, and says so at once where
+that grows: a save or a validation that follows a step within the second may take long. The supervisor
+watches it (workers.watchdog). Kept by the process, as a heart is: whatever takes long may call `beat`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Heart:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._patience = patience
         self._beats = 0
-        self._not_before = self._stepped = 0.0
+        self._not_before = self._stepped = self._told = 0.0
         self._steps: deque[float] = deque(maxlen=_MEASURED)
 
     def beat(self, stepped: bool = False) -> None:
@@ -45,8 +46,13 @@ class Heart:
         elif self._stepped:
             self._stepped = 0.0  # what comes between two iterations is no iteration
         if now >= self._not_before:
-            self._not_before = now + _EVERY
-            self._write(self._usual() if stepped else UNKNOWN * self._patience)
+            self._tell(now, self._usual() if stepped else UNKNOWN * self._patience)
+        elif not stepped and self._told < UNKNOWN * self._patience:
+            self._tell(now, UNKNOWN * self._patience)
+
+    def _tell(self, now: float, patience: float) -> None:
+        self._not_before, self._told = now + _EVERY, patience
+        self._write(patience)
 
     def _usual(self) -> float:
         if len(self._steps) < 3:
@@ -55,8 +61,11 @@ class Heart:
 
     def _write(self, patience: float) -> None:
         self._beats += 1
-        with contextlib.suppress(OSError):  # a full disk is no death; what is written here takes no new room
+        try:
             os.pwrite(self._file, f"{self._beats} {patience:.1f}\n".ljust(_WIDTH).encode(), 0)
+        except OSError:  # a full disk is no death; a new time takes no room
+            with contextlib.suppress(OSError):
+                os.utime(self._file)
 
 
 _hearts: list[Heart] = []

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from workers.trainer import heart
+
 _WINDOWS = 20
 
 REPORT_SECONDS = 10.0
@@ -43,7 +45,8 @@ class Pace:
 
     @contextmanager
     def pause(self, what: str) -> Iterator[None]:
-        """Times what is no training step: "validation" or "save"."""
+        """Times what is no training step: "validation" or "save". It may take long, and is known to."""
+        heart.beat()
         begun = time.monotonic()
         try:
             yield

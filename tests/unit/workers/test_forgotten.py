@@ -1,5 +1,6 @@
 """Trainers that are left over: ended where nobody waits for them, and left alone where somebody does."""
 
+import errno
 import fcntl
 import json
 import os
@@ -90,6 +91,38 @@ def test_who_holds_a_device_whose_job_was_taken_over_is_ended(process, tmp_path,
     free_device(lock, store)
     assert not is_held(lock)
     assert zombie.wait(10) == -signal.SIGKILL
+
+
+def test_a_process_that_only_the_file_names_is_left_alone(process, tmp_path, store, job):
+    lock = tmp_path / "gpu.lock"
+    process(HOLDS, lock, job, 1, 0)
+    innocent = process(STUBBORN)
+    told = {**Trainer(innocent).identity, "job": job, "token": 0, "supervised": True}
+    lock.write_text(json.dumps(told))  # as any user may
+    free_device(lock, store)
+    assert innocent.poll() is None and is_held(lock)
+
+
+def test_the_trainer_that_the_device_is_for_is_left_alone(process, tmp_path, store, job):
+    lock = tmp_path / "gpu.lock"
+    own = process(HOLDS, lock, job, 0, 1)
+    free_device(lock, store, waiting=own.pid)
+    assert own.poll() is None and is_held(lock)
+
+
+def test_a_full_disk_is_no_hindrance(process, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with hold_device(tmp_path / "gpu.lock", {"job": "x"}, lambda holder: False) as held:
+        assert held and is_held(tmp_path / "gpu.lock")
+
+
+def test_a_pipe_in_its_place_is_no_lock_and_nothing_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "gpu.lock")
+    with hold_device(tmp_path / "gpu.lock", {"job": "x"}, lambda holder: False) as held:
+        assert held
 
 
 def test_a_training_by_hand_and_one_of_an_unknown_job_are_left_alone(process, tmp_path, store, job):

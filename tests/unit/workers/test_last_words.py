@@ -64,3 +64,26 @@ def test_where_a_process_stood_is_read_from_the_newest_stack(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/proc/vmstat"), reason="only Linux counts")  # noqa: PTH110
 def test_the_kernel_counts_what_it_ended():
     assert oom_kills() >= 0
+
+
+def write(file, text):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("0::/a/b", "sys/fs/cgroup/a/b/memory.events"),
+        ("0::/a/b", "sys/fs/cgroup/a/memory.events"),  # b has no memory controller
+        ("0::/../host/path", "sys/fs/cgroup/memory.events"),  # a container
+        ("7:blkio:/x\n4:memory:/a/b", "sys/fs/cgroup/memory/a/b/memory.oom_control"),
+    ],
+)
+def test_what_the_kernel_ended_elsewhere_on_the_machine_does_not_count(tmp_path, line, file):
+    write(tmp_path / "proc/vmstat", "nr_free_pages 1\noom_kill 9\n")
+    assert oom_kills(tmp_path) == 9
+    write(tmp_path / "proc/self/cgroup", line + "\n")
+    assert oom_kills(tmp_path) == 9
+    write(tmp_path / file, "oom_group_kill 5\noom_kill 2\n")
+    assert oom_kills(tmp_path) == 2

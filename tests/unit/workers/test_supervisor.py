@@ -18,7 +18,7 @@ from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import Settings
 from workers import patience
 from workers.child import Trainer
-from workers.devices import find_device
+from workers.devices import Device, find_device
 from workers.patience import patiently
 from workers.supervisor import Supervisor
 
@@ -65,9 +65,9 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def supervise(store, settings):
-    def supervise(claim):
+    def supervise(claim, device=None):
         supervisor = Supervisor(
-            store, settings, claim, host="here", device=find_device(Settings(device="cpu")),
+            store, settings, claim, host="here", device=device or find_device(Settings(device="cpu")),
             draining=lambda: False, report=lambda *_: None,
         )  # fmt: skip
         return supervisor.run()
@@ -266,3 +266,40 @@ def test_patience_has_an_end_and_asks_more_than_once(monkeypatch):
     with pytest.raises(ServiceUnreachable):
         patiently(never, 0.1)
     assert len(asked) > 1
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from workers.trainer.device_lock import hold_device
+
+about = {"job": sys.argv[2], "token": 1, "supervised": True}
+with hold_device(Path(sys.argv[1]), about, lambda holder: True):
+    print("up", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_who_loses_its_job_while_the_next_trainer_waits_frees_the_device(
+    store, job, claim, supervise, stand_in, tmp_path
+):
+    lock, taken = tmp_path / "gpu.lock", str(ULID())
+    store.create(taken, spec={}, origins={}, spec_id="z", name="z", total_iter=9, priority=9)
+    assert store.claim("w0", "here", ["any"], 60, {"r": "/r"}).record.id == taken
+    zombie = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(lock), taken], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert zombie.stdout.readline() == b"up\n"
+        zombie.send_signal(signal.SIGSTOP)
+        waits = (
+            "import pathlib; from workers.trainer.device_lock import hold_device\n"
+            f"with hold_device(pathlib.Path({str(lock)!r}), {{}}, lambda holder: True): {write_outcome()}"
+        )
+        stand_in(waits, before=lambda attempt: store.raise_token(taken, 1, 2))
+        record = supervise(claim(), Device("cuda:0", "a GPU", ("any",), lock))
+        assert record.state is JobState.SUCCEEDED
+        assert zombie.wait(10) == -signal.SIGKILL
+    finally:
+        zombie.kill()
+        zombie.communicate()

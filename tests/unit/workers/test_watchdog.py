@@ -1,5 +1,8 @@
 """The clock rules of the watchdog, and what the heart writes for it."""
 
+import errno
+import os
+
 import pytest
 
 from workers.trainer import heart
@@ -61,6 +64,38 @@ def test_a_folder_that_cannot_be_read_is_no_beat_and_no_error(tmp_path, clock):
     assert looks(dog, clock, UNKNOWN + 5) is not None
 
 
+@pytest.mark.parametrize("torn", ["", "2", "2 x", "\0\0\0"])
+def test_a_torn_beat_is_a_beat_and_leaves_what_is_usual(tmp_path, clock, torn):
+    file = tmp_path / "beat"
+    file.write_text("1 20.0\n")
+    dog = Watchdog(file, 10, clock)
+    dog.hung()
+    assert looks(dog, clock, 15) is None
+    file.write_text(torn)
+    assert looks(dog, clock, 20) is None
+    assert looks(dog, clock, 5) is not None
+
+
+def test_where_the_disk_is_full_its_beats_are_seen_all_the_same(tmp_path, clock, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    own_clock = Clock()
+    monkeypatch.setattr(heart.time, "monotonic", own_clock)
+    own = Heart(tmp_path / "beat", 1.0)
+    dog = Watchdog(tmp_path / "beat", 1.0, clock)
+    monkeypatch.setattr(os, "pwrite", full)
+    os.utime(tmp_path / "beat", (1, 1))
+    for _ in range(3 * UNKNOWN):
+        own_clock.now += 2
+        own.beat()
+        clock.now += 2
+        assert not dog.hung()
+        os.utime(tmp_path / "beat", (1, 1))  # so that the coarse time of the file system plays no part
+        dog.hung()
+    assert looks(dog, clock, UNKNOWN + 5) is not None
+
+
 @pytest.fixture
 def beats(tmp_path, monkeypatch):
     clock = Clock()
@@ -75,6 +110,22 @@ def test_it_beats_at_most_once_a_second(beats):
         clock.now += 0.1
         own.beat()
     assert read()[0] == "5"
+
+
+def test_what_may_take_long_is_told_at_once(beats):
+    own, clock, read = beats
+    for _ in range(10):
+        own.beat(stepped=True)
+        clock.now += 1.1
+    own.beat(stepped=True)
+    assert float(read()[1]) == 100.0
+    own.beat()  # a save in the same second
+    assert float(read()[1]) == 100 * UNKNOWN
+    told = read()[0]
+    for _ in range(50):
+        clock.now += 0.01
+        own.beat()
+    assert read()[0] == told
 
 
 def test_what_is_usual_grows_with_slow_iterations(beats):

@@ -24,7 +24,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say why a job waits, was tried again or stopped, with the evidence, and what to do next."""
-    if "/" in job or job in (".", ".."):
+    from pathlib import Path
+
+    if "/" in job or Path(job).joinpath("spec.json").is_file():
         _folder(job, as_json)
     else:
         _job(job, as_json)

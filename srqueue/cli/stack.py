@@ -83,6 +83,6 @@ _STATES = {
     "running": "running",
     "draining": "running (it takes no more jobs, and ends)",
     "stopped": "stopped",
-    "stale": "stopped (it crashed, or the machine was restarted)",
+    "stale": "stopped (it was drained or crashed, or the machine was restarted)",
     "elsewhere": "running (not started by srqueue up)",
 }

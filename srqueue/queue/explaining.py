@@ -108,6 +108,8 @@ def _ended(facts: Facts) -> tuple[list[str], str]:
         outcome = facts.evidence.attempts[-1].outcome
         if outcome and outcome.export:
             why.append(f"its model: {facts.evidence.run / outcome.export}")
+    if job.state is JobState.PAUSED:
+        return why, REMEDIES[StopReason.PAUSED]
     if job.reason is None:
         return why, "srqueue show JOB"
     then = REMEDIES[job.reason]

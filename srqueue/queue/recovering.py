@@ -59,6 +59,8 @@ def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> It
 
     A job that was queued and never begun has no folder, and is lost. Raises ServiceUnreachable, UsageError.
     """
+    if runs_root == settings.runs_root and not runs_root.exists():
+        return  # no job was ever begun here
     if not runs_root.is_dir():
         raise UsageError(f"there is no folder {runs_root}", where="--runs", hint="name the runs root")
     store = Store.connect(settings)

@@ -185,7 +185,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_comes_back(client, recover, f
 def test_another_folder_of_runs_can_be_named(client, recover, folder, settings, tmp_path):
     run = folder("moved", StopReason.PAUSED)
     shutil.move(settings.runs_root, tmp_path / "elsewhere")
-    assert "there is no folder" in recover(code=2).stderr
+    assert recover().stdout == "0 jobs recovered, 0 known already\n"
+    assert "there is no folder" in recover("--runs", tmp_path / "nowhere", code=2).stderr
     recover("--runs", tmp_path / "elsewhere")
     assert client.get("moved").run_dir == str(tmp_path / "elsewhere" / run.job_id)
 
@@ -220,3 +221,11 @@ def test_a_job_that_ended_comes_back_as_it_was(
     same = [f for f in before.__dataclass_fields__ if f not in told]
     assert [getattr(after, f) for f in same] == [getattr(before, f) for f in same]
     assert worker.process.poll() is None
+
+
+def test_an_emptied_redis_is_told_beside_the_run_folders(recover, folder, client, typed, tmp_path, settings):
+    run = typed(tmp_path / "nothing")
+    run.env |= {"SRQUEUE_REDIS_URL": settings.store_url, "SRQUEUE_RUNS": str(settings.runs_root)}
+    assert run("ls").stderr == ""
+    folder("lost", StopReason.PAUSED)
+    assert "1 run folder" in run("ls").stderr and "srqueue recover" in run("ls").stderr

@@ -72,7 +72,7 @@ def _share(number: int, several: bool) -> tuple[str, ...]:
 
 
 def _line(verdict: Verdict) -> str:
-    word = "identical" if verdict.identical else "DIFFERENT"
+    word = "identical" if verdict.identical else "DIFFERENT" if verdict.unlike else "TOO SHORT"
     told = f"{word}  {verdict.name}: {verdict.compared} digests after {len(verdict.landed)} ends"
     parts = [
         f"differing: {', '.join(verdict.differing[:5])}" if verdict.differing else "",
@@ -86,6 +86,8 @@ def _summary(verdicts: list[Verdict], folder: Path) -> str:
     ends = sum(len(v.landed) for v in verdicts)
     bad = [v.name for v in verdicts if not v.identical]
     if bad:
+        if not any(v.unlike for v in verdicts):
+            return "NOT proven: over before all ends were tried; take a longer train.total_iter"
         return f"NOT exact: {', '.join(bad)}; the runs are in {folder}"
     what = "the run ends" if len(verdicts) == 1 else f"each of {len(verdicts)} runs ends"
     return (

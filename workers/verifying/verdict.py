@@ -36,10 +36,15 @@ class Verdict:
     seconds: float
 
     @property
+    def unlike(self) -> bool:
+        """Whether something is not the same, or did not hold."""
+        return bool(self.differing or self.wrong)
+
+    @property
     def identical(self) -> bool:
         """Whether everything is the same, and every point of a commit was among the ends."""
         untried = [how for how in self.missed if how in COMMIT_POINTS]
-        return not (self.differing or self.wrong or untried) and bool(self.landed)
+        return not (self.unlike or untried) and bool(self.landed)
 
 
 class Verifier:

@@ -217,7 +217,7 @@ local function close_attempt(id, reached, reason, message, counted)
     attempt.ended, attempt.reason, attempt.counted = tonumber(stamp(now())), reason, counted
     -- No character may be cut in two.
     attempt.message = string.sub(message, 1, MESSAGE_KEPT)
-    if #message > MESSAGE_KEPT then attempt.message = string.gsub(attempt.message, '[\128-\255]+$', '') .. '...' end
+    if #message > MESSAGE_KEPT then attempt.message = string.gsub(attempt.message, '[\192-\255][\128-\191]*$', '') .. '...' end
     attempt.iteration, attempt.seq = reached, number_of(id, 'seq')
     attempt.failures, attempt.state = number_of(id, 'failures'), get(id, 'state')
     attempt.not_before = tonumber(get(id, 'not_before'))

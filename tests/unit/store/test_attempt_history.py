@@ -74,7 +74,8 @@ def test_only_the_newest_hundred_are_kept_and_a_long_message_is_cut_between_char
         store.finish(job, claim(store).token, Outcome(StopReason.DRAINED, "\u00e4" * 2000, number))
     kept = store.attempts(job)
     assert [a.token for a in kept] == list(range(4, 104))
-    assert len(kept[-1].message.encode()) <= 1510
+    assert 1490 < len(kept[-1].message.encode()) <= 1510
+    assert kept[-1].message.startswith("\u00e4" * 700) and kept[-1].message.endswith("...")
 
 
 def test_they_go_with_their_job(store: Store, job):

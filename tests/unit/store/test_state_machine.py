@@ -30,34 +30,9 @@ from srqueue.store.consequences import LONGEST_BACKOFF
 from srqueue.store.preemption import preempt
 from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
+from tests.unit.store.plain_words import LEGAL, best
 
 S = JobState
-ENDS = {CONSEQUENCES[reason].next_state for reason in StopReason}
-LEGAL = {
-    "create": {(None, S.QUEUED)},
-    "claim": {(S.QUEUED, S.RUNNING)},
-    "renew": {(S.QUEUED, S.RUNNING)},  # only a lease that ran out and was not claimed again
-    "finish": {(before, after) for before in (S.RUNNING, S.QUEUED) for after in ENDS},
-    # A held job that was recovered is looked at by the next sweep, whatever that is for.
-    "expire": {(S.RUNNING, after) for after in (S.QUEUED, S.PAUSED, S.CANCELLED, S.FAILED)}
-    | {(S.HELD, S.QUEUED)},
-    "due": {(S.HELD, S.QUEUED)},
-    "pause": {(S.QUEUED, S.PAUSED), (S.HELD, S.PAUSED)},
-    # To the queue: a job with a checkpoint, of which a worker exports the best weights.
-    "cancel": {
-        (before, after) for before in (S.QUEUED, S.HELD, S.PAUSED) for after in (S.CANCELLED, S.QUEUED)
-    },
-    "resume": {(S.PAUSED, S.QUEUED), (S.HELD, S.QUEUED)},
-    "retry": {(S.FAILED, S.QUEUED), (S.CANCELLED, S.QUEUED)},
-    "remove": {(state, None) for state in S if state is not S.RUNNING},
-    "priority": set(),
-    "publish": set(),
-    "bind": set(),
-    "tell": {(before, S.RUNNING) for before in (None, *S)},  # an owner that knows more than Redis
-    "recover": {(None, after) for after in S},
-    "jump": {(S.HELD, S.QUEUED)},
-    "preempt": set(),  # by asking alone
-}
 LEASE = 3600
 CLASSES = {"cpu": ("cpu", "any"), "gpu": ("cuda", "any", "cpu")}
 
@@ -204,7 +179,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(target=claims, kind=st.sampled_from(sorted(CLASSES)), root=st.sampled_from(["r1", "r2"]))
     def claim(self, kind, root):
         self.verb = "claim"
-        expected = self.best(CLASSES[kind], root)
+        expected = best(self.store, CLASSES[kind], root)
         claim = self.store.claim(f"w-{kind}-{root}:7", "host", CLASSES[kind], 60, {root: f"/{root}"})
         assert (claim.record.id if claim else None) == expected
         if claim is None:
@@ -238,19 +213,6 @@ class StoreMachine(RuleBasedStateMachine):
             assert before.state is S.RUNNING and before.token == claim[1]
         except LeaseLost:
             assert self.store.get(claim[0]) == before
-
-    def best(self, classes, root):
-        """The order in plain words: what is to be cancelled, priority, front, age; from all records."""
-        found = []
-        for job in self.redis.zrange(self.store.keys.state("queued"), 0, -1):
-            raw = self.redis.hgetall(self.store.keys.job(job))
-            if raw["not_before"] or raw["device_class"] not in classes or raw.get("root_id", root) != root:
-                continue
-            place = (-int(raw["priority"]), raw["front"] != "1")
-            if raw.get("wish") == "cancel":
-                place = (-10, False)
-            found.append((place, int(float(raw["created"]) * 1000), job))
-        return min(found)[-1] if found else None
 
     def gone(self, before, claim, write):
         """Whether Redis knows nothing of the claim; whoever writes is told so."""

@@ -35,7 +35,7 @@ GPU_PYTHON ?= $(BIN)/python
 DATA ?=
 gpu-check:
 	$(GPU_PYTHON) -m pytest -m gpu tests/gpu
-	$(GPU_PYTHON) -m srqueue.cli verify-resume --device cuda --all
+	$(GPU_PYTHON) -m benchmarks.exact_resume --device cuda
 	$(GPU_PYTHON) -m srqueue.cli verify-resume --device cuda --arch paragonsr2_nano
 	$(GPU_PYTHON) -m benchmarks.exactness --device cuda
 	$(GPU_PYTHON) -m benchmarks.gpu

@@ -39,7 +39,10 @@ def free_device(lock: Path | None, store: Store, waiting: int = 0) -> None:
     left alone, and so is `waiting`, the process that the device is for. Any user can write into the file:
     only a process that has it open is ended.
     """
-    if lock is None or not is_held(lock):
+    try:
+        if lock is None or not is_held(lock):
+            return
+    except OSError:  # a place that cannot lock
         return
     holder = read_holder(lock)
     if holder.get("pid") != waiting and _forgotten(holder, store):
@@ -56,7 +59,8 @@ def _forgotten(holder: dict[str, Any], store: Store) -> bool:
         return False
     except SrqueueError:  # there is no such job
         return False
-    return record.token > token or record.state is not JobState.RUNNING
+    # A record of a lower token is from before this claim: Redis went back, and its owner will tell it again.
+    return record.token > token or (record.token == token and record.state is not JobState.RUNNING)
 
 
 def _end(process: dict[str, Any], has_open: Path | None = None) -> None:

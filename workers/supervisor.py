@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from srqueue.errors import ServiceUnreachable
@@ -80,6 +80,10 @@ class Supervisor:
         except NotReady as error:
             self._token = error.token
             return self._finish(Outcome(error.reason, error.message, self._job.iteration))
+        except (ServiceUnreachable, LeaseExpired) as error:
+            log.warning("job %s was not begun: %s", self._job.short_id, error.message)
+            told = f"its worker could not begin it: {error.message}"
+            return self._finish(Outcome(StopReason.DRAINED, told, self._job.iteration))
         except LeaseLost as error:
             log.warning("job %s is left to another: %s", self._job.short_id, error.message)
             return None
@@ -88,7 +92,20 @@ class Supervisor:
         outcome = self._supervise(run, attempt, relay)
         if outcome.reason is StopReason.LEASE_LOST:
             return None
-        return self._finish(outcome, relay, run)
+        record = self._finish(outcome, relay, run)
+        self._leave_behind(attempt, outcome, record)
+        return record
+
+    def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
+        """The outcome of a trainer that could not write one: what `srqueue recover` goes by."""
+        if attempt.outcome_file.exists():
+            return
+        if record is not None and record.reason is not None:
+            outcome = replace(outcome, reason=record.reason, message=record.message or outcome.message)
+        try:
+            outcome.write(attempt.outcome_file)
+        except OSError as error:
+            log.warning("job %s: its outcome is not in its folder: %s", self._job.short_id, error)
 
     def _supervise(self, run: RunDir, attempt: AttemptDir, relay: Relay) -> Outcome:
         """Runs the trainer to its end; however this is left, the trainer has ended."""
@@ -160,6 +177,8 @@ class Supervisor:
         except (LeaseLost, RecordGone):
             # The renewal decides: it can take back a lease that only ran out, and a record that was lost.
             self._link.renew_at = 0.0
+        except OSError as error:  # the folder is out of reach for a moment; the trainer knows better
+            log.debug("job %s: its events cannot be read: %s", self._job.short_id, error)
 
     def _finish(
         self, outcome: Outcome, relay: Relay | None = None, run: RunDir | None = None

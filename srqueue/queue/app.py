@@ -43,6 +43,7 @@ def make_app(settings: Settings) -> Celery:
             "health_check_interval": 25,
             "socket_keepalive": True,
             "socket_connect_timeout": 5,
+            "socket_timeout": 15,  # a bell on a dead connection must not hold up its sweeper
         },
         task_queues=[Queue(name) for name in queue_names(DEVICE_CLASSES)],  # type: ignore[no-untyped-call]
         task_default_queue=queue_name("any"),

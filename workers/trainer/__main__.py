@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from srqueue.errors import SrqueueError, UsageError
+from srqueue.errors import ConflictError, SrqueueError, UsageError
 from srqueue.run.events import EventWriter
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
@@ -56,6 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
 
             stop.listen_to_successors(run, attempt.token)
             return run_attempt(run, attempt, stop)
+    except ConflictError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if asked.supervised:  # a frozen trainer on another machine, say: no failure of the job, which waits
+            iteration, seq = _stands_at(attempt)
+            Outcome(StopReason.ROOT_MISSING, str(error), iteration, seq).write(attempt.outcome_file)
+        return error.exit_code
     except SrqueueError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -104,7 +104,10 @@ def commit(checkpoints: Path, tensors: dict[str, Tensor], manifest: Manifest) ->
 
 
 def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
-    """A checkpoint's manifest and tensors (on the CPU). Raises CheckpointError unless every byte is right."""
+    """A checkpoint's manifest and tensors (on the CPU). Raises CheckpointError unless every byte is right.
+
+    OSError where it cannot be read now, which says nothing of what is in it.
+    """
     manifest = read_manifest(folder)
     payload = folder / PAYLOAD
     try:
@@ -116,7 +119,7 @@ def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
                 raise CheckpointError("the payload's SHA-256 is wrong", where=str(folder))
             # The file may be mapped, and it may go while its tensors are in use.
             return manifest, {name: t.clone() for name, t in safetensors.torch.load_file(payload).items()}
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"no payload: {error.strerror}", where=str(folder)) from None
 
 
@@ -129,7 +132,7 @@ def read_manifest(folder: Path) -> Manifest:
         if digest == digest_of(body):  # else it is no field, but damage
             check_known(body, Manifest, MANIFEST_VERSION)
         manifest = Manifest(**body)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"no manifest: {error.strerror}", where=str(folder)) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the manifest is not whole: {error}", where=str(folder)) from None

@@ -32,11 +32,12 @@ def restore(
 ) -> Restored | None:
     """The checkpoint that attempt.json names, or the nearest whole one before it; None for a fresh start.
 
-    Damaged ones and another job's are set aside, which `tell` gets a sentence about. Raises CheckpointError
-    where one was named and none is whole: a run that has been saved never starts from 0. SpecError and
-    DataMissing where all are of another spec, or it is of other pictures.
+    Damaged ones and another job's are set aside, those that cannot be read now are passed over, which `tell`
+    gets a sentence about. Raises CheckpointError where one was named and none is whole: a run that has been
+    saved never starts from 0. SpecError and DataMissing where all are of another spec, or it is of other
+    pictures.
     """
-    _sweep(run)
+    _sweep(run, attempt.token)
     named = attempt.read().get("resume")
     if not named:
         return None
@@ -53,6 +54,9 @@ def restore(
         except CheckpointError as error:
             aside = set_aside(folder)
             tell(f"checkpoint {name} is damaged ({error.message}); set aside as {aside.name}")
+            continue
+        except OSError as error:  # it may well be whole: it stays where it is
+            tell(f"checkpoint {name} cannot be read now ({error.strerror}); one before it is taken")
             continue
         if manifest.spec_id != spec_id:
             foreign.append(name)
@@ -80,7 +84,12 @@ def _check_data(manifest: Manifest, data: dict[str, str | None]) -> None:
         )
 
 
-def _sweep(run: RunDir) -> None:
+def _sweep(run: RunDir, token: int) -> None:
     """Removes what killed attempts left half-written; the run's lock is ours, so nobody writes there now."""
     for litter in run.checkpoints.glob("tmp-*"):
         shutil.rmtree(litter, ignore_errors=True)
+    # Of this attempt none: its supervisor may be writing there.
+    earlier = [other.path for other in run.attempts() if other.token < token]
+    for folder in (run.path, run.export, *earlier):
+        for file in folder.glob(".*.tmp"):
+            file.unlink(missing_ok=True)

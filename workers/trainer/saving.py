@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -78,7 +79,7 @@ class Saver:
         One at a time: call `settle` before. Raises TakenOver where a later attempt has begun.
         """
         assert self.pending is None, "a checkpoint is still being written"
-        if any(attempt.token > self.token for attempt in self.run.attempts()):
+        if self._taken_over():
             raise TakenOver
         begun = self.saved_at = time.monotonic()
         name = CheckpointName(state.seq + 1, state.iteration, self.token)
@@ -147,9 +148,10 @@ class Saver:
     def refuge(self, iteration: int, reporter: Reporter) -> Contents | None:
         """Tensors and state that a run goes back to which went wrong at `iteration`; None: to its start.
 
-        A damaged checkpoint is set aside and told, and the one before it taken.
+        A damaged checkpoint is set aside and told, and the one before it taken. Raises OSError where none can
+        be read now.
         """
-        parent = self.parent
+        parent, unread = self.parent, None
         names = [n for n in self.run.checkpoint_names() if parent and n.order <= parent.order]
         for name in refuges(names, self.anchor_interval, iteration):
             folder = self.run.checkpoints / str(name)
@@ -161,14 +163,26 @@ class Saver:
                     "warning", f"checkpoint {name} is damaged ({error.message}); set aside as {aside.name}"
                 )
                 continue
+            except OSError as error:
+                unread = error
+                continue
             return tensors, RunState.from_json(manifest.state)
+        if unread is not None:
+            raise unread  # the next attempt may be able to read it
         return None
 
+    def _taken_over(self) -> bool:
+        try:
+            return any(attempt.token > self.token for attempt in self.run.attempts())
+        except OSError:  # out of reach for a moment; the commit will tell
+            return False
+
     def _prune(self, state: RunState) -> None:
-        names = [n for n in self.run.checkpoint_names() if n.token <= self.token]
-        kept = needed(names, self.anchor_interval, state.iteration)
-        for name in expendable(names, self.total_iter, state.best_iteration, kept):
-            remove(self.run.checkpoints / str(name))
+        with contextlib.suppress(OSError):  # what stays is removed after the next save
+            names = [n for n in self.run.checkpoint_names() if n.token <= self.token]
+            kept = needed(names, self.anchor_interval, state.iteration)
+            for name in expendable(names, self.total_iter, state.best_iteration, kept):
+                remove(self.run.checkpoints / str(name))
 
 
 def _timed_commit(checkpoints: Path, tensors: dict[str, Tensor], manifest: Manifest) -> tuple[int, float]:

@@ -28,4 +28,7 @@ class Staging:
         kept = self._kept.get(name)
         if kept is not None and kept.shape == tensor.shape and kept.dtype == tensor.dtype:
             return kept
-        return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
+        try:
+            return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
+        except RuntimeError:  # the system has no more to pin: the copy only takes longer
+            return torch.empty(tensor.shape, dtype=tensor.dtype)

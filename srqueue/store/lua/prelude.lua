@@ -137,7 +137,8 @@ local function park(id, state, final)
   set(id, 'wish', '', 'finished', final and stamp(now()) or '')
 end
 
--- Whether `token` may still write: 'ok'; 'reaped': the lease ran out, but nobody has claimed the job since;
+-- Whether `token` may still write: 'ok'; 'reaped': the lease ran out, but nobody has claimed the job since (it
+-- may have been the third time, which failed the job: its owner lives, so it has not);
 -- 'lost': claimed by another, or ended; 'gone': Redis knows no such job, or only from before `token` was given
 -- (it lost its data; see restore).
 local function standing(id, token)
@@ -146,7 +147,7 @@ local function standing(id, token)
   if tonumber(known[1]) < tonumber(token) then return 'gone' end
   if known[1] ~= token then return 'lost' end
   if known[2] == 'running' then return 'ok' end
-  if known[2] == 'queued' and known[3] ~= '' then return 'reaped' end
+  if (known[2] == 'queued' or known[2] == 'failed') and known[3] ~= '' then return 'reaped' end
   return 'lost'
 end
 

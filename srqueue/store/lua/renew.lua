@@ -10,7 +10,7 @@ if how == 'reaped' then
   unqueue(id)
   move(id, 'running')
   set(id, 'owner', get(id, 'last_owner'), 'failures', get(id, 'reaped'), 'front', '0')
-  set(id, 'reason', '', 'message', '', 'reaped', '')
+  set(id, 'reason', '', 'message', '', 'reaped', '', 'finished', '')
   reopen_attempt(id)
 end
 hold(id, lease)

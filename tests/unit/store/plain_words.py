@@ -7,8 +7,11 @@ ENDS = {CONSEQUENCES[reason].next_state for reason in StopReason}
 LEGAL = {
     "create": {(None, S.QUEUED)},
     "claim": {(S.QUEUED, S.RUNNING)},
-    "renew": {(S.QUEUED, S.RUNNING)},  # only a lease that ran out and was not claimed again
-    "finish": {(before, after) for before in (S.RUNNING, S.QUEUED) for after in ENDS},
+    "renew": {
+        (S.QUEUED, S.RUNNING),
+        (S.FAILED, S.RUNNING),
+    },  # only a lease that ran out and was not claimed again
+    "finish": {(before, after) for before in (S.RUNNING, S.QUEUED, S.FAILED) for after in ENDS},
     # A held job that was recovered is looked at by the next sweep, whatever that is for.
     "expire": {(S.RUNNING, after) for after in (S.QUEUED, S.PAUSED, S.CANCELLED, S.FAILED)}
     | {(S.HELD, S.QUEUED)},

@@ -74,6 +74,22 @@ def test_three_bad_ends_in_a_row_without_a_checkpoint_fail_the_job(store, job, c
     assert store.retry(job).failures == 0 and claim() is not None
 
 
+def test_an_owner_that_lives_takes_back_a_job_that_its_third_lapse_failed(
+    store, job, claim, run_out, time_passes
+):
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        store.finish(job, claim().token, Outcome(StopReason.CRASHED, "", 0))
+        time_passes()
+    token = claim().token
+    run_out(job)
+    failed = store.get(job)
+    assert (failed.state, failed.reason) == (JobState.FAILED, StopReason.NO_PROGRESS)
+    store.renew(job, token, 30)
+    record = store.get(job)
+    assert (record.state, record.finished, record.failures) == (JobState.RUNNING, None, FAILURES_IN_A_ROW - 1)
+    assert store.finish(job, token, Outcome(StopReason.COMPLETED, "", 100)).state is JobState.SUCCEEDED
+
+
 def test_a_new_checkpoint_begins_the_count_anew(store, job, claim, time_passes):
     for n in range(3 * FAILURES_IN_A_ROW):
         token = claim().token

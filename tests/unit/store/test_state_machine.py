@@ -225,7 +225,7 @@ class StoreMachine(RuleBasedStateMachine):
     def holds(self, claim):
         """Whether the claim is the newest of its job, and the job runs or only ran out of its lease."""
         raw = self.redis.hgetall(self.store.keys.job(claim[0]))
-        reaped = raw["state"] == "queued" and raw["reaped"] != ""
+        reaped = raw["state"] in ("queued", "failed") and raw["reaped"] != ""
         return raw["token"] == str(claim[1]) and (raw["state"] == "running" or reaped)
 
     @rule(claim=claims)

@@ -1,5 +1,8 @@
 """Which checkpoint an attempt goes on from."""
 
+import errno
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -90,3 +93,35 @@ def test_what_a_killed_attempt_left_half_written_is_swept(run):
     (run.checkpoints / "tmp-ckpt-000009-it90-t4").mkdir()
     found(run, attempt_at(run, 5, NAMES[3]))
     assert list(run.checkpoints.glob("tmp-*")) == []
+
+
+@pytest.mark.parametrize("file", ["state.safetensors", "manifest.json"])
+def test_what_cannot_be_read_now_stays_where_it_is(run, monkeypatch, file):
+    """A disk or a server that fails for a moment is no damage."""
+    real, failing = Path.open, {str(NAMES[3])}
+
+    def fail(path, mode="r", *args, **more):
+        if path.name == file and path.parent.name in failing:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, mode, *args, **more)
+
+    monkeypatch.setattr(Path, "open", fail)
+    told = []
+    assert found(run, attempt_at(run, 5, NAMES[3]), told) == NAMES[2]
+    assert "cannot be read now (Input/output error)" in told[0]
+    failing |= {str(name) for name in NAMES}
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        found(run, attempt_at(run, 6, NAMES[3]))
+    assert list(run.checkpoints.glob("bad-*")) == []
+    failing.clear()
+    assert found(run, attempt_at(run, 7, NAMES[3])) == NAMES[3]
+
+
+def test_half_written_files_of_killed_attempts_are_removed(run):
+    old, own = attempt_at(run, 4, NAMES[3]), attempt_at(run, 5, NAMES[3])
+    litter = [run.path / ".job.json.1.tmp", old.path / ".outcome.json.2.tmp", run.export / ".x.png.3.tmp"]
+    being_written = own.path / ".attempt.json.4.tmp"
+    for file in (*litter, being_written):
+        file.write_text("half")
+    found(run, own)
+    assert not any(file.exists() for file in litter) and being_written.exists()

@@ -125,6 +125,15 @@ def test_a_pipe_in_its_place_is_no_lock_and_nothing_waits_for_it(tmp_path):
         assert held
 
 
+def test_a_holder_whose_claim_redis_has_forgotten_is_left_alone(process, tmp_path, store, job):
+    """Redis went back to before the claim: the owner lives, and will tell it again."""
+    lock = tmp_path / "gpu.lock"
+    holder = process(HOLDS, lock, job, 2, 1)
+    store.connection.redis.hset(store.keys.job(job), mapping={"state": "queued"})
+    free_device(lock, store)
+    assert holder.poll() is None and is_held(lock)
+
+
 def test_a_training_by_hand_and_one_of_an_unknown_job_are_left_alone(process, tmp_path, store, job):
     for name, who, supervised in (("a", job, 0), ("b", "01J00000000000000000000000", 1)):
         lock = tmp_path / name

@@ -108,6 +108,23 @@ def test_a_job_whose_data_is_missing_is_bound_to_no_machine(store, settings, job
     assert store.claim("w2", "there", ["any"], 2, {"other": "/there"}).record.run_dir == f"/there/{job}"
 
 
+def test_an_outage_before_the_trainer_begins_is_no_failure(
+    job, claim, supervise, stand_in, store, monkeypatch
+):
+    begun = stand_in(write_outcome())
+    run = store._run
+
+    def away(script, *args):
+        if script == "bind":
+            raise ServiceUnreachable("Redis does not answer: Timeout reading from socket")
+        return run(script, *args)
+
+    monkeypatch.setattr(store, "_run", away)
+    record = supervise(claim())
+    assert (record.state, record.reason, record.failures) == (JobState.QUEUED, StopReason.DRAINED, 0)
+    assert begun == [] and "could not begin it" in record.message
+
+
 def test_a_job_with_a_run_folder_is_bound_to_it(store, job, claim, supervise, stand_in, tmp_path):
     stand_in(write_outcome())
     record = supervise(claim())

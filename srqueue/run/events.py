@@ -67,7 +67,7 @@ class EventWriter:
     def __init__(self, path: Path, token: int) -> None:
         self._file = path.open("ab")
         self._token = token
-        self._n = path.read_bytes().count(b"\n")
+        self._n = path.read_bytes().count(b"\n") if path.is_file() else 0  # a device has no end
 
     def write(self, kind: EventKind, iteration: int, **data: Any) -> Event:
         """Appends one event and returns it."""

@@ -22,13 +22,19 @@ def verify_resume(
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:n].")] = "auto",
     overrides: Set = None,
     every: Annotated[
-        bool, typer.Option("--all", help="In turn every loss, optimizer, schedule, automation, precision.")
+        bool,
+        typer.Option("--all", help="Every loss, optimizer, schedule, automation, precision (some minutes)."),
     ] = False,
     mutants: Annotated[
         bool,
         typer.Option("--mutants", help="Prove the proof: a checkpoint that lacks a field must be noticed."),
     ] = False,
-    kills: Annotated[int, typer.Option("--kills", min=0, max=100, help="SIGKILLs at random.")] = 4,
+    kills: Annotated[
+        int,
+        typer.Option(
+            "--kills", min=0, max=100, help="SIGKILLs at random, beside those at each point of a save."
+        ),
+    ] = 4,
     stops: Annotated[int, typer.Option("--stops", min=0, max=100, help="Requests to stop.")] = 2,
     seed: Annotated[int, typer.Option("--seed", help="Of the random ends.")] = 0,
     keep: Annotated[

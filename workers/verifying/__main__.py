@@ -31,9 +31,8 @@ def main() -> int:
         verifier = Verifier(folder, make_pictures(folder), request["device"], request["seed"])
         if request["mutants"]:
             return _prove(verifier, spec, request["seed"], request["json"])
-        for number, (name, each) in enumerate(specs.items()):
-            points = _share(number, request["all"])
-            verdicts.append(verifier.verify(name, each, points, request["kills"], request["stops"]))
+        for name, each in specs.items():
+            verdicts.append(verifier.verify(name, each, COMMIT_POINTS, request["kills"], request["stops"]))
             _say(_line(verdicts[-1]))
     except SrqueueError as error:
         _say(f"error: {error}")
@@ -63,12 +62,6 @@ def _prove(verifier: Verifier, spec: JobSpec, seed: int, as_json: bool) -> int:
     else:
         _say(f"proven: each of {len(found)} fields of a checkpoint is missed where it is not brought back")
     return 1 if bad else 0
-
-
-def _share(number: int, several: bool) -> tuple[str, ...]:
-    """The points of a commit to die at: all, or of many specs each in its turn some."""
-    count = len(COMMIT_POINTS)
-    return (COMMIT_POINTS[number % count], COMMIT_POINTS[(number + 3) % count]) if several else COMMIT_POINTS
 
 
 def _line(verdict: Verdict) -> str:

@@ -129,7 +129,7 @@ def _all_of(scenario: str, plain: Attempts) -> list[Mutant]:
     if scenario == "automations":
         found.append(Mutant(scenario, "events", "offset"))
         found += [Mutant(scenario, "automation", name) for name in manifest.state["automations"]]
-    if scenario in ("automations", "SOAP", "schedule-free"):
+    if scenario in ("automations", "SOAP", "Muon", "schedule-free"):
         parts = {name.partition("/")[0] for name in tensors} - {"optim", "best"}
         kinds = {"/".join(name.split("/")[:2]) for name in tensors if name.startswith("optim/")}
         lost = sorted(parts | kinds if scenario == "automations" else kinds)

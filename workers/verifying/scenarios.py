@@ -121,6 +121,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a bad picture": Scenario(faults=a_picture_that_cannot_be_read),
     "dead": Scenario({"train.optim_g": {"type": "AdamW", "lr": 1e-12}, "train.warmup_iter": 0}),
     "SOAP": Scenario({"train.optim_g": {"type": "SOAP"}}),
+    "Muon": Scenario({"train.optim_g": {"type": "Muon"}}),
     "schedule-free": Scenario(
         {
             "train.optim_g": {"type": "ScheduleFreeAdamW"},

@@ -25,14 +25,14 @@ from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
 from workers import draining
 from workers.devices import Device
-from workers.this_machine import is_dead
+from workers.this_machine import is_dead, machine_id
 
 log = logging.getLogger(__name__)
 
 _ANNOUNCED_FOR = 4  # sweeps
 _SHORTEST_ANNOUNCEMENT = 15.0  # seconds
 _BEHIND = 0.005  # seconds after a moment that is due, so that it is over for sure
-_SILENT = 3  # renewals that did not come
+_BURY = 1.0  # seconds between two looks at the owners on this machine
 _SHORTEST_WAIT = 0.05  # seconds
 _ASKS_AFTER = 5.0  # seconds, and two sweeps, after an outage: by then every idle worker is announced again
 _TOLD = {
@@ -43,7 +43,7 @@ _TOLD = {
 
 class Sweeper(threading.Thread):
     """Sweeps in the worker's main process until it is stopped: every `settings.sweep` seconds, and when a
-    lease or a delayed job is due.
+    lease or a delayed job is due. Every second it looks whether an owner on this machine has died.
 
     That every owner has its chance to renew after an outage is seen to by the scripts.
     """
@@ -67,12 +67,15 @@ class Sweeper(threading.Thread):
 
     def run(self) -> None:
         """Sweeps until stopped; nothing that goes wrong ends it."""
-        answered = True
+        answered, sweep_at = True, 0.0
         while not self._ended.is_set():
-            wait = self._longest
             try:
-                self.sweep()
-                wait = min(wait, max(self._store.next_due() + _BEHIND, _SHORTEST_WAIT))
+                if time.monotonic() >= sweep_at:
+                    sweep_at = time.monotonic() + self._longest
+                    self.sweep()
+                    due = max(self._store.next_due() + _BEHIND, _SHORTEST_WAIT)
+                    sweep_at = time.monotonic() + min(self._longest, due)
+                self._bury_the_dead()
                 answered = True
             except Exception as error:
                 if answered:  # said once an outage
@@ -80,7 +83,7 @@ class Sweeper(threading.Thread):
                     log.debug("the sweep that failed", exc_info=True)
                 answered = False
                 self._ask_from = time.monotonic() + 2 * self._settings.sweep + _ASKS_AFTER
-            self._ended.wait(wait)
+            self._ended.wait(min(_BURY, max(sweep_at - time.monotonic(), 0.0)))
 
     def sweep(self) -> None:
         """Announces the worker, sweeps once, rings where nobody was woken."""
@@ -91,7 +94,6 @@ class Sweeper(threading.Thread):
         if self._began is None:
             self._began = announced.now
         self._obey(announced.asked_since(self._began), seconds)
-        self._bury_the_dead()
         ring_missing(self._app, self._store.sweep())
         if time.monotonic() >= self._ask_from:
             self._preempt()
@@ -115,8 +117,10 @@ class Sweeper(threading.Thread):
 
     def _bury_the_dead(self) -> None:
         """Ends attempts of this machine whose supervisor is no process any more: no lease is waited for."""
-        for job in self._store.silent(self._settings.lease - _SILENT * self._settings.renew):
-            if not is_dead(job.machine, job.owner):
+        if not (machine := machine_id()):
+            return
+        for job in self._store.running_on(machine):
+            if not is_dead(job.owner):
                 continue
             log.warning("the worker process %s of job %s has died", job.owner, job.job_id)
             with contextlib.suppress(LeaseLost, RecordGone):  # somebody was quicker

@@ -22,7 +22,7 @@ def machine_id() -> str:
         return ""
 
 
-def is_dead(machine: str, owner: str) -> bool:
-    """Whether `owner` (`<worker>:<process id>`) on `machine` is surely no process any more."""
+def is_dead(owner: str) -> bool:
+    """Whether `owner` (`<worker>:<process id>`) of this very machine is surely no process any more."""
     pid = owner.rpartition(":")[2]
-    return bool(machine) and machine == machine_id() and pid.isdigit() and not psutil.pid_exists(int(pid))
+    return pid.isdigit() and not psutil.pid_exists(int(pid))

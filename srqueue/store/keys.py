@@ -14,6 +14,7 @@
 <prefix>:bells                        zset     ready ids by the time to ring for them again
 <prefix>:leases                       zset     running ids by the time their lease ends
 <prefix>:seen                         string   when a worker was last in touch with Redis
+<prefix>:machine:<machine>            set      ids that were bound on a machine, swept by its workers
 <prefix>:workers                      zset     worker names by the time their announcement ends
 <prefix>:worker:<name>                hash     the announcement
 <prefix>:drain:<name>                 hash     the request to that worker to end: when, how
@@ -92,6 +93,10 @@ class Keys:
     def state(self, state: str) -> str:
         """Ids in a state."""
         return f"{self.prefix}:state:{state}"
+
+    def machine(self, machine: str) -> str:
+        """Ids that were bound on a machine."""
+        return f"{self.prefix}:machine:{machine}"
 
     def name(self, name: str) -> str:
         """Ids of a name."""

@@ -11,7 +11,7 @@ from srqueue.run.reasons import JobState
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.connection import Connection
 from srqueue.store.moments import Moments
-from srqueue.store.record import JobRecord, Silent, WorkerRecord
+from srqueue.store.record import JobRecord, Owned, WorkerRecord
 
 _ID_LENGTH = 26
 _SHORTEST_SUFFIX = 4
@@ -118,19 +118,23 @@ class Reader:
             saved=int(saved) if saved else None,
         )
 
-    def silent(self, seconds: float) -> tuple[Silent, ...]:
-        """Running jobs whose lease was not renewed lately: it ends in less than `seconds`."""
+    def running_on(self, machine: str) -> tuple[Owned, ...]:
+        """Running jobs that were bound on a machine; what else its set holds is taken out of it."""
+        key = self.keys.machine(machine)
         with self.connection.reach() as client:
-            now, micros = client.time()
-            ids = client.zrangebyscore(self.keys.leases, "-inf", now + micros / 1e6 + seconds)
+            ids = sorted(client.smembers(key))
             pipeline = client.pipeline(transaction=False)
             for job_id in ids:
-                pipeline.hmget(self.keys.job(job_id), "token", "owner", "machine", "iteration")
-            return tuple(
-                Silent(job_id, int(token), owner or "", machine or "", int(iteration or 0))
-                for job_id, (token, owner, machine, iteration) in zip(ids, pipeline.execute(), strict=True)
-                if token
-            )
+                pipeline.hmget(self.keys.job(job_id), "state", "machine", "token", "owner", "iteration")
+            rows = list(zip(ids, pipeline.execute(), strict=True))
+            over = [job_id for job_id, row in rows if row[0] != JobState.RUNNING]
+            if over:
+                client.srem(key, *over)
+        return tuple(
+            Owned(job_id, int(row[2]), row[3] or "", int(row[4] or 0))
+            for job_id, row in rows
+            if row[0] == JobState.RUNNING and row[1] == machine
+        )
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """The workers that announced themselves lately, by name."""

@@ -121,13 +121,12 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Silent:
-    """A running job whose owner has not renewed its lease lately."""
+class Owned:
+    """A running job and its owner, `<worker>:<process id>`."""
 
     job_id: str
     token: int
     owner: str
-    machine: str
     iteration: int
 
 

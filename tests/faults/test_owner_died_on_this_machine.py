@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+from ulid import ULID
+
+from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from tests.faults.queued import assert_exact, split
 from workers.this_machine import is_dead, machine_id
@@ -25,7 +28,8 @@ def test_an_owner_on_another_machine_is_left_its_lease(client, submit, start_wor
     workers = [start_worker(name, **FAR_AWAY) for name in ("w1", "w2")]
     job = submit(client)
     own, _ = split(workers, job)
-    client.store.connection.redis.hset(client.store.keys.job(job.id), "machine", "another:1")
+    store = client.store
+    store.connection.redis.hset(store.keys.job(job.id), "machine", "another:1")
     own.kill_main()
     key = client.store.keys.leases
     wait_until(lambda: 300 - client.store.moments(job.id).lease_left > 4, "three renewals are missing", 60)
@@ -42,8 +46,23 @@ def test_an_owner_on_another_machine_is_left_its_lease(client, submit, start_wor
 def test_only_what_is_surely_dead_is_called_so():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     owner = f"w@here:{process.pid}"
-    assert not is_dead(machine_id(), owner)
+    assert not is_dead(owner)
     process.communicate()
-    assert is_dead(machine_id(), owner) == bool(machine_id())
-    assert not is_dead("", owner) and not is_dead("another:1", owner)
-    assert not is_dead(machine_id(), "w@here") and not is_dead(machine_id(), "")
+    assert is_dead(owner)
+    assert not is_dead("w@here") and not is_dead("")
+
+
+def test_only_running_jobs_of_this_machine_are_looked_at(store):
+    for name in ("mine", "other", "over"):
+        job_id = str(ULID())
+        store.create(job_id, spec={}, origins={}, spec_id=name, name=name, total_iter=9)
+        claim = store.claim("w@here:77", "here", ["any"], 60, {"r": "/r"})
+        store.bind(job_id, claim.token, "r", f"/r/{job_id}", "boot:1" if name != "other" else "boot:2")
+        if name == "mine":
+            mine = job_id
+        if name == "over":
+            store.finish(job_id, claim.token, Outcome(StopReason.COMPLETED, "", 9))
+    (found,) = store.running_on("boot:1")
+    assert (found.job_id, found.token, found.owner) == (mine, 1, "w@here:77")
+    assert store.connection.redis.smembers(store.keys.machine("boot:1")) == {mine}
+    assert machine_id() == "" or ":" in machine_id()

@@ -72,7 +72,20 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=1, le=65535, description="port Flower listens on")
     device: str = Field("auto", description="auto, cpu or cuda[:n]: what this machine's worker trains on")
     threads: int = Field(
-        0, ge=0, le=1024, description="CPU threads of a trainer; 0: one on the CPU, four beside a GPU"
+        0,
+        ge=0,
+        le=1024,
+        description="CPU threads of a trainer; 0: one on the CPU, four beside a GPU, fewer where slots share",
+    )
+    slots: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="jobs that a worker runs at a time; on a GPU each gets its share of the memory",
+    )
+    warm: bool = Field(
+        True,
+        description="whether a worker keeps a trainer ready that has imported torch: 0.3 GB of memory a slot",
     )
 
     @property

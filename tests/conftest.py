@@ -256,7 +256,7 @@ def start_worker(tmp_path):
         environment |= {f"SRQUEUE_{key}": value for key, value in variables.items()}
         program = ["-m", "celery"] if host is None else ["-c", ELSEWHERE.format(host=host)]
         argv = [sys.executable, *program, "-A", "workers.app", "worker", "--pool", "prefork"]
-        argv += ["--concurrency", "1", "--without-gossip", "--without-mingle", "-n", f"{name}@here"]
+        argv += ["--without-gossip", "--without-mingle", "-n", f"{name}@here"]
         argv += ["-l", "INFO"]
         with log.open("wb") as file:
             process = subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=file, stderr=file)

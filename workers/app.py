@@ -16,6 +16,7 @@ from srqueue.queue.routing import queue_names
 from srqueue.settings import Settings, load_settings
 from workers import draining
 from workers.devices import Device, find_device
+from workers.spares import Spares
 from workers.sweeper import Sweeper
 
 
@@ -33,8 +34,15 @@ def this_device() -> Device:
 
 app = make_app(settings())
 app.conf.include = ["workers.tasks"]
+app.conf.worker_concurrency = settings().slots
 
 _sweepers: list[Sweeper] = []
+_spares: list[Spares] = []
+
+
+def own_spares() -> Spares | None:
+    """Of this process, a child of the pool: the trainer that stands ready for its next job."""
+    return _spares[0] if _spares else None
 
 
 @signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]
@@ -54,6 +62,25 @@ def _start_sweeping(sender: Any, **_: Any) -> None:
     sweeper = Sweeper(settings(), sender.hostname, this_device())
     _sweepers.append(sweeper)
     sweeper.start()
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+def _keep_a_spare(**_: Any) -> None:
+    if not settings().warm:
+        return
+    device = this_device()
+
+    def wanted() -> bool:
+        return not draining.asked() and not draining.finishing()
+
+    _spares[:] = [Spares(device.threads(settings(), device.name), wanted)]
+    _spares[0].start()
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _end_the_spare(**_: Any) -> None:
+    while _spares:
+        _spares.pop().end()
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from typing import IO
 
@@ -16,6 +15,9 @@ import psutil
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.reasons import StopReason
 from workers.last_words import oom_kills
+from workers.launching import launch
+from workers.spares import Spares
+from workers.trainer.process import threads_of
 
 STOP_SECONDS = 60.0
 """How long a trainer may take for its last iteration and checkpoint before SIGTERM."""
@@ -52,27 +54,16 @@ class Trainer:
         self._signal = signal.SIGTERM
 
     @classmethod
-    def start(cls, run: RunDir, attempt: AttemptDir, threads: int) -> Trainer:
-        """Starts `python -m workers.trainer` on an attempt; its output goes to the attempt's log."""
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(threads),
-            "MKL_NUM_THREADS": str(threads),
-            "PYTHONUNBUFFERED": "1",
-            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:1 is nvidia-smi's GPU 1
-        }
-        environment.pop("SRQUEUE_REDIS_URL", None)  # may hold a password, and the trainer needs no Redis
-        argv = [sys.executable, "-m", "workers.trainer", str(run.path), "--token", str(attempt.token)]
+    def start(cls, run: RunDir, attempt: AttemptDir, spares: Spares | None = None) -> Trainer:
+        """Sets a spare to work on an attempt, or starts `python -m workers.trainer` where none is ready.
+
+        Its output goes to the attempt's log.
+        """
+        argv = [str(run.path), "--token", str(attempt.token), "--supervised"]
         with attempt.log_file.open("ab") as log:
-            process = subprocess.Popen(
-                [*argv, "--supervised"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        return cls(process)
+            threads = threads_of(run, attempt)
+            process = spares.take(run, attempt.token, threads) if spares else None
+            return cls(process or launch(argv, threads, log, subprocess.STDOUT))
 
     @property
     def pid(self) -> int:

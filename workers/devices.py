@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srqueue.errors import UsageError
@@ -19,13 +20,15 @@ _CPU_THREADS = 1  # two trainings with two threads each on two cores are far slo
 class Device:
     """What a worker trains on. `name`: cpu, cuda or cuda:<n>; `label`: for people; `classes`: of jobs.
 
-    `lock`: the file that a trainer on this GPU holds locked; none for the CPU.
+    `lock`: the file that a trainer on this GPU holds locked; none for the CPU. `slots`: jobs at a time, which
+    share device and cores.
     """
 
     name: str
     label: str
     classes: tuple[str, ...]
     lock: Path | None = None
+    slots: int = 1
 
     def for_job(self, device_class: str) -> str:
         """The device of a job of that class: a job that asks for the CPU gets it on a GPU machine too."""
@@ -36,15 +39,39 @@ class Device:
         return None if self.for_job(device_class) == "cpu" else self.lock
 
     def threads(self, settings: Settings, device: str) -> int:
-        """CPU threads of a trainer on `device`."""
-        return settings.threads or (_CPU_THREADS if device == "cpu" else _GPU_THREADS)
+        """CPU threads of a trainer on `device`; slots share the cores."""
+        if settings.threads:
+            return settings.threads
+        usual = _CPU_THREADS if device == "cpu" else _GPU_THREADS
+        return usual if self.slots == 1 else min(usual, cores() // self.slots)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def find_device(settings: Settings) -> Device:
-    """The device that SRQUEUE_DEVICE names, or with `auto` the first GPU, else the CPU.
+    """The device of SRQUEUE_DEVICE, with `auto` the first GPU, else the CPU; for SRQUEUE_SLOTS jobs at once.
 
-    Raises UsageError where the named one is not there. Does not import torch.
+    Raises UsageError where the named one is not there, or the cores do not suffice for so many slots. Does
+    not import torch.
     """
+    device, slots = _named(settings), settings.slots
+    if slots == 1:
+        return device
+    if slots * (settings.threads or 1) > cores():
+        each = f" of {settings.threads} threads" if settings.threads > 1 else ""
+        raise UsageError(
+            f"{slots} slots{each} are more than the {cores()} cores here",
+            where="SRQUEUE_SLOTS",
+            hint="fewer slots" + (", or a lower SRQUEUE_THREADS" if each else ""),
+        )
+    return replace(device, slots=slots, label=f"{device.label}, {slots} slots")
+
+
+def _named(settings: Settings) -> Device:
     match = _ASKED.match(settings.device)
     if match is None or (match[1] != "cuda" and match[2] is not None):
         raise UsageError(

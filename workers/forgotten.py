@@ -15,7 +15,7 @@ from srqueue.errors import ServiceUnreachable, SrqueueError
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.store.store import Store
-from workers.trainer.device_lock import is_held, read_holder
+from workers.trainer.device_lock import is_held, lock_files, read_holder
 
 ENDS_WITHIN = 10.0
 """Seconds for a killed process to be gone."""
@@ -33,20 +33,21 @@ def end_leftovers(run: RunDir, host: str) -> None:
 
 
 def free_device(lock: Path | None, store: Store, waiting: int = 0) -> None:
-    """Ends the trainer that holds a device's lock where its job was taken over or ended since.
+    """Ends a trainer that holds a device, or a slot of it, where its job was taken over or ended since.
 
     A stopped one holds it for ever: nobody else will wake it. One that trains for its job, or by hand, is
     left alone, and so is `waiting`, the process that the device is for. Any user can write into the file:
     only a process that has it open is ended.
     """
-    try:
-        if lock is None or not is_held(lock):
-            return
-    except OSError:  # a place that cannot lock
-        return
-    holder = read_holder(lock)
-    if holder.get("pid") != waiting and _forgotten(holder, store):
-        _end(holder, lock)
+    for file in lock_files(lock) if lock else []:
+        try:
+            if not is_held(file):
+                continue
+        except OSError:  # a place that cannot lock
+            continue
+        holder = read_holder(file)
+        if holder.get("pid") != waiting and _forgotten(holder, store):
+            _end(holder, file)
 
 
 def _forgotten(holder: dict[str, Any], store: Store) -> bool:

@@ -68,14 +68,16 @@ def prepare(
             write_file(run.spec_file, spec.model_dump_json(indent=2).encode() + b"\n")
         _card(record).write(run.card_file)
         names = run.checkpoint_names()
+        name = device.for_job(record.device_class)
         attempt = run.write_attempt(
             token,
             names[-1] if names else None,
             listings=listings,
-            device=device.for_job(record.device_class),
-            threads=settings.threads,
+            device=name,
+            threads=device.threads(settings, name),
             hang=settings.hang,
             device_lock=str(lock) if lock else None,
+            slots=device.slots,
             host=host,
             owner=record.owner,
             supervisor_pid=os.getpid(),

@@ -26,6 +26,7 @@ from workers.forgotten import free_device
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
 from workers.restoring import tell_again
+from workers.spares import Spares
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,12 @@ class Link:
 
 class Supervisor:
     """Supervises one claim. `draining` says whether the worker is to end, `at_once` whether without a last
-    checkpoint; `report` shows progress."""
+    checkpoint; `report` shows progress; `spares`: a trainer that stands ready."""
 
     def __init__(
         self, store: Store, settings: Settings, claim: Claim, *,
         host: str, device: Device, draining: Callable[[], bool], report: Report,
-        at_once: Callable[[], bool] = lambda: False,
+        at_once: Callable[[], bool] = lambda: False, spares: Spares | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._settings = settings
@@ -71,6 +72,7 @@ class Supervisor:
         self._draining = draining
         self._at_once = at_once
         self._report = report
+        self._spares = spares
         self._link = Link()
 
     def run(self) -> JobRecord | None:
@@ -112,7 +114,7 @@ class Supervisor:
         trainer = None
         try:
             noted = attempt.read()
-            trainer = Trainer.start(run, attempt, self._device.threads(self._settings, noted["device"]))
+            trainer = Trainer.start(run, attempt, self._spares)
             watchdog = Watchdog(attempt.beat_file, self._settings.hang)
             # So that a later attempt on this host can end it, should this process be gone by then.
             write_json(attempt.attempt_file, {**noted, "trainer": trainer.identity})

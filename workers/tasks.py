@@ -17,7 +17,7 @@ from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 from workers import draining
-from workers.app import app, settings, this_device
+from workers.app import app, own_spares, settings, this_device
 from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
@@ -69,7 +69,7 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
         return None
     supervisor = Supervisor(
         store, known, claim, host=host, device=device, report=report.send,
-        draining=draining.asked, at_once=draining.at_once,
+        draining=draining.asked, at_once=draining.at_once, spares=own_spares(),
     )  # fmt: skip
     record = supervisor.run()
     if record is not None and record.state is JobState.QUEUED and record.not_before is None:

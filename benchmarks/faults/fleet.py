@@ -15,16 +15,18 @@ from srqueue.stack.commands import worker_argv, worker_environment
 
 @dataclass(frozen=True)
 class Family:
-    """A worker's living processes: Celery's main one, the supervisors below it, the trainers below them."""
+    """A worker's living processes: Celery's main one, the supervisors below it, the trainers below them, and
+    those trainers that wait for a job."""
 
     main: psutil.Process | None
     supervisors: list[psutil.Process]
     trainers: list[psutil.Process]
+    spares: list[psutil.Process]
 
     @property
     def all(self) -> list[psutil.Process]:
         """All of them, the main one first."""
-        return [*([self.main] if self.main else []), *self.supervisors, *self.trainers]
+        return [*([self.main] if self.main else []), *self.supervisors, *self.trainers, *self.spares]
 
 
 class Worker:
@@ -70,17 +72,17 @@ class Worker:
 
     def family(self) -> Family:
         """What lives now."""
-        main, supervisors, trainers = None, [], []
+        main, supervisors, trainers, spares = None, [], [], []
         for process in self.place.marked(self.name):
             with contextlib.suppress(psutil.Error):
                 command = process.cmdline()
                 if self.process is not None and process.pid == self.process.pid:
                     main = process
                 elif "workers.trainer" in command:
-                    trainers.append(process)
+                    (trainers if run_folder(process) else spares).append(process)
                 elif "celery" in command:
                     supervisors.append(process)
-        return Family(main, supervisors, trainers)
+        return Family(main, supervisors, trainers, spares)
 
     def close(self) -> None:
         """Ends the network; the processes are the place's to end."""
@@ -89,10 +91,13 @@ class Worker:
 
 
 def run_folder(trainer: psutil.Process) -> Path | None:
-    """Which run a trainer works on."""
+    """Which run a trainer works on; None for a spare that waits for one."""
     with contextlib.suppress(psutil.Error, ValueError, IndexError):
         command = trainer.cmdline()
-        return Path(command[command.index("workers.trainer") + 1])
+        if "--spare" not in command:
+            return Path(command[command.index("workers.trainer") + 1])
+        beats = (Path(file.path) for file in trainer.open_files() if file.path.endswith("/beat"))
+        return next((beat.parents[2] for beat in beats), None)
     return None
 
 

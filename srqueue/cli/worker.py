@@ -11,18 +11,33 @@ def worker(
     context: typer.Context,
     name: Annotated[str, typer.Option("--name", help="Name of the worker, unique on this host.")] = "worker",
     loglevel: Annotated[str, typer.Option("--loglevel", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    device: Annotated[
+        str | None, typer.Option("--device", help="auto, cpu or cuda:N; instead of SRQUEUE_DEVICE.")
+    ] = None,
+    gpu: Annotated[int | None, typer.Option("--gpu", min=0, help="The GPU of that number: cuda:N.")] = None,
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, max=16, help="Jobs at a time; instead of SRQUEUE_SLOTS.")
+    ] = None,
 ) -> None:
-    """Run a worker in the foreground: one job at a time. Further arguments go to Celery's worker.
+    """Run a worker in the foreground, on one device. Further arguments go to Celery's worker.
 
-    SIGTERM or Ctrl-C hands its job back with a checkpoint.
+    With --slots several jobs run at a time and share the device: each gets its part of a GPU's memory.
+    SIGTERM or Ctrl-C hands its jobs back with a checkpoint.
     """
     import os
 
+    from srqueue.errors import UsageError
     from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
     from srqueue.stack.commands import worker_argv, worker_environment
     from srqueue.stack.folders import prepare
 
+    if gpu is not None and device is not None:
+        raise UsageError("--gpu and --device name the same thing", hint="give one of them")
+    if gpu is not None:
+        device = f"cuda:{gpu}"
+    chosen = {"SRQUEUE_DEVICE": device, "SRQUEUE_SLOTS": slots}
+    os.environ.update({name: str(value) for name, value in chosen.items() if value is not None})
     settings = load_settings()
     argv = [*worker_argv(check_name(name, "a worker"), loglevel), *context.args]
     prepare(settings)

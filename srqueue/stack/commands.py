@@ -43,11 +43,11 @@ def require(module: str, extra: str) -> None:
 
 
 def worker_argv(name: str = "worker", loglevel: str = "INFO") -> list[str]:
-    """Command line of a Celery worker that runs one job at a time."""
+    """Command line of a Celery worker; how many jobs it runs at a time SRQUEUE_SLOTS says."""
     require("torch", "worker")
     return [
         *(sys.executable, "-m", "celery", "-A", "workers.app", "worker"),
-        *("--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle"),
+        *("--pool", "prefork", "--without-gossip", "--without-mingle"),
         *("-n", f"{name}@%h", "--loglevel", loglevel),
     ]
 

@@ -123,6 +123,7 @@ def fault_in_trainers(tmp_path, monkeypatch):
             "    except FileExistsError:\n        return False\n    return True\n"
         )
         monkeypatch.setenv("PYTHONPATH", str(folder))
+        monkeypatch.setenv("SRQUEUE_WARM", "false")  # a spare would meet it before it has a job
 
     return put
 

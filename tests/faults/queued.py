@@ -84,13 +84,28 @@ def assert_nothing_left(client, job):
 
 
 def trainers(run):
-    """Process ids of all trainers that work in a run folder."""
+    """Process ids of all trainers that work in a run folder; one that was a spare has its lock open."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            argv = process.cmdline()
-            if str(run.path) in argv and process.status() != psutil.STATUS_ZOMBIE:
+            argv, files = process.cmdline(), []
+            if "workers.trainer" in argv:
+                files = [file.path for file in process.open_files()]
+            mine = str(run.path) in argv or str(run.lock_file.resolve()) in files
+            if mine and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
+    return found
+
+
+def spares(worker):
+    """The trainers below a worker that wait for an attempt, whether they are ready yet or not."""
+    found = []
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(worker.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                held = [file.path for file in process.open_files() if file.path.endswith("/beat")]
+                if "--spare" in process.cmdline() and not held and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
     return found
 
 

@@ -1,4 +1,7 @@
-"""python -m workers.trainer RUN_DIR --token N [--supervised]: one attempt at one job."""
+"""python -m workers.trainer RUN_DIR --token N [--supervised]: one attempt at one job.
+
+python -m workers.trainer --spare THREADS: the same, told on stdin which one, when there is one to work on.
+"""
 
 from __future__ import annotations
 
@@ -17,48 +20,41 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
 from workers.trainer import heart
 from workers.trainer.device_lock import hold_device
-from workers.trainer.process import die_with_parent, hold_lock, set_threads
+from workers.trainer.process import die_with_parent, hold_lock, set_thread_count, threads_of
+from workers.trainer.spare import wait_for_attempt
 from workers.trainer.stopping import StopRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the attempt; the exit status is 0 wherever an outcome was written, but for a crash."""
     parser = argparse.ArgumentParser(prog="python -m workers.trainer", description=__doc__)
-    parser.add_argument("run_dir", type=Path, help="run folder with spec.json and the attempt's folder")
-    parser.add_argument("--token", type=int, required=True, help="which attempt")
+    parser.add_argument("run_dir", type=Path, nargs="?", help="run folder with spec.json and the attempt")
+    parser.add_argument("--token", type=int, help="which attempt")
     parser.add_argument("--supervised", action="store_true", help="stop requests on stdin; end when it ends")
+    parser.add_argument("--spare", type=int, metavar="THREADS", help="supervised; the attempt comes on stdin")
     asked = parser.parse_args(arguments)
 
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     faulthandler.register(signal.SIGUSR1)  # the watchdog asks for it
-    stop = StopRequest()
-    if asked.supervised:
+    stop, supervised = StopRequest(), asked.supervised or asked.spare is not None
+    if supervised:
         die_with_parent()
+    folder, token = asked.run_dir, asked.token
+    if asked.spare is not None:
+        folder, token = wait_for_attempt(asked.spare)
+    elif folder is None or token is None:
+        parser.error("which attempt? RUN_DIR --token N")
+    if supervised:
         stop.listen_to_stdin()
-    stop.listen_to_signals(StopReason.DRAINED if asked.supervised else StopReason.PAUSED)
+    stop.listen_to_signals(StopReason.DRAINED if supervised else StopReason.PAUSED)
 
-    run = RunDir(asked.run_dir.absolute())
-    attempt = run.attempt(asked.token)
+    run = RunDir(folder.absolute())
+    attempt = run.attempt(token)
     try:
-        if not attempt.attempt_file.is_file():
-            raise UsageError("there is no such attempt", where=str(attempt.attempt_file))
-        set_threads(run, attempt)
-        if patience := attempt.read().get("hang"):
-            heart.start(attempt.beat_file, float(patience))
-        about = {"job": run.job_id, "token": asked.token, "supervised": asked.supervised}
-        given = attempt.read().get("device_lock")
-        lock = Path(given) if given else None
-        with hold_lock(run.lock_file), hold_device(lock, about, Waiting(attempt, stop)) as held:
-            if not held:
-                return _ended_waiting(attempt, stop)
-            # Only now: torch reads the thread count when it is first imported.
-            from workers.trainer.attempt import run_attempt
-
-            stop.listen_to_successors(run, attempt.token)
-            return run_attempt(run, attempt, stop)
+        return _work(run, attempt, stop, supervised)
     except ConflictError as error:
         print(f"error: {error}", file=sys.stderr)
-        if asked.supervised:  # a frozen trainer on another machine, say: no failure of the job, which waits
+        if supervised:  # a frozen trainer on another machine, say: no failure of the job, which waits
             iteration, seq = _stands_at(attempt)
             Outcome(StopReason.ROOT_MISSING, str(error), iteration, seq).write(attempt.outcome_file)
         return error.exit_code
@@ -68,6 +64,29 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # a full disk, or a run folder that went away
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, supervised: bool) -> int:
+    """The attempt, once this process has the run and its device for itself."""
+    given = attempt.read()
+    if not given:
+        raise UsageError("there is no such attempt", where=str(attempt.attempt_file))
+    set_thread_count(threads_of(run, attempt))
+    if patience := given.get("hang"):
+        heart.start(attempt.beat_file, float(patience))
+    about = {"job": run.job_id, "token": attempt.token, "supervised": supervised}
+    lock, slots = given.get("device_lock"), int(given.get("slots", 1))
+    waiting = Waiting(attempt, stop)
+    with hold_lock(run.lock_file), hold_device(Path(lock) if lock else None, about, waiting, slots) as held:
+        if not held:
+            return _ended_waiting(attempt, stop)
+        # Only now: torch reads the thread count when it is first imported.
+        from workers.trainer.attempt import run_attempt
+        from workers.trainer.budget import keep_to_share
+
+        keep_to_share(str(given.get("device")), slots)
+        stop.listen_to_successors(run, attempt.token)
+        return run_attempt(run, attempt, stop)
 
 
 class Waiting:

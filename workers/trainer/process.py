@@ -24,20 +24,23 @@ _PR_SET_PDEATHSIG = 1
 _LOCK_WAIT = 30.0
 
 
-def set_threads(run: RunDir, attempt: AttemptDir) -> int:
-    """Puts the thread count of spec or attempt where OpenMP and MKL read it: before torch is imported.
+def threads_of(run: RunDir, attempt: AttemptDir) -> int:
+    """The thread count of an attempt: of the resolved spec, the spec, attempt.json, or one.
 
-    The order is: resolved spec, spec, attempt, one. One thread is the default because two trainings with two
-    threads each on two cores were 14 times slower than with one each (spinning OpenMP threads).
+    One thread is the default because two trainings with two threads each on two cores were 14 times slower
+    than with one each (spinning OpenMP threads).
     """
     asked = [_compute(run.resolved_file), _compute(run.spec_file), attempt.read()]
     counts = [v for part in asked if isinstance(v := part.get("threads"), int) and v > 0]
-    threads = counts[0] if counts else 1
+    return counts[0] if counts else 1
+
+
+def set_thread_count(threads: int) -> None:
+    """Puts it where OpenMP and MKL read it: before torch is imported."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     # cuBLAS is deterministic only with a fixed workspace, which it reads when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return threads
 
 
 def _compute(file: Path) -> dict[str, Any]:

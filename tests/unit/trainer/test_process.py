@@ -11,7 +11,7 @@ from srqueue.run.reasons import StopReason
 from workers.trainer import pace as pace_module
 from workers.trainer import process
 from workers.trainer.pace import Pace
-from workers.trainer.process import hold_lock, set_threads
+from workers.trainer.process import hold_lock, set_thread_count, threads_of
 from workers.trainer.stopping import StopRequest
 
 
@@ -28,7 +28,8 @@ def test_threads_are_set_before_torch_is_there(
         '{"compute": {"threads": %s}}' % (f'"{spec_threads}"' if spec_threads == "auto" else 2)
     )
     attempt = run.write_attempt(1, None, threads=attempt_threads)
-    assert set_threads(run, attempt) == expected
+    assert threads_of(run, attempt) == expected
+    set_thread_count(expected)
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == str(expected)
 
 

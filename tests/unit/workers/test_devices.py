@@ -4,6 +4,7 @@ import pytest
 
 from srqueue.errors import UsageError
 from srqueue.settings import Settings
+from workers import devices
 from workers.devices import find_device
 
 
@@ -77,3 +78,23 @@ def test_threads_are_one_on_the_cpu_and_four_beside_a_gpu_unless_set(gpus):
     found = device()
     assert (found.threads(Settings(), "cpu"), found.threads(Settings(), "cuda:0")) == (1, 4)
     assert found.threads(Settings(threads=3), "cpu") == 3
+
+
+def test_slots_share_the_cores_and_say_so(gpus, monkeypatch):
+    gpus("A")
+    monkeypatch.setattr(devices, "cores", lambda: 6)
+    found = find_device(Settings(slots=3))
+    assert (found.label, found.slots) == ("A, 3 slots", 3)
+    assert (found.threads(Settings(), "cpu"), found.threads(Settings(), "cuda:0")) == (1, 2)
+    assert found.threads(Settings(threads=1), "cuda:0") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({"slots": 7}, "7 slots are"), ({"slots": 2, "threads": 4}, "2 slots of 4 threads are")],
+)
+def test_more_slots_than_the_cores_allow_are_refused(gpus, monkeypatch, given, told):
+    gpus()
+    monkeypatch.setattr(devices, "cores", lambda: 6)
+    with pytest.raises(UsageError, match=f"{told} more than the 6 cores here"):
+        find_device(Settings(**given))

@@ -45,7 +45,7 @@ def stand_in(monkeypatch):
     started = []
 
     def stand_in(code, before=lambda attempt: None):
-        def start(run, attempt, threads):
+        def start(run, attempt, spares):
             with attempt.log_file.open("ab") as log:
                 process = subprocess.Popen(
                     [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=log, stderr=log,

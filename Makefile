@@ -39,6 +39,7 @@ gpu-check:
 	$(GPU_PYTHON) -m srqueue.cli verify-resume --device cuda --arch paragonsr2_nano
 	$(GPU_PYTHON) -m benchmarks.exactness --device cuda
 	$(GPU_PYTHON) -m benchmarks.gpu
+	$(GPU_PYTHON) -m benchmarks.slots --device cuda --slots 3 --iterations 5000
 	@if [ -n "$(DATA)" ]; then $(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
 	else echo "no DATA given: the paper's presets were not run (python -m benchmarks.paper --help)"; fi
 

@@ -90,7 +90,7 @@ def test_a_job_of_other_threads_begins_anew_and_the_next_spare_has_as_many(
 
 
 @pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM"])
-def test_no_spare_is_left_of_a_worker_that_ended(start_worker, ready, wait_until, end):
+def test_no_spare_is_left_of_a_worker_that_ended(settings, start_worker, ready, wait_until, end):
     worker = start_worker()
     spare = ready(worker)
     os.kill(worker.process.pid, getattr(signal, end))
@@ -98,7 +98,7 @@ def test_no_spare_is_left_of_a_worker_that_ended(start_worker, ready, wait_until
     wait_until(lambda: gone(spare), "its spare ends", 10)
 
 
-def test_a_spare_waits_for_the_end_of_the_process_that_keeps_it(start_worker, ready, wait_until):
+def test_a_spare_ends_with_the_process_that_keeps_it(settings, start_worker, ready, wait_until):
     worker = start_worker()
     spare = ready(worker)
     psutil.Process(spare.ppid()).kill()

@@ -260,10 +260,11 @@ def start_worker(tmp_path):
         argv += ["-l", "INFO"]
         with log.open("wb") as file:
             process = subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=file, stderr=file)
-        worker = Worker(name, process, log)
+        worker, children = Worker(name, process, log), []
+        started.append((worker, children))
         wait_until(lambda: " ready." in worker.text() or process.poll() is not None, "the worker starts")
         assert process.poll() is None, worker.text()
-        started.append((worker, psutil.Process(process.pid).children(recursive=True)))
+        children += psutil.Process(process.pid).children(recursive=True)
         return worker
 
     yield start

@@ -53,10 +53,13 @@ def wait_for_attempt(threads: int) -> tuple[Path, int]:
 def import_everything() -> None:
     """Imports what an attempt would import, also what torch loads only when it is first asked for it."""
     import torch
+    from PIL import Image
 
-    import workers.trainer.attempt  # noqa: F401
+    import workers.trainer.attempt
+    import workers.trainer.budget  # noqa: F401
 
     torch.use_deterministic_algorithms(True)
+    Image.preinit()
 
 
 def _import_gently() -> None:
@@ -65,7 +68,8 @@ def _import_gently() -> None:
 
     def work() -> None:
         with contextlib.suppress(OSError):  # elsewhere a thread has none of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _GENTLE)
+            gentle = max(_GENTLE, os.getpriority(os.PRIO_PROCESS, 0))
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), gentle)
         try:
             import_everything()
         except BaseException as error:

@@ -104,9 +104,10 @@ def _take_slot(path: Path, me: dict[str, Any]) -> tuple[int | None, str]:
     try:
         if gate is not None and not _locked(gate):
             return None, holder
-        for number in range(1, MOST_SLOTS + 1):
-            if (file := _open(_slot(path, number))) is None:
-                continue
+        files = [file for n in range(1, MOST_SLOTS + 1) if (file := _open(_slot(path, n))) is not None]
+        if not files:  # they belong to somebody else: no lock, as for the card
+            return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), holder
+        for file in files:
             if _locked(file):
                 free.append(file)
                 continue

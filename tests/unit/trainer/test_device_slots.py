@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from workers.trainer.budget import CONTEXT, share_of
-from workers.trainer.device_lock import hold_device, is_held, lock_files, read_holder
+from workers.trainer.device_lock import MOST_SLOTS, hold_device, is_held, lock_files, read_holder
 
 GIB = 1 << 30
 
@@ -68,3 +68,9 @@ def test_a_share_that_makes_no_sense_is_a_whole_card(card, share):
 def test_the_memory_of_a_share_leaves_room_for_what_torch_does_not_count():
     assert share_of(80 * GIB, 4) * 80 * GIB == pytest.approx(20 * GIB - CONTEXT)
     assert share_of(2 * GIB, 4) == pytest.approx(1 / 8)  # a card that is too small for it: half
+
+
+def test_where_no_file_of_a_slot_may_be_used_there_is_no_lock(card):
+    for number in range(1, MOST_SLOTS + 1):
+        card.path.with_suffix(f".{number}.lock").symlink_to(card.path)
+    assert card(2) and card(2) and card(2)

@@ -10,6 +10,8 @@ from benchmarks.faults.chaos import Fault
 KINDS: dict[str, tuple[Fault, int]] = {
     "trainer SIGKILL": (processes.trainer_dies(signal.SIGKILL), 2),
     "trainer SIGSEGV": (processes.trainer_dies(signal.SIGSEGV), 1),
+    "spare trainer SIGKILL": (processes.spare_goes(signal.SIGKILL), 1),
+    "spare trainer stopped": (processes.spare_goes(signal.SIGSTOP), 1),
     "worker's main process SIGKILL": (processes.worker_goes(processes.kill_main, True), 2),
     "all of a worker's processes SIGKILL": (processes.worker_goes(processes.kill_all, True), 2),
     "worker SIGTERM": (processes.worker_goes(processes.terminate, False), 2),

@@ -59,6 +59,21 @@ def trainer_dies(number: signal.Signals) -> Fault:
     return fault
 
 
+def spare_goes(number: signal.Signals) -> Fault:
+    """A signal to the trainer that waits for the next job of a worker."""
+
+    def fault(world: World) -> Done | None:
+        workers = [worker for worker in world.workers if not worker.down and not worker.frozen]
+        world.rng.shuffle(workers)
+        for worker in workers:
+            if spares := worker.family().spares:
+                send(spares, number)
+                return Done(f"of {worker.name}")
+        return None
+
+    return fault
+
+
 def worker_goes(act: Callable[[World, Worker, Family], None], kills: bool) -> Fault:
     """What ends a worker in the midst of a training; it is started again some seconds later."""
 

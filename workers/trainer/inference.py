@@ -1,4 +1,4 @@
-"""One picture through a network, in tiles where it is large, on request eight times over."""
+"""Pictures through a network, in tiles where it is large, on request eight times over."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ ENSEMBLE = tuple((turned, axes) for turned in (False, True) for axes in ((), (-1
 
 @torch.inference_mode()
 def super_resolve(net: nn.Module, lr: Tensor, scale: int, tile: int = TILE, ensemble: bool = False) -> Tensor:
-    """uint8 [3, H, W] -> uint8 [3, scale * H, scale * W], clamped and rounded, on the device of `lr`.
+    """uint8 [..., 3, H, W] -> uint8 [..., 3, scale * H, scale * W], clamped and rounded, on its device.
 
     `ensemble`: the mean over eight flipped and transposed inputs, which takes eight times as long (Timofte
     et al., 2016, "Seven ways to improve example-based single image super resolution").
     """
-    height, width = lr.shape[1:]
+    height, width = lr.shape[-2:]
+    pictures = lr.reshape(-1, 3, height, width)
     overlap = reach_of(net)
     enlarge = self_ensemble if ensemble else _enlarge
-    out = torch.empty((3, height * scale, width * scale), dtype=torch.uint8, device=lr.device)
+    size = (len(pictures), 3, height * scale, width * scale)
+    out = torch.empty(size, dtype=torch.uint8, device=lr.device)
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             bottom, right = min(top + tile, height), min(left + tile, width)
             y0, x0 = max(0, top - overlap), max(0, left - overlap)
-            x = lr[:, y0 : bottom + overlap, x0 : right + overlap][None].to(torch.float32).div_(255)
-            y = enlarge(net, x)[0]
-            y = y[:, (top - y0) * scale :, (left - x0) * scale :]
-            y = y[:, : (bottom - top) * scale, : (right - left) * scale]
-            out[:, top * scale : bottom * scale, left * scale : right * scale] = to_uint8(y)
-    return out
+            x = pictures[..., y0 : bottom + overlap, x0 : right + overlap].to(torch.float32).div_(255)
+            y = enlarge(net, x)
+            y = y[..., (top - y0) * scale :, (left - x0) * scale :]
+            y = y[..., : (bottom - top) * scale, : (right - left) * scale]
+            out[..., top * scale : bottom * scale, left * scale : right * scale] = to_uint8(y)
+    return out.reshape(*lr.shape[:-2], *size[-2:])
 
 
 def self_ensemble(net: nn.Module, x: Tensor) -> Tensor:

@@ -7,33 +7,63 @@ channels goes through luma like any other, as in the published figures of Set14.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from workers.trainer import heart
-from workers.trainer.data.pictures import Pair, Pictures
+from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.resize import Pixels, resize_picture
 from workers.trainer.inference import super_resolve
-from workers.trainer.metrics import compare
+from workers.trainer.metrics import errors, figures
 
 Metrics = dict[str, float]
 
+KEPT_SHARE = 0.1
+"""Of the memory that is free on a GPU when validation begins: pictures that fit in are uploaded once."""
+
+AT_ONCE = 2**20
+"""LR pixels that a GPU gets at once, of pictures of one size: small ones do not fill it."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures of one size on the device, uint8 [N, 3, H, W]; `grey`: which files are."""
+
+    lr: Tensor
+    hr: Tensor
+    grey: tuple[bool, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the device."""
+        return self.lr.nbytes + self.hr.nbytes
+
 
 class Validator:
-    """The validation set of a run. `interrupted` is asked before each picture."""
+    """The validation set of a run. `interrupted` is asked before each picture, or group of them.
+
+    On a GPU those of one size go through the network together and stay there as far as they fit, and what was
+    measured is read back once, at the end. On a CPU that gains nothing.
+    """
 
     def __init__(
         self, name: str, pictures: Pictures, device: torch.device, interrupted: Callable[[], bool]
     ) -> None:
         self.name, self.pictures = name, pictures
         self._device, self._interrupted = device, interrupted
+        cuda = device.type == "cuda"
+        sizes = [pictures.lr_size(i) for i in range(len(pictures))]
+        self._groups = groups(sizes, AT_ONCE if cuda else 0)
+        self._kept: dict[tuple[int, ...], Group] = {}
+        self._room: int | None = None if cuda else 0
 
     def bicubic(self) -> Metrics | None:
         """What interpolation reaches: `bicubic/psnr`, `/ssim`, `/psnr_rgb`; None where interrupted."""
-        means = self._mean(lambda pair: to_tensor(resize_picture(pair.lr, pair.hr.shape[:2]), self._device))
+        means = self._mean(self._interpolated)
         return {f"bicubic/{key}": value for key, value in means.items()} if means else None
 
     def network(self, net: nn.Module) -> Metrics | None:
@@ -59,22 +89,58 @@ class Validator:
     def _of(self, net: nn.Module, ensemble: bool) -> Metrics | None:
         scale = self.pictures.scale
         net.eval()
-        means = self._mean(
-            lambda pair: super_resolve(net, to_tensor(pair.lr, self._device), scale, ensemble=ensemble)
-        )
+        means = self._mean(lambda group: super_resolve(net, group.lr, scale, ensemble=ensemble))
         net.train()
         return means
 
-    def _mean(self, enlarge: Callable[[Pair], Tensor]) -> Metrics | None:
-        rows: list[Metrics] = []
-        for index in range(len(self.pictures)):
+    def _mean(self, enlarge: Callable[[Group], Tensor]) -> Metrics | None:
+        found: dict[int, Tensor] = {}
+        for indices in self._groups:
             if self._interrupted():
                 return None
             heart.beat()
-            pair = self.pictures[index]
-            hr = to_tensor(pair.hr, self._device)
-            rows.append(compare(enlarge(pair), hr, self.pictures.scale, pair.grey))
+            group = self._group(indices)
+            pairs = zip(enlarge(group), group.hr, group.grey, strict=True)
+            found |= zip(
+                indices, (errors(*pair[:2], self.pictures.scale, pair[2]) for pair in pairs), strict=True
+            )
+        rows = [figures(row) for row in torch.stack([found[i] for i in sorted(found)]).tolist()]
         return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+
+    def _group(self, indices: tuple[int, ...]) -> Group:
+        """It is uploaded once, as far as there is room; on the CPU the set itself keeps its pictures."""
+        kept = self._kept.get(indices)
+        if kept is not None:
+            return kept
+        pairs = [self.pictures[i] for i in indices]
+        lr, hr = (
+            torch.stack([to_tensor(p, self._device) for p in part])
+            for part in ([pair.lr for pair in pairs], [pair.hr for pair in pairs])
+        )
+        group = Group(lr, hr, tuple(pair.grey for pair in pairs))
+        if self._room is None:
+            self._room = int(torch.cuda.mem_get_info(self._device)[0] * KEPT_SHARE)
+        if group.nbytes <= self._room:
+            self._room -= group.nbytes
+            self._kept[indices] = group
+        return group
+
+    def _interpolated(self, group: Group) -> Tensor:
+        size = group.hr.shape[-2:]
+        pictures = [picture.permute(1, 2, 0).contiguous().cpu().numpy() for picture in group.lr]
+        return torch.stack([to_tensor(resize_picture(p, (size[0], size[1])), self._device) for p in pictures])
+
+
+def groups(sizes: Sequence[tuple[int, int]], pixels: int) -> tuple[tuple[int, ...], ...]:
+    """Indices of pictures that go together: of one size, and no more `pixels` than given, or alone."""
+    alike: dict[tuple[int, int], list[int]] = {}
+    for index, size in enumerate(sizes):
+        alike.setdefault(size, []).append(index)
+    found: list[tuple[int, ...]] = []
+    for (height, width), indices in alike.items():
+        count = max(1, pixels // (height * width))
+        found += [tuple(indices[i : i + count]) for i in range(0, len(indices), count)]
+    return tuple(sorted(found))
 
 
 def to_tensor(picture: Pixels, device: torch.device) -> Tensor:

@@ -10,6 +10,7 @@ from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
 from srqueue.spec.losses import SMALLEST_CROP
+from workers.trainer.losses.banded import banded
 from workers.trainer.losses.ms_ssim import MsSsimLoss, scale_weights
 from workers.trainer.losses.ssim import SsimLoss, contrast_structure_map, ssim_map
 
@@ -74,6 +75,31 @@ def test_the_gradient_of_ssim_is_kornias(pair):
         form(sr, pair[1].double()).mean().backward()
         gradients.append(sr.grad)
     assert torch.allclose(*gradients, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(11, 11), (12, 64), (65, 40), (96, 131), (160, 74)])
+def test_the_loss_has_the_value_and_the_gradient_of_the_map(size):
+    """The one is worked out by hand, some pictures at a time; the other is torch's."""
+    generator = torch.Generator().manual_seed(size[0])
+    x, y = torch.rand(2, 9, 3, *size, dtype=torch.float64, generator=generator)
+    x = (y + 0.2 * (x - 0.5)).requires_grad_()
+    found = []
+    for form in (lambda: 3 * SsimLoss()(x, y), lambda: 3 * (1 - ssim_map(x, y).mean())):
+        value = form()
+        found.append((value.item(), torch.autograd.grad(value, x)[0]))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-9, atol=1e-14)
+
+
+@given(columns=st.integers(1, 200), taps=st.integers(1, 40), transposed=st.booleans())
+def test_a_product_in_blocks_is_the_product(columns, taps, transposed):
+    generator = torch.Generator().manual_seed(columns * 41 + taps)
+    band = torch.zeros(columns + taps - 1, columns, dtype=torch.float64)
+    for j in range(columns):
+        band[j : j + taps, j] = torch.rand(taps, dtype=torch.float64, generator=generator)
+    band = band.t() if transposed else band
+    x = torch.rand(2, 3, band.shape[0], dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(banded(x, band), x @ band, rtol=1e-12, atol=1e-12)
 
 
 def test_both_terms_are_right_at_every_scale(pair):

@@ -12,21 +12,25 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from workers.trainer.losses.mean_ssim import C1, C2, mean_ssim
 from workers.trainer.losses.precision import at_least_float32
 
 WINDOW = 11
 SIGMA = 1.5
-C1, C2 = 0.01**2, 0.03**2
-"""Wang's constants for values in 0..1."""
 
 
 class SsimLoss(nn.Module):
     """1 - mean SSIM over all valid windows, channels and pictures; 0 for equal pictures, at most 2."""
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """[N, 3, H, W] twice, sides of 11 or more -> scalar, computed in float32 (float64 of float64)."""
+        """[N, 3, H, W] twice, sides of 11 or more -> scalar, computed in float32 (float64 of float64).
+
+        Its gradient is for `sr` alone.
+        """
         with torch.autocast(sr.device.type, enabled=False):
-            return 1 - ssim_map(at_least_float32(sr), at_least_float32(hr)).mean()
+            x, y = at_least_float32(sr), at_least_float32(hr)
+            down, right = (_band(side, x.dtype, x.device) for side in x.shape[-2:])
+            return 1 - mean_ssim(x, y, down, right)
 
 
 def ssim_map(x: Tensor, y: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from srqueue.spec.job import JobSpec
 
@@ -30,53 +30,23 @@ VALIDATED_SIDE = 192  # LR pixels of the picture that validation is timed on
 
 def measure(spec: JobSpec, attempt: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Trains and validates for up to `seconds` on the device of `attempt` (see attempt.json)."""
-    import torch
-
-    from workers.trainer.archs import build_network
     from workers.trainer.fingerprint import fingerprint
-    from workers.trainer.losses.weighted import WeightedLosses
-    from workers.trainer.optim.ema import Ema
     from workers.trainer.resolve import decide, prepare_torch, this_machine
-    from workers.trainer.step import Step
+    from workers.trainer.trial import Trial
 
     machine = this_machine(spec.compute, attempt)
     compute = decide(spec.compute, machine, spec.datasets.train.batch_size)
-    resolved = spec.model_copy(update={"compute": compute})
     prepare_torch(compute)
-    torch.manual_seed(spec.manual_seed)  # initial weights
-    layout = torch.channels_last if compute.channels_last else torch.contiguous_format
-    net = build_network(spec.network_g, spec.scale)
-    net = net.to(machine.device, memory_format=layout)  # type: ignore[call-overload]
-    losses = WeightedLosses(spec.train.losses).to(machine.device)
-    step = Step(net, losses, resolved, machine.device, lambda action: None)
-    ema = Ema(net, spec.train.ema_decay)
-    train = spec.datasets.train
-    lr, hr = (_made_up(train.effective_batch, n, machine.device) for n in (train.lq_size, _hr_side(spec)))
-    net.train()
-    done = 0
-
-    def steps(most: int, limit: float) -> tuple[int, float]:
-        nonlocal done
-        begun, count = time.monotonic(), 0
-        while count < most and (count < FEWEST_STEPS or time.monotonic() - begun < limit):
-            step(lr, hr, spec.train.optim_g.lr * 1e-3)
-            done += 1
-            ema.update(done)
-            count += 1
-            if count % 10 == 0 or machine.kind == "cpu":
-                _wait(machine.device)
-        _wait(machine.device)
-        return count, time.monotonic() - begun
-
-    steps(WARM_UP_STEPS, WARM_UP_SECONDS)
-    count, spent = steps(sys.maxsize, seconds)
+    trial = Trial(spec.model_copy(update={"compute": compute}), machine.device)
+    trial.steps(WARM_UP_STEPS, WARM_UP_SECONDS, FEWEST_STEPS)
+    count, spent = trial.steps(sys.maxsize, seconds, FEWEST_STEPS)
     return {
         "it_s": count / spent,
-        "validation_s_per_megapixel": _validation(ema.net, spec.scale, machine.device),
+        "validation_s_per_megapixel": _validation(trial.ema.net, spec.scale, machine.device),
         "peak_bytes": _peak(machine.device),
         "device": str(fingerprint(compute, machine.device)["device"]),
         "precision": compute.precision,
-        "micro_batch": step.micro_batch,
+        "micro_batch": trial.step.micro_batch,
     }
 
 
@@ -107,40 +77,22 @@ def _tried(spec: JobSpec, attempt: dict[str, Any], seconds: float) -> dict[str, 
         return {"error": str(error).partition("\n")[0] or type(error).__name__}
 
 
-def _hr_side(spec: JobSpec) -> int:
-    return spec.datasets.train.lq_size * spec.scale
-
-
-def _made_up(count: int, side: int, device: torch.device) -> Tensor:
-    """[count, 3, side, side] in 0..1 that is no constant."""
-    import torch
-
-    numbers = torch.arange(count * 3 * side * side, device=device) * 2654435761 % 251
-    return (numbers.to(torch.float32) / 250).reshape(count, 3, side, side)
-
-
 def _validation(net: nn.Module, scale: int, device: torch.device) -> float:
     """Seconds that a megapixel of HR takes to validate; the second of two is counted."""
     from workers.trainer.inference import super_resolve, to_uint8
     from workers.trainer.metrics import compare
+    from workers.trainer.trial import made_up, wait_for
 
     net.eval()
-    lr = to_uint8(_made_up(1, VALIDATED_SIDE, device)[0])
-    hr = to_uint8(_made_up(1, VALIDATED_SIDE * scale, device)[0])
+    lr = to_uint8(made_up(1, VALIDATED_SIDE, device)[0])
+    hr = to_uint8(made_up(1, VALIDATED_SIDE * scale, device)[0])
     spent = 0.0
     for _ in range(2):
         begun = time.monotonic()
         compare(super_resolve(net, lr, scale), hr, scale, grey=False)
-        _wait(device)
+        wait_for(device)
         spent = time.monotonic() - begun
     return spent / (hr[0].numel() / 1e6)
-
-
-def _wait(device: torch.device) -> None:
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _peak(device: torch.device) -> int:

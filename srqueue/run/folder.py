@@ -157,6 +157,11 @@ class RunDir:
         """Model, pictures, metrics.json."""
         return self.path / "export"
 
+    @property
+    def compiled(self) -> Path:
+        """What a compiler made for this job, for its next attempt; gone with its end."""
+        return self.path / "compiled"
+
     def create(self) -> RunDir:
         """Makes the folders that must be there before an attempt."""
         for folder in (self.path, self.path / "attempts", self.checkpoints, self.export):

@@ -91,6 +91,9 @@ class ComputeSpec(Frozen):
         "auto", description="crops at once on the device; a step adds up as many as its batch has"
     )
     compile: Literal["auto"] | bool = Field("auto", description="torch.compile for the network")
+    mode: Literal["exact", "fast"] = Field(
+        "exact", description="exact: the same bits each time; fast: kernels chosen by timing, TF32, compiled"
+    )
 
 
 class JobSpec(Frozen):

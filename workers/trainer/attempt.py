@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import os
+import shutil
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -31,7 +32,7 @@ from workers.trainer.losses.ms_ssim import MsSsimLoss
 from workers.trainer.overlap import overlap
 from workers.trainer.preflight import preflight
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
-from workers.trainer.resolve import prepare_torch, read_spec, resolve, this_machine
+from workers.trainer.resolve import read_spec, resolve, this_machine
 from workers.trainer.restore import Restored, restore
 from workers.trainer.rollback import Diverged, anchor_interval
 from workers.trainer.saving import Saver
@@ -83,6 +84,8 @@ def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
     except Exception as error:  # every end must leave an outcome
         run.reserve_file.unlink(missing_ok=True)  # room for what is printed and written now
         outcome = _failure(error, standing.state)
+    if outcome.reason in EXPORTED:
+        shutil.rmtree(run.compiled, ignore_errors=True)
     try:
         outcome.write(attempt.outcome_file)
     except OSError as error:
@@ -101,8 +104,10 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     given = attempt.read()
     submitted = read_spec(run.spec_file)
     machine = this_machine(submitted.compute, given)
-    spec, decided_now = resolve(run, submitted, machine)
-    prepare_torch(spec.compute)
+    if submitted.compute.compile is True or submitted.compute.mode == "fast":
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(run.compiled)  # so that the next attempt compiles nothing
+    resolved = resolve(run, submitted, machine, lambda: stop.reason is not None)
+    spec = resolved.spec
     identity = spec_id(submitted)
     reporter = Reporter(attempt, spec.train.total_iter)
 
@@ -115,8 +120,10 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     _open_log(reporter, restored)
     for text in told:
         reporter.message("warning", text)
-    if decided_now and submitted.compute.precision == "auto" and not machine.has_bf16:
+    if resolved.now and submitted.compute.precision == "auto" and not machine.has_bf16:
         reporter.message("info", "this device does not compute in bf16: training in fp32")
+    if resolved.measured:
+        reporter.message("info", resolved.measured)
     if not restored:
         _tell_once(reporter, spec, datasets, given.get("listings") or {})
 

@@ -12,6 +12,9 @@ from srqueue.spec.job import ComputeSpec
 
 Fingerprint = dict[str, Any]
 
+ARITHMETIC = 2
+"""Grows where a version of this trainer computes the same in another order. 2: the gradient of SSIM."""
+
 
 def fingerprint(compute: ComputeSpec, device: torch.device) -> Fingerprint:
     """What the last bits of a training depend on, beside its spec."""
@@ -27,12 +30,15 @@ def fingerprint(compute: ComputeSpec, device: torch.device) -> Fingerprint:
         "threads": compute.threads,
         "micro_batch": compute.micro_batch,
         "compile": compute.compile,
+        "mode": compute.mode,
+        "arithmetic": ARITHMETIC,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
 
 def changes(before: Fingerprint, now: Fingerprint) -> dict[str, list[Any]]:
     """What differs: key -> [before, now]. A mark that an earlier version did not take says nothing."""
+    before = {"arithmetic": 1, **before}
     keys = sorted(before.keys() & now.keys())
     return {key: [before[key], now[key]] for key in keys if before[key] != now[key]}
 

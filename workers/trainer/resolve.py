@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from srqueue.errors import SpecError, SrqueueError, UsageError
 from srqueue.run.atomic import write_file
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec, JobSpec
+from workers.trainer.levers import FILE, choose
 
 Precision = Literal["fp32", "bf16"]
 
@@ -69,28 +71,43 @@ def read_spec(file: Path) -> JobSpec:
         raise SpecError(f"the spec does not hold: {first['msg']}", where=f"{file}, {where}") from None
 
 
-def resolve(run: RunDir, spec: JobSpec, machine: Machine) -> tuple[JobSpec, bool]:
-    """(the spec with nothing `auto`, whether it was decided now).
+@dataclass(frozen=True)
+class Resolved:
+    """A spec with nothing `auto`; whether it was decided now, and what was measured for it, in words."""
+
+    spec: JobSpec
+    now: bool
+    measured: str = ""
+
+
+def resolve(
+    run: RunDir, spec: JobSpec, machine: Machine, stopped: Callable[[], bool] = lambda: False
+) -> Resolved:
+    """Decides every `auto`, and sets torch up for it.
 
     What an earlier attempt decided is used again, unless that was for another kind of device.
     """
     if run.resolved_file.is_file():
         earlier = read_spec(run.resolved_file)
         if earlier.compute.device == machine.kind:
-            return earlier, False
-    resolved = spec.model_copy(
-        update={"compute": decide(spec.compute, machine, spec.datasets.train.batch_size)}
-    )
+            prepare_torch(earlier.compute)
+            return Resolved(earlier, now=False)
+    compute = decide(spec.compute, machine, spec.datasets.train.batch_size)
+    prepare_torch(compute)
+    by_rule = spec.model_copy(update={"compute": compute})
+    compute, measured = choose(by_rule, spec.compute, machine.device, run.path.parent / FILE, stopped)
+    resolved = spec.model_copy(update={"compute": compute})
     write_file(run.resolved_file, (resolved.model_dump_json(indent=2) + "\n").encode())
-    return resolved, True
+    return Resolved(resolved, now=True, measured=measured)
 
 
 def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec:
     """A value for every `auto`; what was asked for stays.
 
-    bf16 only where the chip computes in it: emulated it is far slower than float32. channels_last always:
-    measured 10 to 30 % faster for each network here. A micro-batch is `batch_size` (accum_iter of them make
-    a step) and is halved where it does not fit. Nothing is compiled: it takes a minute, and a compiler.
+    By rules of thumb, which levers.py corrects for longer runs. bf16 only where the chip computes in it:
+    emulated it is far slower than float32. channels_last always: measured 10 to 30 % faster for each network
+    here. A micro-batch is `batch_size` (accum_iter of them make a step) and is halved where it does not fit.
+    Nothing is compiled: it takes a minute, and a compiler.
     """
     threads = asked.threads
     if threads == "auto":
@@ -103,21 +120,23 @@ def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec
         threads=threads,
         micro_batch=batch_size if asked.micro_batch == "auto" else asked.micro_batch,
         compile=False if asked.compile == "auto" else asked.compile,
+        mode=asked.mode,
     )
 
 
 def prepare_torch(compute: ComputeSpec) -> None:
-    """Sets torch's global switches: threads, and kernels that give the same bits each time."""
+    """Sets torch's global switches: threads; kernels that give the same bits each time, or the fastest."""
     if compute.threads == "auto":
         raise SrqueueError("the spec is not resolved")
+    exact = compute.mode == "exact"
     torch.set_num_threads(compute.threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(exact)
     # Filling fresh memory guards against reads of it, which we do not do; it costs a pass over each tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = not exact
+    torch.backends.cudnn.deterministic = exact
+    torch.backends.cudnn.allow_tf32 = not exact
+    torch.backends.cuda.matmul.allow_tf32 = not exact
 
 
 def _has_bf16(device: torch.device) -> bool:

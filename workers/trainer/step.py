@@ -40,8 +40,13 @@ class Step:
         self.losses = losses
         self._net, self._spec, self._device, self._tell = net, spec, device, tell
         # The network itself stays as it is, and with it the names of its weights.
-        self._forward = torch.compile(net) if spec.compute.compile is True else net
-        self._tried = spec.compute.compile is not True
+        compiled = spec.compute.compile is True
+        # CUDA graphs of what was compiled: a small network is given out faster than the host can launch it.
+        self._graphs = compiled and device.type == "cuda" and spec.compute.mode == "fast"
+        self._forward = (
+            torch.compile(net, mode="reduce-overhead" if self._graphs else None) if compiled else net
+        )
+        self._tried = not compiled
         self._named = {name: p for name, p in net.named_parameters() if p.requires_grad}
         self._dtype = AUTOCAST.get(spec.compute.precision)
         self.reset()
@@ -193,6 +198,8 @@ class Step:
 
     def _trained_forward(self, x: Tensor) -> Tensor:
         """The network's forward; a compiler that is not there is told as what it is."""
+        if self._graphs:  # what the graph of the step before gave out is used up
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         if self._tried:
             return self._forward(x)  # type: ignore[no-any-return]
         try:

@@ -46,18 +46,19 @@ def spec(tiny_spec):
 
 def test_later_attempts_use_what_the_first_decided(tmp_path, spec):
     run = RunDir(tmp_path / "job").create()
-    first, decided_now = resolve(run, spec, PLAIN)
-    assert decided_now
-    assert resolve(run, spec, MODERN) == (first, False)
-    assert read_spec(run.resolved_file) == first
+    first = resolve(run, spec, PLAIN)
+    assert first.now
+    later = resolve(run, spec, MODERN)
+    assert (later.spec, later.now) == (first.spec, False)
+    assert read_spec(run.resolved_file) == first.spec
 
 
 def test_another_kind_of_device_is_decided_for_again(tmp_path, spec):
     run = RunDir(tmp_path / "job").create()
     resolve(run, spec, PLAIN)
-    again, decided_now = resolve(run, spec, GPU)
-    assert decided_now
-    assert (again.compute.device, again.compute.precision) == ("cuda", "bf16")
+    again = resolve(run, spec, GPU)
+    assert again.now
+    assert (again.spec.compute.device, again.spec.compute.precision) == ("cuda", "bf16")
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,9 @@ def test_a_mark_that_an_earlier_version_did_not_take_is_no_change():
     before = {key: mark for key, mark in now.items() if key not in ("micro_batch", "compile")}
     assert changes(before, now) == {}
     assert changes({**now, "micro_batch": 4}, now) == {"micro_batch": [4, 8]}
+
+
+def test_the_first_version_took_no_mark_of_its_order_of_computing():
+    now = fingerprint(decide(ComputeSpec(), PLAIN, 8), PLAIN.device)
+    before = {key: mark for key, mark in now.items() if key != "arithmetic"}
+    assert changes(before, now) == {"arithmetic": [1, now["arithmetic"]]}

@@ -90,6 +90,9 @@ class ComputeSpec(Frozen):
     micro_batch: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = Field(
         "auto", description="crops at once on the device; a step adds up as many as its batch has"
     )
+    devices: int = Field(
+        1, ge=1, le=64, description="GPUs (processes on a CPU) that share each batch, where so many are there"
+    )
     compile: Literal["auto"] | bool = Field("auto", description="torch.compile for the network")
     mode: Literal["exact", "fast"] = Field(
         "exact", description="exact: the same bits each time; fast: kernels chosen by timing, TF32, compiled"

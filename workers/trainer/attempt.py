@@ -38,6 +38,7 @@ from workers.trainer.rollback import Diverged, anchor_interval
 from workers.trainer.saving import Saver
 from workers.trainer.state import Contents, RunState
 from workers.trainer.stopping import StopRequest
+from workers.trainer.team.leader import Team
 from workers.trainer.versions import NewerVersion
 
 REASONS: tuple[tuple[type[BaseException], StopReason], ...] = (
@@ -66,6 +67,7 @@ class Standing:
 
     begun: RunState
     trainer: Trainer | None = None
+    team: Team | None = None
 
     @property
     def state(self) -> RunState:
@@ -84,6 +86,9 @@ def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
     except Exception as error:  # every end must leave an outcome
         run.reserve_file.unlink(missing_ok=True)  # room for what is printed and written now
         outcome = _failure(error, standing.state)
+    finally:
+        if standing.team:
+            standing.team.close()
     if outcome.reason in EXPORTED:
         shutil.rmtree(run.compiled, ignore_errors=True)
     try:
@@ -128,7 +133,12 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         _tell_once(reporter, spec, datasets, given.get("listings") or {})
 
     reporter.phase("loading")
-    marks = fingerprint(spec.compute, machine.device)
+    devices = machine.devices[: spec.datasets.train.effective_batch]
+    if len(devices) < spec.compute.devices:
+        reporter.message(
+            "info", f"{len(devices)} of {spec.compute.devices} devices train here: there are no more"
+        )
+    marks = fingerprint(spec.compute, machine.device, len(devices))
     _compare_fingerprints(reporter, restored, marks)
     saver = Saver(
         run,
@@ -147,8 +157,10 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         else begin(spec, datasets.identities, lambda text: reporter.message("warning", text), tell)
     )
 
+    standing.team = team = Team(run, devices) if len(devices) > 1 else None
+
     def build(contents: Contents) -> Trainer:
-        return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents)
+        return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents, team)
 
     if spec.preflight and not restored:
         _try(build, contents, run, reporter)

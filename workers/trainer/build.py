@@ -18,6 +18,7 @@ from workers.trainer.saving import Saver
 from workers.trainer.state import Contents
 from workers.trainer.step import Step
 from workers.trainer.stopping import StopRequest
+from workers.trainer.team.leader import Team
 from workers.trainer.validation import Validator
 
 
@@ -29,8 +30,9 @@ def build_trainer(
     reporter: Reporter,
     stop: StopRequest,
     contents: Contents,
+    team: Team | None = None,
 ) -> Trainer:
-    """The trainer as it stands with `contents`. The spec must be resolved."""
+    """The trainer as it stands with `contents`. The spec must be resolved. `team`: shares its batches."""
     tensors, state = contents
     channels_last = bool(spec.compute.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -51,7 +53,7 @@ def build_trainer(
         device=device,
         net=net,
         ema=Ema(net, spec.train.ema_decay),
-        step=Step(net, losses, spec, device, lambda action: trainer.act(action)),
+        step=Step(net, losses, spec, device, lambda action: trainer.act(action), team),
         batches=Batches(pictures, spec.datasets.train, spec.manual_seed, device, channels_last, quarantine),
         validator=validator,
         state=state,

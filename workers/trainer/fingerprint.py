@@ -16,8 +16,8 @@ ARITHMETIC = 2
 """Grows where a version of this trainer computes the same in another order. 2: the gradient of SSIM."""
 
 
-def fingerprint(compute: ComputeSpec, device: torch.device) -> Fingerprint:
-    """What the last bits of a training depend on, beside its spec."""
+def fingerprint(compute: ComputeSpec, device: torch.device, devices: int = 1) -> Fingerprint:
+    """What the last bits of a training depend on, beside its spec; `devices`: how many share a batch."""
     cuda = device.type == "cuda"
     return {
         "torch": torch.__version__,
@@ -31,6 +31,7 @@ def fingerprint(compute: ComputeSpec, device: torch.device) -> Fingerprint:
         "micro_batch": compute.micro_batch,
         "compile": compute.compile,
         "mode": compute.mode,
+        "devices": devices,
         "arithmetic": ARITHMETIC,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }

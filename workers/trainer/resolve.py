@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,12 @@ THREADS_BESIDE_GPU = 4
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine and this attempt offer."""
+    """What this machine and this attempt offer; `devices`: all that share a batch, `device` is the first."""
 
     device: torch.device
     has_bf16: bool
     threads: int
+    devices: tuple[torch.device, ...] = ()
 
     @property
     def kind(self) -> Literal["cpu", "cuda"]:
@@ -56,7 +58,20 @@ def this_machine(asked: ComputeSpec, attempt: dict[str, Any]) -> Machine:
     if device.type == "cuda":
         device = torch.device("cuda", device.index or 0)
         torch.cuda.set_device(device)
-    return Machine(device, _has_bf16(device), int(attempt.get("threads") or 0))
+    threads = int(attempt.get("threads") or 0)
+    return Machine(device, _has_bf16(device), threads, _team(device, asked, attempt, threads))
+
+
+def _team(
+    first: torch.device, asked: ComputeSpec, attempt: dict[str, Any], threads: int
+) -> tuple[torch.device, ...]:
+    """As many as the spec wants and this attempt has; on a CPU a process for each, while cores last."""
+    if first.type == "cuda":
+        others = [torch.device(name) for name in attempt.get("devices") or () if torch.device(name) != first]
+    else:
+        each = asked.threads if isinstance(asked.threads, int) else threads or THREADS_ON_CPU
+        others = [first] * (len(os.sched_getaffinity(0)) // each - 1)
+    return (first, *others[: asked.devices - 1])
 
 
 def read_spec(file: Path) -> JobSpec:
@@ -121,6 +136,7 @@ def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec
         micro_batch=batch_size if asked.micro_batch == "auto" else asked.micro_batch,
         compile=False if asked.compile == "auto" else asked.compile,
         mode=asked.mode,
+        devices=asked.devices,
     )
 
 

@@ -17,6 +17,7 @@ from workers.trainer.losses.weighted import WeightedLosses
 from workers.trainer.memory import first_line, out_of_memory
 from workers.trainer.optim.optimizer import Optimizer
 from workers.trainer.state import RunState
+from workers.trainer.team.leader import Team
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """What the network computes in, by `compute.precision`; weights, losses and optimizer stay in float32."""
@@ -26,7 +27,8 @@ class Step:
     """What trains the network: losses, optimizer, clipping, loss scale, and how many crops go at once.
 
     `micro_batch`: crops at once on the device. It is halved where memory does not suffice, which `tell` gets
-    an Action about; the effective batch stays, since every micro-batch counts by its share of it.
+    an Action about; the effective batch stays, since every micro-batch counts by its share of it. With a
+    `team` each batch is shared with other devices.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class Step:
         spec: JobSpec,
         device: torch.device,
         tell: Callable[[Action], object],
+        team: Team | None = None,
     ) -> None:
         self.losses = losses
+        self._team = team
         self._net, self._spec, self._device, self._tell = net, spec, device, tell
         # The network itself stays as it is, and with it the names of its weights.
         compiled = spec.compute.compile is True
@@ -66,7 +70,14 @@ class Step:
         `lr`, `hr`: RGB [N, 3, H, W] float32 in 0..1. Nothing is read back from the device. Raises
         torch.OutOfMemoryError where a single crop does not fit, or the optimizer's state.
         """
-        values = self._gradients(lr, hr)
+        scaled = self.scaler.scale if self.scaler else _as_it_is
+        own = (lr, hr)
+        if self._team:
+            scale = scaled(torch.ones(1, device=self._device))
+            own = self._team.give_out(lr, hr, self._net, self.losses.weights, scale)
+        values = self.gradients(*own, len(lr), scaled)
+        if self._team:
+            values = self._team.add_up([p.grad for p in self._net.parameters()], values)
         try:
             self._move(rate)
         except RuntimeError as error:
@@ -123,8 +134,12 @@ class Step:
         if self.scaler and state.scaler:
             self.scaler.load_state_dict(state.scaler)
 
-    def _gradients(self, lr: Tensor, hr: Tensor) -> Tensor:
-        return self._fitting(lambda: self._accumulate(lr, hr), len(lr))
+    def gradients(self, lr: Tensor, hr: Tensor, batch: int, scaled: Callable[[Tensor], Tensor]) -> Tensor:
+        """Adds the gradient of these crops, which are (a part of) a batch; their part of its losses.
+
+        `scaled`: what fp16 makes of a loss. Raises torch.OutOfMemoryError where a single crop does not fit.
+        """
+        return self._fitting(lambda: self._accumulate(lr, hr, batch, scaled), len(lr))
 
     def _fitting(self, work: Callable[[], Tensor], crops: int) -> Tensor:
         """What `work` finds out of a batch in micro-batches; done again with smaller ones until they fit."""
@@ -140,20 +155,20 @@ class Step:
             # Not within the handler: the exception holds on to everything that was computed.
             self._halve(crops, reason)
 
-    def _accumulate(self, lr: Tensor, hr: Tensor) -> Tensor:
+    def _accumulate(self, lr: Tensor, hr: Tensor, batch: int, scaled: Callable[[Tensor], Tensor]) -> Tensor:
         total: Tensor | None = None
-        for x, y, share in self._micro_batches(lr, hr):
+        for x, y, share in self._micro_batches(lr, hr, batch):
             loss, values = self.losses(self._super_resolve(self._trained_forward, x), y)
             if share < 1:
                 loss, values = loss * share, values * share
-            (self.scaler.scale(loss) if self.scaler else loss).backward()
+            scaled(loss).backward()  # type: ignore[no-untyped-call]
             total = values if total is None else total + values
         assert total is not None  # a batch has a crop
         return total
 
     def _norms(self, lr: Tensor, hr: Tensor) -> Tensor:
         squares = torch.zeros(len(self.losses.losses), device=self._device)
-        for x, y, share in self._micro_batches(lr, hr):
+        for x, y, share in self._micro_batches(lr, hr, len(lr)):
             with torch.no_grad():
                 sr = self._super_resolve(self._net, x)
             for i, loss in enumerate(self.losses.losses):
@@ -182,12 +197,12 @@ class Step:
         did = f"halved the micro-batch from {before} to {self.micro_batch}; a batch still has {batch}"
         self._tell(Action(by="MicroBatch", did=did, reason=reason or "out of memory"))
 
-    def _micro_batches(self, lr: Tensor, hr: Tensor) -> Iterator[tuple[Tensor, Tensor, float]]:
+    def _micro_batches(self, lr: Tensor, hr: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor, float]]:
         """(LR, HR, share of the batch), in order; slices keep the memory layout."""
         count, size = len(lr), min(self.micro_batch, len(lr))
         for first in range(0, count, size):
             x, y = lr[first : first + size], hr[first : first + size]
-            yield x, y, len(x) / count
+            yield x, y, len(x) / batch
 
     def _super_resolve(self, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         if self._dtype is None:
@@ -212,3 +227,7 @@ class Step:
             ) from None
         self._tried = True
         return sr
+
+
+def _as_it_is(loss: Tensor) -> Tensor:
+    return loss

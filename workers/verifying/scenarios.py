@@ -59,12 +59,12 @@ def short_of_memory() -> None:
         at[0] = sample
         return batch(self, sample)
 
-    def accumulate(self: Step, lr: Tensor, hr: Tensor) -> Tensor:
+    def accumulate(self: Step, lr: Tensor, hr: Tensor, *more: Any) -> Tensor:
         if at[0] >= _SHORT_FROM and min(self.micro_batch, len(lr)) > 2:
             raise torch.OutOfMemoryError("out of memory (a fault that is tried)")
-        return step(self, lr, hr)
+        return step(self, lr, hr, *more)
 
-    Batches.__getitem__, Step._accumulate = getitem, accumulate  # type: ignore[method-assign]
+    Batches.__getitem__, Step._accumulate = getitem, accumulate  # type: ignore[method-assign, assignment]
 
 
 def a_picture_that_cannot_be_read() -> None:

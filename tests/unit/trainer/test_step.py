@@ -53,13 +53,13 @@ def test_the_gradient_of_micro_batches_is_the_batchs(new_step, micro_batch, dtyp
     """Seven crops: the last micro-batch is smaller, and counts by its share. To rounding, by the largest."""
     whole, net = new_step(dtype=dtype, micro_batch=7)
     lr, hr = batch(7, dtype)
-    values = whole._gradients(lr, hr)
+    values = whole.gradients(lr, hr, len(lr), lambda loss: loss)
     loss = sum(w * f(net(lr), hr) for w, f in zip(whole.losses.weights, whole.losses.losses, strict=True))
     expected = dict(
         zip(dict(net.named_parameters()), torch.autograd.grad(loss, net.parameters()), strict=True)
     )
     split, other = new_step(dtype=dtype, micro_batch=micro_batch)
-    found_values = split._gradients(lr, hr)
+    found_values = split.gradients(lr, hr, len(lr), lambda loss: loss)
     assert torch.allclose(found_values, values, rtol=close, atol=close)
     for name, gradient in gradients(other).items():
         assert (gradient - expected[name]).abs().max() <= close * expected[name].abs().max(), name
@@ -67,7 +67,7 @@ def test_the_gradient_of_micro_batches_is_the_batchs(new_step, micro_batch, dtyp
 
 def test_slices_keep_the_memory_layout(new_step):
     step, _ = new_step(micro_batch=2)
-    for x, y, _ in step._micro_batches(*batch(5)):
+    for x, y, _ in step._micro_batches(*batch(5), 5):
         assert x.is_contiguous(memory_format=torch.channels_last)
         assert y.is_contiguous(memory_format=torch.channels_last)
 

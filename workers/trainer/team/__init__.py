@@ -1,0 +1,1 @@
+"""Several devices for one job: each computes the gradient of its part of every batch."""

@@ -11,7 +11,7 @@ from srqueue.errors import UsageError
 from srqueue.gpus import find_gpus
 from srqueue.settings import Settings
 
-_ASKED = re.compile(r"(auto|cpu|cuda)(?::(\d+))?\Z")
+_ASKED = re.compile(r"(auto|cpu|cuda)(?::(\d+(?:,\d+)*))?\Z")
 _GPU_THREADS = 4
 _CPU_THREADS = 1  # two trainings with two threads each on two cores are far slower than with one each
 
@@ -21,7 +21,7 @@ class Device:
     """What a worker trains on. `name`: cpu, cuda or cuda:<n>; `label`: for people; `classes`: of jobs.
 
     `lock`: the file that a trainer on this GPU holds locked; none for the CPU. `slots`: jobs at a time, which
-    share device and cores.
+    share device and cores. `more`: further GPUs with their locks, for jobs that want several.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Device:
     classes: tuple[str, ...]
     lock: Path | None = None
     slots: int = 1
+    more: tuple[tuple[str, Path], ...] = ()
 
     def for_job(self, device_class: str) -> str:
         """The device of a job of that class: a job that asks for the CPU gets it on a GPU machine too."""
@@ -37,6 +38,10 @@ class Device:
     def lock_for(self, device_class: str) -> Path | None:
         """What the trainer of a job of that class must hold."""
         return None if self.for_job(device_class) == "cpu" else self.lock
+
+    def more_for(self, device_class: str, wanted: int) -> tuple[tuple[str, Path], ...]:
+        """Further GPUs, and their locks, for a job of that class that wants so many."""
+        return () if self.for_job(device_class) == "cpu" else self.more[: wanted - 1]
 
     def threads(self, settings: Settings, device: str) -> int:
         """CPU threads of a trainer on `device`; slots share the cores."""
@@ -61,6 +66,12 @@ def find_device(settings: Settings) -> Device:
     device, slots = _named(settings), settings.slots
     if slots == 1:
         return device
+    if device.more:
+        raise UsageError(
+            "slots are of one GPU, and several are named",
+            where="SRQUEUE_SLOTS",
+            hint="a worker with slots for each GPU, or one worker with all of them",
+        )
     if slots * (settings.threads or 1) > cores():
         each = f" of {settings.threads} threads" if settings.threads > 1 else ""
         raise UsageError(
@@ -77,11 +88,12 @@ def _named(settings: Settings) -> Device:
         raise UsageError(
             f"there is no device {settings.device!r}",
             where="SRQUEUE_DEVICE",
-            hint="auto, cpu, cuda or cuda:<n>",
+            hint="auto, cpu, cuda, cuda:<n>, or cuda:<n>,<m> for jobs on several GPUs",
         )
-    kind, number = match[1], int(match[2] or 0)
+    kind = match[1]
+    number, *others = dict.fromkeys(map(int, (match[2] or "0").split(",")))
     gpus = [] if kind == "cpu" else find_gpus()
-    if kind == "cuda" and number >= len(gpus):
+    if kind == "cuda" and max(number, *others, 0) >= len(gpus):
         raise UsageError(
             f"device {settings.device} is not there: nvidia-smi names {len(gpus)}",
             where="SRQUEUE_DEVICE",
@@ -90,4 +102,6 @@ def _named(settings: Settings) -> Device:
     if not gpus:
         return Device("cpu", "cpu", ("cpu", "any"))
     classes = ("cuda", "any") if kind == "cuda" else ("cuda", "any", "cpu")
-    return Device(f"cuda:{number}", gpus[number].name, classes, gpus[number].lock_file)
+    more = tuple((f"cuda:{n}", gpus[n].lock_file) for n in others)
+    label = gpus[number].name + "".join(f" + {gpus[n].name}" for n in others)
+    return Device(f"cuda:{number}", label, classes, gpus[number].lock_file, more=more)

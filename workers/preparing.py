@@ -59,7 +59,9 @@ def prepare(
             _leave_it_to_its_owner(store, claim, run, lease_ends)
         end_leftovers(run, host)
         lock = device.lock_for(record.device_class)
-        free_device(lock, store)
+        more = device.more_for(record.device_class, spec.compute.devices)
+        for file in (lock, *(file for _, file in more)):
+            free_device(file, store)
         if seen >= token:
             token = patiently(
                 lambda: store.raise_token(record.id, claim.token, seen + 1), lease_ends - time.monotonic()
@@ -74,9 +76,11 @@ def prepare(
             names[-1] if names else None,
             listings=listings,
             device=name,
+            devices=[name, *(other for other, _ in more)],
             threads=device.threads(settings, name),
             hang=settings.hang,
             device_lock=str(lock) if lock else None,
+            more_locks=[str(file) for _, file in more],
             slots=device.slots,
             host=host,
             owner=record.owner,

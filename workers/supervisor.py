@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from srqueue.errors import ServiceUnreachable
@@ -74,6 +75,7 @@ class Supervisor:
         self._report = report
         self._spares = spares
         self._link = Link()
+        self._locks: list[Path] = []
 
     def run(self) -> JobRecord | None:
         """The record after the attempt; None where the job is another's now or cannot be reported."""
@@ -90,6 +92,8 @@ class Supervisor:
             log.warning("job %s is left to another: %s", self._job.short_id, error.message)
             return None
         self._token = attempt.token
+        noted = attempt.read()
+        self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
         relay = Relay(self._store, self._claim, attempt)
         outcome = self._supervise(run, attempt, relay)
         if outcome.reason is StopReason.LEASE_LOST:
@@ -152,7 +156,8 @@ class Supervisor:
                 wish = self._renew(run)
                 self._answered()
                 # Who holds the device may have lost its job only since this trainer waits for it.
-                free_device(self._device.lock_for(self._job.device_class), self._store, trainer.pid)
+                for lock in self._locks:
+                    free_device(lock, self._store, trainer.pid)
                 if wish in _REQUESTS:
                     trainer.request_stop(_REQUESTS[wish])
             if self._link.up:

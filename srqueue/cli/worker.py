@@ -12,9 +12,12 @@ def worker(
     name: Annotated[str, typer.Option("--name", help="Name of the worker, unique on this host.")] = "worker",
     loglevel: Annotated[str, typer.Option("--loglevel", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     device: Annotated[
-        str | None, typer.Option("--device", help="auto, cpu or cuda:N; instead of SRQUEUE_DEVICE.")
+        str | None, typer.Option("--device", help="auto, cpu, cuda:N or cuda:N,M; instead of SRQUEUE_DEVICE.")
     ] = None,
-    gpu: Annotated[int | None, typer.Option("--gpu", min=0, help="The GPU of that number: cuda:N.")] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option("--gpu", help="The GPU of that number, or of several: 0,1 for jobs that share batches."),
+    ] = None,
     slots: Annotated[
         int | None, typer.Option("--slots", min=1, max=16, help="Jobs at a time; instead of SRQUEUE_SLOTS.")
     ] = None,

@@ -38,7 +38,7 @@ def test_two_processes_train_on_the_batches_of_one(new_job, precision):
         "compute__precision": precision,
         "train__losses": [{"type": "l1"}, {"type": "ssim", "loss_weight": 0.3}],
         "datasets__train__batch_size": 5,
-        "compute__micro_batch": 3,  # what overflows in fp16 depends on a crop's share: three of five, as there
+        "compute__micro_batch": 3,  # what overflows in fp16 depends on the crops at once: three of five here
         "train__grad_clip": 0.5,
     }
     one, two = new_job(12, "one", **more), new_job(12, "two", **more, **TWO)

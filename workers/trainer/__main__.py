@@ -75,10 +75,11 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, supervised: bool)
     if patience := given.get("hang"):
         heart.start(attempt.beat_file, float(patience))
     about = {"job": run.job_id, "token": attempt.token, "supervised": supervised}
-    lock, slots = given.get("device_lock"), int(given.get("slots", 1))
-    waiting = Waiting(attempt, stop)
-    with hold_lock(run.lock_file), hold_device(Path(lock) if lock else None, about, waiting, slots) as held:
-        if not held:
+    # Sorted, so that two who want the same GPUs do not wait for each other.
+    locks = sorted(Path(lock) for lock in (given.get("device_lock"), *given.get("more_locks", ())) if lock)
+    slots, waiting = int(given.get("slots", 1)), Waiting(attempt, stop)
+    with hold_lock(run.lock_file), contextlib.ExitStack() as held:
+        if not all(held.enter_context(hold_device(lock, about, waiting, slots)) for lock in locks):
             return _ended_waiting(attempt, stop)
         # Only now: torch reads the thread count when it is first imported.
         from workers.trainer.attempt import run_attempt

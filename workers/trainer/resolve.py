@@ -67,7 +67,8 @@ def _team(
 ) -> tuple[torch.device, ...]:
     """As many as the spec wants and this attempt has; on a CPU a process for each, while cores last."""
     if first.type == "cuda":
-        others = [torch.device(name) for name in attempt.get("devices") or () if torch.device(name) != first]
+        here = (f"cuda:{i}" for i in range(torch.cuda.device_count()))  # where no worker shares them out
+        others = [torch.device(name) for name in attempt.get("devices", here) if torch.device(name) != first]
     else:
         each = asked.threads if isinstance(asked.threads, int) else threads or THREADS_ON_CPU
         others = [first] * (len(os.sched_getaffinity(0)) // each - 1)

@@ -46,7 +46,20 @@ def test_a_named_device_serves_only_its_classes(gpus):
     assert device("cpu").classes == ("cpu", "any")
 
 
-@pytest.mark.parametrize("asked", ["cuda:2", "cuda:7"])
+def test_several_gpus_are_for_jobs_that_want_them(gpus):
+    gpus("A", "B", "C")
+    found = device("cuda:1,2,1")
+    assert (found.name, found.label) == ("cuda:1", "B + C")
+    assert [name for name, _ in found.more_for("any", 8)] == ["cuda:2"]
+    assert found.more_for("any", 1) == found.more_for("cpu", 8) == ()
+    assert {found.lock_for("any")} | {lock for _, lock in found.more} == {
+        gpu.lock_file for gpu in devices.find_gpus()[1:]
+    }
+    with pytest.raises(UsageError, match="slots are of one GPU"):
+        find_device(Settings(device="cuda:0,1", slots=2))
+
+
+@pytest.mark.parametrize("asked", ["cuda:2", "cuda:7", "cuda:0,2"])
 def test_a_gpu_that_is_not_there_is_an_error(gpus, asked):
     gpus("A", "B")
     with pytest.raises(UsageError, match="nvidia-smi names 2"):

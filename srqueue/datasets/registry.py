@@ -29,6 +29,10 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self.file = settings.datasets.expanduser().absolute()
 
+    def as_it_is(self) -> Registry:
+        """This registry, read once: for many look-ups at one time."""
+        return _Read(self)
+
     def listing_file(self, name: str) -> Path:
         """Where the listing of a data set lies, beside the registry."""
         return self.file.parent / "listings" / f"{check_name(name, 'a data set')}.json"
@@ -101,6 +105,19 @@ class Registry:
             name: read_entry(name, value, str(self.file))
             for name, value in ((check_name(str(key), "a data set"), value) for key, value in raw.items())
         }
+
+
+class _Read(Registry):
+    """A registry as it was when it was read."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.file = registry.file
+        self._known: dict[str, DatasetEntry] | None = None
+
+    def _read(self) -> dict[str, DatasetEntry]:
+        if self._known is None:
+            self._known = super()._read()
+        return self._known
 
 
 def dataset_ref(registry: Registry, name: str) -> DatasetRef:

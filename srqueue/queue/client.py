@@ -9,25 +9,19 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from ulid import ULID
 
-from srqueue.datasets import Registry, check_known, check_scales
-from srqueue.errors import UsageError
+from srqueue.datasets import Registry
 from srqueue.queue.app import make_app
-from srqueue.queue.contents import pinned
-from srqueue.queue.doorbell import bell_of, ring
+from srqueue.queue.doorbell import bell_of, ring, ring_for_many
+from srqueue.queue.placing import Config, new_jobs
 from srqueue.queue.successors import extended, upgraded
-from srqueue.queue.waiting import able, why_waiting
+from srqueue.queue.waiting import why_it_waits
 from srqueue.run.events import Event
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings, load_settings
 from srqueue.spec.expand import Expanded
-from srqueue.spec.job import JobSpec, spec_id
-from srqueue.spec.validate import validate
-from srqueue.store.record import JobRecord
-from srqueue.store.store import Store, check_priority
-
-Config = JobSpec | Expanded | Mapping[str, Any]
+from srqueue.store.record import Bell, JobRecord
+from srqueue.store.store import Store
 
 _LOOK = 0.3  # seconds between two looks at a job that is waited for
 _FOLLOW_MS = 500
@@ -38,6 +32,14 @@ class Submitted:
     """A job, and whether this submit made it."""
 
     job: JobRecord
+    new: bool
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Id of a job of a campaign, and whether this submit made it."""
+
+    job_id: str
     new: bool
 
 
@@ -61,33 +63,40 @@ class Client:
         """The Celery app that carries doorbells."""
         return make_app(self.settings)
 
-    def submit(self, config: Config, *, priority: int = 5, again: bool = False) -> Submitted:
+    def submit(
+        self, config: Config, *, priority: int = 5, again: bool = False, campaign: str = ""
+    ) -> Submitted:
         """Queues a training. The same spec is not queued twice, unless `again`.
 
         Where this machine knows the data sets and files that it names, the job gets their content as well.
         Raises DataError where it knows that validation would be on pictures that are trained on, SpecError
         where pairs are of another scale, or a path leads to something else than it should.
         """
-        registry = Registry(self.settings)
-        expanded = pinned(registry, _expanded(config))
-        spec = expanded.spec
-        check_priority(priority)
-        check_scales(registry, spec)
-        check_known(registry, spec)
-        job, new = self.store.create(
-            str(ULID()),
-            spec=spec.model_dump(mode="json"),
-            origins=expanded.origins,
-            spec_id=spec_id(spec),
-            name=spec.name,
-            priority=priority,
-            device_class="any" if spec.compute.device == "auto" else spec.compute.device,
-            total_iter=spec.train.total_iter,
-            again=again,
-        )
+        jobs = new_jobs(Registry(self.settings), [config], priority)
+        ((job_id, new),) = self.store.create_many(jobs, again=again, campaign=campaign)
+        job = self.store.get(job_id)
         if new:
             ring(self.app, bell_of(job))
         return Submitted(job, new)
+
+    def submit_many(
+        self, configs: Iterable[Config], *, campaign: str, priority: int = 5
+    ) -> tuple[Placed, ...]:
+        """Queues many trainings as one campaign, in order. Where one raises what `submit` does, none is.
+
+        Called again it queues what is new or was changed: a spec that the campaign has is not queued once
+        more, whatever became of it, and another job of that spec that did not fail joins. After
+        ServiceUnreachable, call it again.
+        """
+        jobs = new_jobs(Registry(self.settings), configs, priority)
+        made = self.store.create_many(jobs, campaign=campaign)
+        bells = [
+            Bell(job.id, job.device_class, job.priority)
+            for job, (_, new) in zip(jobs, made, strict=True)
+            if new
+        ]
+        ring_for_many(self.app, bells, self.store.workers())
+        return tuple(Placed(job_id, new) for job_id, new in made)
 
     def upgrade(
         self,
@@ -113,10 +122,11 @@ class Client:
         return self.store.get(self.store.resolve(ref))
 
     def list(
-        self, states: Iterable[JobState | str] | None = None, limit: int = 50, offset: int = 0
-    ) -> tuple[JobRecord, ...]:
-        """Records, newest first."""
-        return self.store.list(states, limit, offset)
+        self, states: Iterable[JobState | str] | None = None, limit: int = 50, offset: int = 0, *,
+        campaign: str | None = None, since: float | None = None, until: float | None = None,
+    ) -> tuple[JobRecord, ...]:  # fmt: skip
+        """Records, newest first; see `Reader.list`."""
+        return self.store.list(states, limit, offset, campaign=campaign, since=since, until=until)
 
     def pause(self, ref: str) -> JobRecord:
         """Pauses: a running job at its next iteration, with a checkpoint."""
@@ -151,11 +161,7 @@ class Client:
 
     def why_waiting(self, record: JobRecord) -> str | None:
         """What a queued or held job waits for, in words; None for a job in another state."""
-        if record.state not in (JobState.QUEUED, JobState.HELD):
-            return None
-        workers = self.store.workers()
-        ahead = self.store.ahead(record, able(record, workers))
-        return why_waiting(record, workers, ahead, time.time())
+        return why_it_waits(self.store, record)
 
     def wait(self, ref: str, timeout: float | None = None) -> JobRecord:
         """The record once nothing more happens by itself (ended, or paused), or after `timeout` seconds."""
@@ -194,16 +200,3 @@ class Client:
 def submit(config: Config, **how: Any) -> JobRecord:
     """Queues a training with the settings of the environment; see Client.submit."""
     return Client().submit(config, **how).job
-
-
-def _expanded(config: Config) -> Expanded:
-    if isinstance(config, Expanded):
-        return config
-    if isinstance(config, JobSpec):
-        return Expanded(config, {})
-    if isinstance(config, Mapping):
-        return Expanded(validate(config, "the submitted config"), {})
-    raise UsageError(
-        f"a {type(config).__name__} cannot be submitted",
-        hint="pass a JobSpec, what expand() or create_zero_config_training() returned, or a mapping",
-    )

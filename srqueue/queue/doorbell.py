@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from celery import Celery
 
 from srqueue.queue.routing import TASK_RUN_JOB, celery_priority, queue_name
-from srqueue.store.record import Bell, JobRecord
+from srqueue.store.record import Bell, JobRecord, WorkerRecord
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,22 @@ def ring_missing(app: Celery, bells: Iterable[Bell]) -> int:
     for device_class, ready in by_class.items():
         lacking = len(ready) - waiting(app, device_class)
         rung += sum(ring(app, bell) for bell in ready[: max(lacking, 0)])
+    return rung
+
+
+def ring_for_many(app: Celery, bells: Sequence[Bell], workers: Iterable[WorkerRecord]) -> int:
+    """Rings for the first of many new jobs: for as many as there are workers to hear it, and at least one.
+
+    The sweepers ring for the others while they wait.
+    """
+    known = list(workers)
+    by_class: dict[str, list[Bell]] = {}
+    for bell in bells:
+        by_class.setdefault(bell.device_class, []).append(bell)
+    rung = 0
+    for device_class, some in by_class.items():
+        hearing = sum(device_class in w.classes and w.draining is None for w in known)
+        rung += sum(ring(app, bell) for bell in some[: max(hearing, 1)])
     return rung
 
 

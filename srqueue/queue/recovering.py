@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec, spec_id
 from srqueue.spec.validate import validate
 from srqueue.store.record import JobRecord
-from srqueue.store.store import EVENTS_KEPT, Store
+from srqueue.store.store import Store
 
 How = Literal["recovered", "known", "removed", "by hand", "unreadable"]
 
@@ -44,14 +43,13 @@ class Recovered:
 
 @dataclass(frozen=True)
 class Found:
-    """A job as its run folder tells it, and the event lines that Redis would hold."""
+    """A job as its run folder tells it."""
 
     record: JobRecord
     newest: CheckpointName | None
     front: bool
-    lines: tuple[str, ...]
     told: int
-    """Up to which byte of the newest attempt's events the lines go, at least."""
+    """Up to which byte the newest attempt's events went."""
 
 
 def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> Iterator[Recovered]:
@@ -86,7 +84,7 @@ def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> It
             continue
         how = store.restore(found.record, found.newest, front=found.front, told=found.told)
         if how == "made":
-            store.append_history(path.name, found.lines)
+            store.append_history(path.name, (event.line() for event in RunDir(path).events()))
         job = store.get(path.name)
         if job.state is JobState.QUEUED:
             ring(app, bell_of(job))
@@ -111,7 +109,7 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
     outcome = Outcome.read(attempts[-1].outcome_file) if attempts else None
     state, front = _state(attempts, outcome)
     told = _whole_bytes(attempts[-1]) if attempts else 0
-    progress, iteration, lines = _history(run)
+    progress, iteration = _progress(run)
     if state is not JobState.RUNNING:
         iteration = names[-1].iteration if names else 0
     if state is JobState.SUCCEEDED and outcome:
@@ -125,10 +123,11 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
         token=run.highest_token(), owner=noted.get("owner"), host=noted.get("host"), iteration=iteration,
         total_iter=spec.train.total_iter, progress=progress, attempts=len(attempts),
         reason=outcome.reason if outcome else None,
+        campaigns=tuple(card.campaigns),
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip
-    return Found(record, names[-1] if names else None, front, lines, told)
+    return Found(record, names[-1] if names else None, front, told)
 
 
 def _state(attempts: list[AttemptDir], outcome: Outcome | None) -> tuple[JobState, bool]:
@@ -139,16 +138,14 @@ def _state(attempts: list[AttemptDir], outcome: Outcome | None) -> tuple[JobStat
     return row.next_state, row.requeue is Requeue.FRONT
 
 
-def _history(run: RunDir) -> tuple[dict[str, object], int, tuple[str, ...]]:
-    """Progress and iteration by the newest events, and the newest lines."""
+def _progress(run: RunDir) -> tuple[dict[str, object], int]:
+    """Progress and iteration by the newest events."""
     progress: dict[str, object] = {}
     iteration = 0
-    lines: deque[str] = deque(maxlen=EVENTS_KEPT)
     for event in run.events():
         progress.update(shown(event))
         iteration = event.it
-        lines.append(event.line())
-    return progress, iteration, tuple(lines)
+    return progress, iteration
 
 
 def _whole_bytes(attempt: AttemptDir) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord, WorkerRecord
+from srqueue.store.store import Store
 
 
 def able(record: JobRecord, workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
@@ -43,3 +44,11 @@ def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, 
     if ahead:
         return f"behind {ahead} job{'s' if ahead > 1 else ''}"
     return "it is next: it starts when a worker is free"
+
+
+def why_it_waits(store: Store, record: JobRecord) -> str | None:
+    """The same, of a record that was just read."""
+    if record.state not in (JobState.QUEUED, JobState.HELD):
+        return None
+    workers = store.workers()
+    return why_waiting(record, workers, store.ahead(record, able(record, workers)), time.time())

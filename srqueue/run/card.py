@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class JobCard:
     origins: Mapping[str, str]
     created: float  # UTC s
     spec_id: str
+    campaigns: Sequence[str] = ()  # names
     v: int = CARD_VERSION
 
     def write(self, path: Path) -> None:

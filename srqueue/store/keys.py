@@ -8,11 +8,17 @@
 <prefix>:name:<name>                  zset     ids of that name by time of creation
 <prefix>:names                        zset     names by number of jobs
 <prefix>:spec:<spec_id>               zset     ids of that spec by time of creation
+<prefix>:campaigns                    zset     names of campaigns by number of jobs
+<prefix>:campaign:<name>              zset     ids of that campaign by time of creation
+<prefix>:campaign:<name>:<state>      zset     those of them in that state, by time of creation
 <prefix>:suffixes                     zset     reversed ids, all scored 0: a suffix is a range
 <prefix>:ready:<device class>:<root>  zset     ids that can be claimed, best first; root `-`: not begun yet
 <prefix>:delayed                      zset     ids by the time they become ready
 <prefix>:bells                        zset     ready ids by the time to ring for them again
 <prefix>:leases                       zset     running ids by the time their lease ends
+<prefix>:running                      zset     running ids by priority
+<prefix>:yielding                     set      running ids that were asked to give way, and some that were
+<prefix>:claim:<claim>                string   id that this call of `claim` was given, for an hour
 <prefix>:seen                         string   when a worker was last in touch with Redis
 <prefix>:machine:<machine>            set      ids that were bound on a machine, swept by its workers
 <prefix>:workers                      zset     worker names by the time their announcement ends
@@ -97,6 +103,15 @@ class Keys:
     def machine(self, machine: str) -> str:
         """Ids that were bound on a machine."""
         return f"{self.prefix}:machine:{machine}"
+
+    @property
+    def campaigns(self) -> str:
+        """All names of campaigns by number of jobs."""
+        return f"{self.prefix}:campaigns"
+
+    def campaign(self, name: str, state: str | None = None) -> str:
+        """Ids of a campaign; with a state those in it."""
+        return f"{self.prefix}:campaign:{name}" + (f":{state}" if state else "")
 
     def name(self, name: str) -> str:
         """Ids of a name."""

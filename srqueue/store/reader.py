@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from heapq import merge
-from itertools import islice
+from collections.abc import Iterable, Sequence
 
 from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.reasons import JobState
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.connection import Connection
 from srqueue.store.moments import Moments
+from srqueue.store.paging import Span, page, size
 from srqueue.store.record import JobRecord, Owned, WorkerRecord
 
 _ID_LENGTH = 26
@@ -37,15 +36,35 @@ class Reader:
         return found[0]
 
     def list(
-        self, states: Iterable[JobState | str] | None = None, limit: int = 50, offset: int = 0
-    ) -> tuple[JobRecord, ...]:
-        """Records, newest first."""
-        keys = [self.keys.jobs] if states is None else [self.keys.state(_state(s)) for s in states]
+        self, states: Iterable[JobState | str] | None = None, limit: int = 50, offset: int = 0, *,
+        campaign: str | None = None, since: float | None = None, until: float | None = None,
+    ) -> tuple[JobRecord, ...]:  # fmt: skip
+        """Records, newest first: `limit` of them behind the newest `offset`.
+
+        `campaign`: only of that one; `since`, `until`: created between these UTC s, both included.
+        """
+        keys = self._lists(states, campaign)
+        return self._records(page(self.connection, keys, limit, offset, Span(since, until)))
+
+    def count(
+        self, states: Iterable[JobState | str] | None = None, *,
+        campaign: str | None = None, since: float | None = None, until: float | None = None,
+    ) -> int:  # fmt: skip
+        """How many `list` would find without a limit."""
+        return size(self.connection, self._lists(states, campaign), Span(since, until))
+
+    def campaigns(self, limit: int = 50) -> tuple[tuple[str, int], ...]:
+        """The largest campaigns with their number of jobs."""
         with self.connection.reach() as client:
-            newest = [client.zrevrange(key, 0, offset + limit - 1, withscores=True) for key in keys]
-        # Sorted by (time, id) as Redis sorts them, the newest first.
-        ordered = merge(*([(score, i) for i, score in part] for part in newest), reverse=True)
-        return self._records([i for _, i in islice(ordered, offset, offset + limit)])
+            found = client.zrevrange(self.keys.campaigns, 0, limit - 1, withscores=True)
+        return tuple((name, int(jobs)) for name, jobs in found)
+
+    def _lists(self, states: Iterable[JobState | str] | None, campaign: str | None) -> Sequence[str]:
+        """The lists, without a job in common, that hold what is asked for."""
+        if states is None:
+            return [self.keys.campaign(campaign) if campaign else self.keys.jobs]
+        found = dict.fromkeys(_state(s) for s in states)
+        return [self.keys.campaign(campaign, s) if campaign else self.keys.state(s) for s in found]
 
     def count_by_state(self) -> dict[JobState, int]:
         """How many jobs are in each state."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from srqueue.errors import ConflictError, ServiceUnreachable
 from srqueue.run.reasons import JobState, StopReason
+from srqueue.store.packing import pack, unpack
 
 DEVICE_CLASSES = ("any", "cpu", "cuda")
 HIGHEST_PRIORITY = 9
@@ -62,6 +63,7 @@ class JobRecord:
     preemptions: int = 0  # times it gave way to a job of higher priority
     yields_to: str | None = None  # with the wish preempt: name, short id and priority of that job
     preempted_by: str | None = None  # id of the job that it gives way to, or gave way to last
+    campaigns: tuple[str, ...] = ()  # names of the campaigns that it belongs to
 
     @property
     def short_id(self) -> str:
@@ -75,13 +77,20 @@ class JobRecord:
 
     @classmethod
     def from_hash(cls, raw: Mapping[str, str]) -> JobRecord:
-        """Reads a record's hash; fields of other versions are left out, an empty text is None."""
-        return cls(**{key: _READ.get(key, str)(raw[key]) for key in _FIELDS if raw.get(key)})
+        """Reads a record's hash; fields of other versions are left out, an empty text is None.
+
+        Spec and origins are packed; the version before had them as plain JSON in fields of their own.
+        """
+        values = {key: _READ.get(key, str)(raw[key]) for key in _FIELDS if raw.get(key)}
+        if packed := raw.get("packed"):
+            values["spec"], values["origins"] = unpack(packed)
+        return cls(**values)
 
     def to_hash(self) -> dict[str, str]:
         """What `from_hash` reads; what is None is left out."""
-        values = {key: getattr(self, key) for key in _FIELDS}
-        return {key: _written(value) for key, value in values.items() if value is not None}
+        values = {key: getattr(self, key) for key in _FIELDS if key not in ("spec", "origins")}
+        flat = {key: _written(value) for key, value in values.items() if value is not None}
+        return {**flat, "packed": pack(self.spec, self.origins)}
 
 
 def worker_of(owner: str) -> str:
@@ -97,6 +106,8 @@ def _number(text: str) -> float:
 def _written(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    if isinstance(value, tuple):
+        return ",".join(value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -106,6 +117,7 @@ _READ: dict[str, Any] = {
         ("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures", "preemptions"), int
     ),
     **dict.fromkeys(("spec", "origins", "progress", "metrics"), json.loads),
+    "campaigns": lambda text: tuple(text.split(",")),
     "state": JobState,
     "reason": StopReason,
 }

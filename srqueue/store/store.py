@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal, Self
 
 from srqueue.errors import UsageError
-from srqueue.run.folder import CheckpointName
+from srqueue.run.folder import CheckpointName, check_name
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection, compact
 from srqueue.store.consequences import EXPORTS_FIRST, consequence
 from srqueue.store.drains import DRAIN_SECONDS, Announced, Drain
+from srqueue.store.new import NewJob, check_priority
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
-    DEVICE_CLASSES,
-    HIGHEST_PRIORITY,
     Bell,
     Claim,
     JobRecord,
@@ -28,9 +28,11 @@ from srqueue.store.record import (
     what_can_be_done,
 )
 
-EVENTS_KEPT = 20_000
+EVENTS_KEPT = 1000
+"""Event lines of a job in Redis, and up to half as many more for a while; its run folder has all of them."""
 _MOST_A_SWEEP = 200
 _LINES_A_CALL = 500
+_JOBS_A_CALL = 200  # some 20 ms, in which Redis does nothing else
 _DEFERRED = "Redis has lost data: one lease for the worker that may still train it"
 
 Wish = Literal["pause", "cancel"]
@@ -61,16 +63,29 @@ class Store(Reader):
         priority: int = 5, device_class: str = "any", total_iter: int, again: bool = False,
     ) -> tuple[JobRecord, bool]:  # fmt: skip
         """A new queued job; or, with False, the one whose spec is the same and that has not failed."""
-        check_priority(priority)
-        if device_class not in DEVICE_CLASSES:
-            raise UsageError(f"device class {device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
-        fields = {
-            "name": name, "spec": compact(spec), "origins": compact(origins), "priority": priority,
-            "device_class": device_class, "total_iter": total_iter, "iteration": 0,
-        }  # fmt: skip
-        flat = [part for pair in fields.items() for part in pair]
-        found, created = self._run("create", job_id, spec_id, int(again), *flat)
-        return self.get(found), bool(created)
+        job = NewJob(job_id, spec, origins, spec_id, name, total_iter, priority, device_class)
+        ((found, created),) = self.create_many([job], again=again)
+        return self.get(found), created
+
+    def create_many(
+        self, jobs: Sequence[NewJob], *, again: bool = False, campaign: str = ""
+    ) -> list[tuple[str, bool]]:
+        """For each job its id and True; or the id of one whose spec is the same, and False.
+
+        Such a one is not failed and not cancelled, or is of the same campaign; it joins the campaign. All are
+        checked before the first is written. Some hundreds are written at a time: where Redis goes away in
+        between, the same call once more, without `again`, makes the rest.
+        """
+        if campaign:
+            check_name(campaign, "a campaign")
+        for job in jobs:
+            job.check()
+        parts, made = [job.parts() for job in jobs], list[tuple[str, bool]]()
+        for i in range(0, len(parts), _JOBS_A_CALL):
+            some = (part for job in parts[i : i + _JOBS_A_CALL] for part in job)
+            flat = self._run("create", int(again), campaign, *some)
+            made += [(job_id, bool(created)) for job_id, created in zip(flat[::2], flat[1::2], strict=True)]
+        return made
 
     def ask(self, job_id: str, wish: Wish) -> JobRecord:
         """Pauses or cancels: a running job at its next iteration, another at once.
@@ -165,8 +180,9 @@ class Store(Reader):
     def append_events(
         self, job_id: str, token: int, lines: Sequence[str], span: tuple[int, int] | None = None
     ) -> int | None:
-        """Event lines for whoever watches. `span`: the bytes of the attempt's file that they take.
+        """Event lines for whoever watches, bounded (EVENTS_KEPT): old ones are thinned, see `events.lua`.
 
+        `span`: the bytes of the attempt's file that they take.
         Where Redis was told up to another byte than their first, it takes none, and that byte is returned.
         """
         answer = self._run("events", job_id, token, EVENTS_KEPT, *(span or ("", "")), *lines)
@@ -216,10 +232,11 @@ class Store(Reader):
         )[0]
         return how
 
-    def append_history(self, job_id: str, lines: Sequence[str]) -> None:
+    def append_history(self, job_id: str, lines: Iterable[str]) -> None:
         """Event lines of a restored job, oldest first."""
-        for i in range(0, len(lines), _LINES_A_CALL):
-            self._run("history", job_id, EVENTS_KEPT, *lines[i : i + _LINES_A_CALL])
+        left = iter(lines)
+        while batch := list(islice(left, _LINES_A_CALL)):
+            self._run("events", job_id, "", EVENTS_KEPT, "", "", *batch)
 
     def defer(self, job_id: str, token: int, newest: int) -> bool:
         """Undoes a claim: attempt `newest` of the run folder, unknown to Redis, may be alive.
@@ -266,9 +283,3 @@ class Store(Reader):
 
 def _record(flat: Sequence[str]) -> JobRecord:
     return JobRecord.from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
-
-
-def check_priority(priority: int) -> None:
-    """Raises UsageError where `priority` is not 0 to 9."""
-    if not 0 <= priority <= HIGHEST_PRIORITY:
-        raise UsageError(f"priority {priority} is not between 0 and {HIGHEST_PRIORITY}", hint="9 runs first")

@@ -1,6 +1,6 @@
 -- claim: the best ready job that this worker can run becomes its own, with a token higher by one.
 -- reads   ready:<class>:<root>
--- writes  seen  job:<id>  attempts:<id>  state:*  ready:*  bells  leases
+-- writes  seen  job:<id>  attempts:<id>  state:*  campaign:*  ready:*  bells  leases  running  claim:<claim>
 -- ARGV: worker, host, lease (s), id of this claim, number of classes, class..., root id, path, root id, path...
 -- Jobs whose folder lies under another root are in other ready sets and are not looked at. A new job's folder
 -- is to be made under the first root; `bind` says that it was.
@@ -8,6 +8,7 @@
 -- Returns the record as {field, value, ...}, or {} where there is none.
 local worker, host, lease, classes = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5])
 local paths, roots = {}, {'-'}
+local REMEMBERED = 3600  -- s; nobody asks again for so long
 for i = 6 + classes, #ARGV, 2 do
   paths[ARGV[i]] = ARGV[i + 1]
   table.insert(roots, ARGV[i])
@@ -23,9 +24,8 @@ local function granted(id)
 end
 
 note(lease)
-for _, id in ipairs(redis.call('ZRANGE', P .. 'leases', 0, -1)) do
-  if get(id, 'claim') == ARGV[4] then return granted(id) end
-end
+local given = redis.call('GET', P .. 'claim:' .. ARGV[4])
+if given and get(given, 'claim') == ARGV[4] and get(given, 'state') == 'running' then return granted(given) end
 
 local best, score
 for i = 6, 5 + classes do
@@ -49,6 +49,7 @@ set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'claimed', stamp(at),
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)
+redis.call('SET', P .. 'claim:' .. ARGV[4], best, 'EX', REMEMBERED)
 hold(best, lease)
 begin_attempt(best)
 return granted(best)

@@ -1,16 +1,36 @@
--- create: a new job, or the id of one that has or had the same spec.
--- writes  job:<id>  jobs  state:queued  name:<name>  names  spec:<spec_id>  suffixes  ready:*  bells
--- ARGV: id, spec_id, again ('1'), field, value, ...   Returns {id, created 0|1}.
-local id, spec_id, again = ARGV[1], ARGV[2], ARGV[3] == '1'
-if redis.call('EXISTS', job(id)) == 1 then return {id, 1} end  -- the same call once more
-if not again then
-  for _, other in ipairs(redis.call('ZREVRANGE', P .. 'spec:' .. spec_id, 0, -1)) do
+-- create: new jobs, or for each the id of one that has or had the same spec.
+-- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  bells
+-- ARGV: again ('1'), campaign ('' none), then for each job: id, spec_id, number of parts, field, value, ...
+-- A job that was there joins the campaign. One of the campaign itself counts whatever its state: a cell that failed
+-- is not queued anew because its campaign is submitted once more.
+-- Returns {id, created 0|1, ...}.
+local again, campaign = ARGV[1] == '1', ARGV[2]
+local LOOKED_AT = 100  -- the newest jobs of a spec
+
+local function same(spec_id)
+  for _, other in ipairs(redis.call('ZREVRANGE', P .. 'spec:' .. spec_id, 0, LOOKED_AT - 1)) do
     local state = get(other, 'state')
-    if state ~= 'failed' and state ~= 'cancelled' and get(other, 'wish') ~= 'cancel' then return {other, 0} end
+    if state ~= 'failed' and state ~= 'cancelled' and get(other, 'wish') ~= 'cancel' then return other end
+    if campaign ~= '' and redis.call('ZSCORE', P .. 'campaign:' .. campaign, other) then return other end
   end
 end
-local at = stamp(now())
-set(id, 'id', id, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0, unpack(ARGV, 4))
-register(id)
-make_ready(id, '0')
-return {id, 1}
+
+local at, answer, i = stamp(now()), {}, 3
+while i <= #ARGV do
+  local id, spec_id, parts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local known = redis.call('EXISTS', job(id)) == 1  -- the same call once more
+  local found = not known and not again and same(spec_id)
+  if found then
+    join(found, campaign)
+  elseif not known then
+    set(id, 'id', id, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0,
+      unpack(ARGV, i + 3, i + 2 + parts))
+    register(id)
+    join(id, campaign)
+    make_ready(id, '0')
+  end
+  table.insert(answer, found or id)
+  table.insert(answer, found and 0 or 1)
+  i = i + 3 + parts
+end
+return answer

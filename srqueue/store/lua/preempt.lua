@@ -1,14 +1,16 @@
 -- preempt: a ready job that nobody takes asks the least important running one to give way to it.
 -- reads   workers  worker:<name>  leases  ready:<class>:<root>
--- writes  job:<id>
+-- writes  job:<id>  running  yielding
 -- ARGV: seconds a job is ready before it asks, seconds an attempt runs before it may be asked, times a job gives
 -- way at most, jobs of each ready set to look at
 -- Who can be asked: a running job of a strictly lower priority, without a wish, on a worker that may claim the
 -- ready one. Of these the one of the lowest priority; among equals the one that was claimed last, for the
 -- older ones are nearer to their ends, and to be loaded again costs all of them the same.
+-- The running jobs are looked at only while a job above the lowest of them may ask.
 -- Returns {ready id, id that it asked, ...}.
 local wait, least, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local IDLE = 60  -- s; for so long an idle worker is expected to take the job. Then it seems unable to
+local LOOKED_AT = 1000  -- running jobs, the lowest
 local at = now()
 
 -- A time on a record. Where there is none (the record was restored) or one to come (the clock went back), it
@@ -26,24 +28,6 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(at), '+i
   if known[1] and (known[3] or '') == '' then
     workers[name] = {classes = {}, root = known[2] or '', idle = true}
     for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
-  end
-end
-
-local running = {}
-local leases = redis.call('ZRANGE', P .. 'leases', 0, -1, 'WITHSCORES')
-for i = 1, #leases, 2 do
-  local id = leases[i]
-  give_way_only_for_better(id)
-  local owner = get(id, 'owner')  -- <worker>:<process id>
-  local worker = workers[string.match(owner, '^(.*):%d+$') or owner]
-  if worker then
-    worker.idle = false
-    local claimed = tonumber(get(id, 'claimed'))
-    local since = claimed and claimed <= at and claimed or up_to_now(id, 'runs_from')
-    if get(id, 'wish') == '' and get(id, 'export_only') ~= '1' and tonumber(leases[i + 1]) > at
-      and at - since >= least and (tonumber(get(id, 'preemptions')) or 0) < budget then
-      table.insert(running, {id = id, worker = worker, priority = tonumber(get(id, 'priority')), since = since})
-    end
   end
 end
 
@@ -71,28 +55,71 @@ local function can_run(worker, id)
   return worker.classes[get(id, 'device_class')] and (root == '' or root == worker.root)
 end
 
--- Whether `id` has been ready for long enough. One whose asked job has just ended waits anew: a worker is
--- about to take it.
-local function asks_now(id)
+-- Since when `id` is ready, where it has been for long enough to ask. One whose asked job has just ended waits
+-- anew: a worker is about to take it.
+local function ready_since(id)
   local asked = get(id, 'asked')
-  if get(id, 'state') ~= 'queued' or get(id, 'wish') ~= '' or (asked ~= '' and is_waited_for(asked)) then return false end
+  if get(id, 'state') ~= 'queued' or get(id, 'wish') ~= '' or (asked ~= '' and is_waited_for(asked)) then return nil end
   if asked ~= '' then set(id, 'asked', '', 'asked_until', stamp(at)) end
   local since = up_to_now(id, 'updated')
-  for _, worker in pairs(workers) do
-    if worker.idle and can_run(worker, id) and at - since < IDLE then return false end
-  end
   local ended = get(id, 'asked_until') == '' and since or up_to_now(id, 'asked_until')
-  return at - math.max(since, ended) >= wait
+  return at - math.max(since, ended) >= wait and since or nil
+end
+
+local function is_expected_to_be_taken(id, since)
+  for _, worker in pairs(workers) do
+    if worker.idle and can_run(worker, id) and at - since < IDLE then return true end
+  end
+  return false
+end
+
+for _, id in ipairs(redis.call('SMEMBERS', P .. 'yielding')) do
+  give_way_only_for_better(id)
+  if get(id, 'wish') ~= 'preempt' then redis.call('SREM', P .. 'yielding', id) end
+end
+
+-- Jobs that an older version claimed are not in `running` yet, nor those of an older `running` that was brought back.
+if redis.call('ZCARD', P .. 'running') ~= redis.call('ZCARD', P .. 'leases') then
+  redis.call('DEL', P .. 'running')
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'leases', 0, -1)) do
+    redis.call('ZADD', P .. 'running', get(id, 'priority'), id)
+  end
+end
+
+local lowest = tonumber(redis.call('ZRANGE', P .. 'running', 0, 0, 'WITHSCORES')[2])
+local askers, worth_it = {}, false
+for _, waiting in ipairs(ready) do
+  local since, priority = ready_since(waiting.id), tonumber(get(waiting.id, 'priority'))
+  if since then
+    table.insert(askers, {id = waiting.id, since = since, priority = priority})
+    worth_it = worth_it or (lowest and priority > lowest)
+  end
+end
+if not worth_it then return {} end
+
+local running = {}
+for _, id in ipairs(redis.call('ZRANGE', P .. 'running', 0, LOOKED_AT - 1)) do
+  local owner = get(id, 'owner')  -- <worker>:<process id>
+  local worker = workers[string.match(owner, '^(.*):%d+$') or owner]
+  if worker then
+    worker.idle = false
+    local claimed = tonumber(get(id, 'claimed'))
+    local since = claimed and claimed <= at and claimed or up_to_now(id, 'runs_from')
+    if get(id, 'wish') == '' and get(id, 'export_only') ~= '1'
+      and tonumber(redis.call('ZSCORE', P .. 'leases', id) or 0) > at
+      and at - since >= least and (tonumber(get(id, 'preemptions')) or 0) < budget then
+      table.insert(running, {id = id, worker = worker, priority = tonumber(get(id, 'priority')), since = since})
+    end
+  end
 end
 
 local asks = {}
-for _, waiting in ipairs(ready) do
-  local id, chosen = waiting.id, nil
-  if asks_now(id) then
-    local priority = tonumber(get(id, 'priority'))
+for _, asker in ipairs(askers) do
+  local id, chosen = asker.id, nil
+  if not is_expected_to_be_taken(id, asker.since) then
     for i, r in ipairs(running) do
       local best = running[chosen]
-      if r.priority < priority and can_run(r.worker, id) and (not best or r.priority < best.priority
+      if r.priority < asker.priority and can_run(r.worker, id) and (not best or r.priority < best.priority
         or (r.priority == best.priority and r.since > best.since)) then chosen = i end
     end
   end
@@ -101,6 +128,7 @@ for _, waiting in ipairs(ready) do
     local title = get(id, 'name') .. ' ' .. string.lower(string.sub(id, -6))
     set(victim, 'wish', 'preempt', 'preempted_by', id, 'updated', stamp(at),
       'yields_to', title .. ' (priority ' .. get(id, 'priority') .. ')')
+    redis.call('SADD', P .. 'yielding', victim)
     set(id, 'asked', victim .. ' ' .. get(victim, 'claim'))
     table.insert(asks, id)
     table.insert(asks, victim)

@@ -8,11 +8,15 @@
 --   state:<state>         zset    ids in a state by creation
 --   name:<name>  names    zset    ids of a name by creation; names by number of jobs
 --   spec:<spec_id>        zset    ids of a spec by creation
+--   campaign:<name>       zset    ids of a campaign by creation; campaign:<name>:<state> those in a state
+--   campaigns             zset    names of campaigns by number of jobs
 --   suffixes              zset    reversed ids
 --   ready:<class>:<root>  zset    ids that can be claimed, lowest score first
 --   delayed               zset    ids by the time they become ready
 --   bells                 zset    ready ids by the time to ring again
 --   leases                zset    running ids by the end of their lease
+--   running               zset    running ids by priority
+--   yielding              set     running ids that were asked to give way, and some that were
 --   seen                  string  when a worker was last in touch with Redis (see `note`)
 
 local P = KEYS[1]
@@ -90,10 +94,36 @@ local function unqueue(id)
   end
 end
 
+-- The campaigns of a job, one after the other.
+local function campaigns(id) return string.gmatch(get(id, 'campaigns'), '[^,]+') end
+
+local function campaign_key(name, state) return P .. 'campaign:' .. name .. (state and ':' .. state or '') end
+
 local function move(id, state)
-  redis.call('ZREM', P .. 'state:' .. get(id, 'state'), id)
-  redis.call('ZADD', P .. 'state:' .. state, get(id, 'created'), id)
+  local before, created = get(id, 'state'), get(id, 'created')
+  redis.call('ZREM', P .. 'state:' .. before, id)
+  redis.call('ZADD', P .. 'state:' .. state, created, id)
+  for name in campaigns(id) do
+    redis.call('ZREM', campaign_key(name, before), id)
+    redis.call('ZADD', campaign_key(name, state), created, id)
+  end
+  redis.call('ZREM', P .. 'running', id)
+  if state == 'running' then redis.call('ZADD', P .. 'running', get(id, 'priority'), id) end
   set(id, 'state', state, 'updated', stamp(now()))
+end
+
+local function index_in(name, id)
+  redis.call('ZADD', campaign_key(name), get(id, 'created'), id)
+  redis.call('ZINCRBY', P .. 'campaigns', 1, name)
+end
+
+-- A job that is registered becomes one of a campaign, beside those that it is of already.
+local function join(id, name)
+  if name == '' or redis.call('ZSCORE', campaign_key(name), id) then return end
+  local others, state = get(id, 'campaigns'), get(id, 'state')
+  set(id, 'campaigns', others == '' and name or others .. ',' .. name)
+  index_in(name, id)
+  if state ~= '' then redis.call('ZADD', campaign_key(name, state), get(id, 'created'), id) end
 end
 
 -- A new record, whose fields are set, becomes findable.
@@ -104,6 +134,7 @@ local function register(id)
   redis.call('ZADD', P .. 'name:' .. name, created, id)
   redis.call('ZINCRBY', P .. 'names', 1, name)
   redis.call('ZADD', P .. 'suffixes', 0, string.reverse(id))
+  for campaign in campaigns(id) do index_in(campaign, id) end
 end
 
 -- To the queue, at once. `front` is '1' or '0'.

@@ -1,6 +1,6 @@
 -- remove: the record and everything that names it, unless it runs.
--- deletes  job:<id>  events:<id>  attempts:<id>; from  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*
---          delayed  bells
+-- deletes  job:<id>  events:<id>  attempts:<id>  claim:<claim>; from  jobs  state:*  name:<name>  names
+--          spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
 -- ARGV: id   Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
 if state == '' then return {'gone'} end
@@ -14,5 +14,12 @@ redis.call('ZREM', P .. 'name:' .. name, id)
 redis.call('ZINCRBY', P .. 'names', -1, name)
 redis.call('ZREMRANGEBYSCORE', P .. 'names', '-inf', 0)
 redis.call('ZREM', P .. 'suffixes', string.reverse(id))
+for campaign in campaigns(id) do
+  redis.call('ZREM', campaign_key(campaign), id)
+  redis.call('ZREM', campaign_key(campaign, state), id)
+  redis.call('ZINCRBY', P .. 'campaigns', -1, campaign)
+end
+redis.call('ZREMRANGEBYSCORE', P .. 'campaigns', '-inf', 0)
+redis.call('DEL', P .. 'claim:' .. get(id, 'claim'))
 redis.call('DEL', job(id), P .. 'events:' .. id, attempts(id))
 return {'ok', state}

@@ -11,7 +11,6 @@ from srqueue.run.reasons import CONSEQUENCES, FAILURES_IN_A_ROW, JobState, Reque
 from srqueue.store.consequences import LONGEST_BACKOFF, LOOK_AGAIN
 from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.scripts import script
-from srqueue.store.store import EVENTS_KEPT
 
 
 @pytest.fixture
@@ -322,13 +321,6 @@ def test_events_are_read_in_order_from_where_one_was(store, job, claim):
     (first, _), (second, _) = store.events(job)
     assert [line for _, line in store.events(job, after=first)] == ["b"]
     assert store.events(job, after=second, block_ms=1) == ()
-
-
-def test_a_stream_is_bounded(store, job, claim):
-    token = claim().token
-    for _ in range(EVENTS_KEPT // 1000 + 3):
-        store.append_events(job, token, ["x"] * 1000)
-    assert EVENTS_KEPT <= store.connection.redis.xlen(store.keys.events(job)) <= EVENTS_KEPT + 1000
 
 
 def test_workers_are_known_while_they_announce_themselves(store, wait_until):

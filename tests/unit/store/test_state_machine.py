@@ -91,6 +91,8 @@ class StoreMachine(RuleBasedStateMachine):
         for state, ids in by_state.items():
             assert set(redis.zrange(keys.state(state), 0, -1)) == ids
         assert leases == by_state[S.RUNNING]
+        running = dict(redis.zrange(f"{keys.root}running", 0, -1, withscores=True))
+        assert running == {i: records[i].priority for i in leases}
         assert bells == ready
         assert not ready & delayed
         assert ready | delayed == by_state[S.QUEUED] | by_state[S.HELD]

@@ -1,0 +1,76 @@
+"""From specs to new jobs of the store: checked, with their content, what many share found once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ulid import ULID
+
+from srqueue.datasets import Registry, check_known, check_scales
+from srqueue.errors import UsageError
+from srqueue.queue.contents import pinned
+from srqueue.spec.expand import Expanded
+from srqueue.spec.job import JobSpec, spec_id
+from srqueue.spec.validate import validate
+from srqueue.store.new import NewJob
+
+Config = JobSpec | Expanded | Mapping[str, Any]
+
+_PINNED = ("datasets", "path")  # the sections that `pinned` may change
+_LOOKED_AT: Any = {"datasets": True, "path": True, "network_g": True, "scale": True, "val": {"val_enabled"}}
+_PATHS = ("pretrain_network_g", "resume_from")
+
+
+def new_jobs(registry: Registry, configs: Iterable[Config], priority: int) -> list[NewJob]:
+    """A job for each spec. Their ids grow, so that of many at one moment the first runs first.
+
+    Raises DataError where this machine knows that validation would be on pictures that are trained on,
+    SpecError where pairs are of another scale, or a path leads to something else than it should.
+    """
+    whole = _with_contents(registry.as_it_is(), map(_expanded, configs))
+    return [_new_job(str(ULID()), expanded, priority) for expanded in whole]
+
+
+def _with_contents(registry: Registry, given: Iterable[Expanded]) -> Iterator[Expanded]:
+    """`pinned` and checked. Specs of the same data, network and files are looked at once."""
+    known: dict[tuple[str | None, ...], tuple[dict[str, Any], dict[str, str]]] = {}
+    for expanded in given:
+        spec, origins = expanded.spec, expanded.origins
+        key = spec.model_dump_json(include=_LOOKED_AT), *(origins.get(f"path.{name}") for name in _PATHS)
+        if key not in known:
+            whole = pinned(registry, expanded)
+            check_scales(registry, whole.spec)
+            check_known(registry, whole.spec)
+            found = {k: v for k, v in whole.origins.items() if origins.get(k) != v}
+            known[key] = {name: getattr(whole.spec, name) for name in _PINNED}, found
+        sections, found = known[key]
+        yield replace(expanded, spec=spec.model_copy(update=sections), origins={**origins, **found})
+
+
+def _new_job(job_id: str, expanded: Expanded, priority: int) -> NewJob:
+    spec = expanded.spec
+    return NewJob(
+        job_id,
+        spec.model_dump(mode="json"),
+        expanded.origins,
+        spec_id(spec),
+        spec.name,
+        spec.train.total_iter,
+        priority,
+        "any" if spec.compute.device == "auto" else spec.compute.device,
+    )
+
+
+def _expanded(config: Config) -> Expanded:
+    if isinstance(config, Expanded):
+        return config
+    if isinstance(config, JobSpec):
+        return Expanded(config, {})
+    if isinstance(config, Mapping):
+        return Expanded(validate(config, "the submitted config"), {})
+    raise UsageError(
+        f"a {type(config).__name__} cannot be submitted",
+        hint="pass a JobSpec, what expand() or create_zero_config_training() returned, or a mapping",
+    )

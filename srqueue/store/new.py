@@ -1,0 +1,46 @@
+"""A job that is to be created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from srqueue.errors import UsageError
+from srqueue.store.packing import pack
+from srqueue.store.record import DEVICE_CLASSES, HIGHEST_PRIORITY
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a producer says of a job; the rest of its record is the store's."""
+
+    id: str
+    spec: Mapping[str, Any]
+    origins: Mapping[str, str]
+    spec_id: str
+    name: str
+    total_iter: int
+    priority: int = 5
+    device_class: str = "any"
+
+    def check(self) -> None:
+        """Raises UsageError where the queue has no such priority or device class."""
+        check_priority(self.priority)
+        if self.device_class not in DEVICE_CLASSES:
+            raise UsageError(f"device class {self.device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
+
+    def parts(self) -> list[Any]:
+        """Its part of the arguments of `create.lua`."""
+        fields = {
+            "name": self.name, "packed": pack(self.spec, self.origins), "priority": self.priority,
+            "device_class": self.device_class, "total_iter": self.total_iter, "iteration": 0,
+        }  # fmt: skip
+        flat = [part for pair in fields.items() for part in pair]
+        return [self.id, self.spec_id, len(flat), *flat]
+
+
+def check_priority(priority: int) -> None:
+    """Raises UsageError where `priority` is not 0 to 9."""
+    if not 0 <= priority <= HIGHEST_PRIORITY:
+        raise UsageError(f"priority {priority} is not between 0 and {HIGHEST_PRIORITY}", hint="9 runs first")

@@ -1,0 +1,37 @@
+"""A job's spec and origins as one short text: most of what they say is what the presets say."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+PHRASES = 1
+"""Number of the phrases that are written with. Such a file is never changed: stored jobs need it."""
+
+
+def pack(spec: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """`1:` and base85 of their JSON, compressed with the phrases of that number known beforehand.
+
+    NaN and infinities are refused. About 200 bytes, where the JSON has 3,300.
+    """
+    text = json.dumps([spec, origins], separators=(",", ":"), allow_nan=False).encode()
+    packer = zlib.compressobj(level=9, zdict=_phrases(PHRASES))
+    return f"{PHRASES}:{base64.b85encode(packer.compress(text) + packer.flush()).decode()}"
+
+
+def unpack(packed: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """(spec, origins). Raises zlib.error or ValueError where the text was not written by `pack`."""
+    number, _, body = packed.partition(":")
+    unpacker = zlib.decompressobj(zdict=_phrases(int(number)))
+    spec, origins = json.loads(unpacker.decompress(base64.b85decode(body)) + unpacker.flush())
+    return spec, origins
+
+
+@cache
+def _phrases(number: int) -> bytes:
+    return (files("srqueue.store") / f"phrases_{number}.txt").read_bytes()

@@ -2,89 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from srqueue import __version__
-from srqueue.cli import (
-    arch,
-    dataset,
-    demo,
-    doctor,
-    drain,
-    explain,
-    export,
-    extend,
-    flower,
-    import_,
-    logs,
-    ls,
-    presets,
-    recommend,
-    recover,
-    rm,
-    server,
-    show,
-    stack,
-    submit,
-    train,
-    upgrade,
-    upscale,
-    verbs,
-    verify_resume,
-    version,
-    watch,
-    worker,
-    zero_config,
-)
-
-app = typer.Typer(
-    name="srqueue",
-    help="Queue super-resolution trainings: one command in, a trained model and a report out.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 START, JOBS, LOOK, MACHINE = "Start here", "Jobs", "Presets, data sets, models", "This machine"
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-app.command("demo", rich_help_panel=START)(demo.demo)
-app.command("submit", rich_help_panel=START)(submit.submit)
-app.command("recommend", rich_help_panel=START)(recommend.recommend)
-app.command("zero-config", rich_help_panel=START)(zero_config.zero_config)
-app.command("doctor", rich_help_panel=START)(doctor.doctor)
-app.command("ls", rich_help_panel=JOBS)(ls.ls)
-app.command("show", rich_help_panel=JOBS)(show.show)
-app.command("explain", rich_help_panel=JOBS)(explain.explain)
-app.command("watch", rich_help_panel=JOBS)(watch.watch)
-app.command("logs", rich_help_panel=JOBS)(logs.logs)
-app.command("pause", rich_help_panel=JOBS)(verbs.pause)
-app.command("resume", rich_help_panel=JOBS)(verbs.resume)
-app.command("cancel", rich_help_panel=JOBS)(verbs.cancel)
-app.command("retry", rich_help_panel=JOBS)(verbs.retry)
-app.command("upgrade", rich_help_panel=JOBS)(upgrade.upgrade)
-app.command("extend", rich_help_panel=JOBS)(extend.extend)
-app.command("rm", rich_help_panel=JOBS)(rm.rm)
-app.command("recover", rich_help_panel=JOBS)(recover.recover)
-app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
-app.add_typer(arch.app, name="arch", rich_help_panel=LOOK)
-app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)
-app.command("import", rich_help_panel=LOOK)(import_.import_redux)
-app.command("train", rich_help_panel=LOOK)(train.train)
-app.command("upscale", rich_help_panel=LOOK, context_settings=_PASS_ON)(upscale.upscale)
-app.command("export", rich_help_panel=LOOK)(export.export)
-app.command("up", rich_help_panel=MACHINE)(stack.up)
-app.command("down", rich_help_panel=MACHINE)(stack.down)
-app.command("status", rich_help_panel=MACHINE)(stack.status)
-app.command("drain", rich_help_panel=MACHINE)(drain.drain)
-app.command("server", rich_help_panel=MACHINE)(server.server)
-app.command("worker", rich_help_panel=MACHINE, context_settings=_PASS_ON)(worker.worker)
-app.command("flower", rich_help_panel=MACHINE, context_settings=_PASS_ON)(flower.flower)
-app.command("verify-resume", rich_help_panel=MACHINE)(verify_resume.verify_resume)
-app.command("version", rich_help_panel=MACHINE)(version.version)
+
+@dataclass(frozen=True)
+class Command:
+    """`module` of this package has its function (called like it, if not said), or an `app` of commands."""
+
+    name: str
+    module: str
+    panel: str
+    group: bool = False
+    passes_on: bool = False
+    function: str | None = None
+
+    def join(self, app: typer.Typer) -> None:
+        """Imports the module and adds the command."""
+        module = import_module(f"srqueue.cli.{self.module}")
+        if self.group:
+            app.add_typer(module.app, name=self.name, rich_help_panel=self.panel)
+            return
+        function = getattr(module, self.function or self.name.replace("-", "_"))
+        more: dict[str, Any] = {"context_settings": _PASS_ON} if self.passes_on else {}
+        app.command(self.name, rich_help_panel=self.panel, **more)(function)
+
+
+COMMANDS = (
+    Command("demo", "demo", START),
+    Command("submit", "submit", START),
+    Command("recommend", "recommend", START),
+    Command("zero-config", "zero_config", START),
+    Command("doctor", "doctor", START),
+    Command("ls", "ls", JOBS),
+    Command("show", "show", JOBS),
+    Command("explain", "explain", JOBS),
+    Command("watch", "watch", JOBS),
+    Command("logs", "logs", JOBS),
+    Command("pause", "verbs", JOBS),
+    Command("resume", "verbs", JOBS),
+    Command("cancel", "verbs", JOBS),
+    Command("retry", "verbs", JOBS),
+    Command("upgrade", "upgrade", JOBS),
+    Command("extend", "extend", JOBS),
+    Command("rm", "rm", JOBS),
+    Command("recover", "recover", JOBS),
+    Command("presets", "presets", LOOK, group=True),
+    Command("arch", "arch", LOOK, group=True),
+    Command("dataset", "dataset", LOOK, group=True),
+    Command("import", "import_", LOOK, function="import_redux"),
+    Command("train", "train", LOOK),
+    Command("upscale", "upscale", LOOK, passes_on=True),
+    Command("export", "export", LOOK),
+    Command("up", "stack", MACHINE),
+    Command("down", "stack", MACHINE),
+    Command("status", "stack", MACHINE),
+    Command("drain", "drain", MACHINE),
+    Command("server", "server", MACHINE),
+    Command("worker", "worker", MACHINE, passes_on=True),
+    Command("flower", "flower", MACHINE, passes_on=True),
+    Command("verify-resume", "verify_resume", MACHINE),
+    Command("version", "version", MACHINE),
+)
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """All commands; where `arguments` begin with one only that, since to import the others takes time."""
+    named = [command for command in COMMANDS if [command.name] == list(arguments[:1])]
+    app = typer.Typer(
+        name="srqueue",
+        help="Queue super-resolution trainings: one command in, a trained model and a report out.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_srqueue)
+    for command in named or COMMANDS:
+        command.join(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,7 +98,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _srqueue(
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)

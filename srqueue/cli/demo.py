@@ -74,7 +74,7 @@ def _train(settings: Settings) -> JobRecord:
     try:
         job = client.submit(expanded, priority=9, again=True).job
         say(f"queued {job.name} {job.id}")
-        return follow(client, job.id, from_start=True)
+        return follow(client.store, job.id, from_start=True)
     except BaseException:
         with handling(signal.SIG_IGN):
             if job is not None:

@@ -18,8 +18,8 @@ from srqueue.run.events import Event, read_events
 from srqueue.run.folder import RunDir
 
 if TYPE_CHECKING:
-    from srqueue.queue.client import Client
     from srqueue.store.record import JobRecord
+    from srqueue.store.store import Store
 
 POLL = 0.5
 """Seconds between two looks."""
@@ -92,14 +92,13 @@ class Display:
         return Group(line, steps, Text(self.progress.quality()))
 
 
-def follow(client: Client, job_id: str, *, from_start: bool = False) -> JobRecord:
+def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
     """Shows a job until nothing more happens to it by itself, and returns its record.
 
     Redis going away for a while is told and waited out. `from_start` prints news from before this call too.
     """
     from srqueue.errors import ServiceUnreachable
 
-    store = client.store
     record = store.get(job_id)
     told: str | None = None
     position, begun = "0-0", 0.0 if from_start else time.time()
@@ -113,7 +112,7 @@ def follow(client: Client, job_id: str, *, from_start: bool = False) -> JobRecor
                     for _, line in batch:
                         event = Event.parse(line)
                         display.see(event, quiet=event.t < begun)
-                standstill = _standstill(client, record)
+                standstill = _standstill(store, record)
             except ServiceUnreachable as error:
                 standstill = f"{error.message.rstrip('.')}; the job is unharmed, waiting for Redis"
             else:
@@ -126,7 +125,7 @@ def follow(client: Client, job_id: str, *, from_start: bool = False) -> JobRecor
             time.sleep(POLL)
 
 
-def watch_to_end(client: Client, job_id: str, as_json: bool) -> None:
+def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
     """Follows a job, tells how it ended, and sets the exit code: 0 where it succeeded."""
     import typer
 
@@ -136,9 +135,9 @@ def watch_to_end(client: Client, job_id: str, as_json: bool) -> None:
     try:
         if as_json:  # stdout is for the JSON alone
             with contextlib.redirect_stdout(sys.stderr):
-                record = follow(client, job_id)
+                record = follow(store, job_id)
         else:
-            record = follow(client, job_id)
+            record = follow(store, job_id)
     except KeyboardInterrupt:
         say(f"the job goes on without you; look again: srqueue watch {job_id[-6:].lower()}")
         raise
@@ -193,9 +192,11 @@ def ask_to_pause(child: subprocess.Popen[bytes]) -> None:
             os.write(child.stdin.fileno(), b'{"stop": "paused"}\n')
 
 
-def _standstill(client: Client, record: JobRecord) -> str | None:
+def _standstill(store: Store, record: JobRecord) -> str | None:
     """Why nothing happens, in words that change only where the reason does; None where something does."""
-    why = client.why_waiting(record)
+    from srqueue.queue.waiting import why_it_waits
+
+    why = why_it_waits(store, record)
     if why is None:
         return None
     reason = first_line(record.message or "")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from srqueue.settings import Settings
     from srqueue.store.record import JobRecord
+    from srqueue.store.store import Store
 
-_OPEN = ("running", "queued", "held", "paused")
+_AT_ONCE = 1000
+"""Records that are read by one call where all are asked for."""
 
 
 def _states(incomplete: str) -> list[str]:
@@ -24,38 +27,86 @@ def ls(
         list[str] | None,
         typer.Option("--state", "-s", help="Only this state (repeatable).", autocompletion=_states),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most that many.")] = 50,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="No limit.")] = False,
+    campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Only of this campaign.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Only created since: 30m, 12h, 2d ago, or 2026-03-01."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="WHEN", help="Only created until then.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="Jobs of a page.")] = 50,
+    page: Annotated[int, typer.Option("--page", "-p", min=1, help="Which page; 1 has the newest.")] = 1,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="All pages.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List jobs, newest first."""
+    import time
+
+    from srqueue.cli.moments import moment
     from srqueue.cli.output import job_summary, print_json, print_table, say
     from srqueue.counting import counted
-    from srqueue.errors import UsageError, did_you_mean
-    from srqueue.run.reasons import JobState
     from srqueue.settings import load_settings
     from srqueue.store.store import Store
 
-    known = [s.value for s in JobState]
-    for name in state or ():
-        if name not in known:
-            raise UsageError(f"no state {name!r}", where="--state", hint=did_you_mean(name, known))
-    states = [JobState(name) for name in state] if state else None
+    chosen: dict[str, Any] = {
+        "states": _known(state), "campaign": campaign,
+        "since": moment(since, time.time(), "--since"), "until": moment(until, time.time(), "--until"),
+    }  # fmt: skip
     settings = load_settings()
-    records = Store.connect(settings).list(states, limit=100_000 if everything else limit)
+    store = Store.connect(settings)
+    offset = 0 if everything else (page - 1) * limit
+    records = _all(store, chosen) if everything else store.list(limit=limit, offset=offset, **chosen)
     if as_json:
         print_json([job_summary(record) for record in records])
         return
-    if not records:
-        print("no jobs" if not state else f"no jobs that are {' or '.join(state)}")
-        if not state and (folders := _folders(settings)):
-            say(f"{counted(folders, 'run folder')} here that Redis does not know: srqueue recover --dry-run")
+    total = store.count(**chosen)
+    if not total:
+        _tell_of_none(settings, store, campaign, bool(state or since or until))
         return
-    print_table(
-        ["ID", "NAME", "STATE", "PROGRESS", "PSNR", "ETA", "PRIO", "CREATED"], [_row(r) for r in records]
-    )
-    if not everything and len(records) == limit:
-        say(f"the newest {limit}; more with --limit or --all")
+    if records:
+        columns = ["ID", "NAME", "STATE", "PROGRESS", "PSNR", "ETA", "PRIO", "CREATED"]
+        print_table(columns, [_row(r) for r in records])
+    last = -(-total // limit)
+    if not records:
+        say(f"page {page} is empty: {counted(total, 'job')}, of which page {last} has the oldest")
+    elif len(records) < total:
+        more = f"; older ones: --page {page + 1}" if page < last else ""
+        say(f"{offset + 1} to {offset + len(records)} of {total:,}{more}")
+
+
+def _known(states: Sequence[str] | None) -> list[str] | None:
+    from srqueue.errors import UsageError, did_you_mean
+
+    known = _states("")
+    for name in states or ():
+        if name not in known:
+            raise UsageError(f"no state {name!r}", where="--state", hint=did_you_mean(name, known))
+    return list(states) if states else None
+
+
+def _all(store: Store, chosen: dict[str, Any]) -> list[JobRecord]:
+    """In parts, so that no answer of Redis grows without bound; a job that comes meanwhile is left out."""
+    found: dict[str, JobRecord] = {}
+    while part := store.list(limit=_AT_ONCE, offset=len(found), **chosen):
+        before = len(found)
+        found |= {record.id: record for record in part}
+        if len(found) == before:
+            break
+    return list(found.values())
+
+
+def _tell_of_none(settings: Settings, store: Store, campaign: str | None, narrowed: bool) -> None:
+    from srqueue.cli.output import say
+    from srqueue.counting import counted
+    from srqueue.errors import UsageError, did_you_mean
+
+    if campaign and not store.count(campaign=campaign):
+        hint = did_you_mean(campaign, [name for name, _ in store.campaigns(_AT_ONCE)])
+        raise UsageError(f"there is no campaign {campaign!r}", where="--campaign", hint=hint)
+    print("no such jobs" if narrowed or campaign else "no jobs")
+    if not narrowed and (folders := _folders(settings)):
+        say(f"{counted(folders, 'run folder')} here that Redis does not know: srqueue recover --dry-run")
 
 
 def _folders(settings: Settings) -> int:

@@ -16,6 +16,7 @@ CHANGES = "Changes to the preset"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the job.")]
 Priority = Annotated[int, typer.Option("--priority", min=0, max=9, help="0 to 9, 9 first.")]
+Campaign = Annotated[str | None, typer.Option("--campaign", help="Name of the campaign that it is one of.")]
 Again = Annotated[bool, typer.Option("--again", help="Also where the same spec was queued before.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Watch it to its end.")]
 DryRun = Annotated[

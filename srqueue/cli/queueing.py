@@ -51,6 +51,7 @@ def queue(
     wait: bool,
     dry_run: bool,
     as_json: bool,
+    campaign: str = "",
 ) -> None:
     """Queues a job and tells of it; with `dry_run` only prints the spec, with `wait` watches to the end."""
     from srqueue.cli.output import job_summary, print_json, say
@@ -63,7 +64,7 @@ def queue(
     from srqueue.queue.client import Client
 
     client = Client(settings)
-    submitted = client.submit(expanded, priority=priority, again=again)
+    submitted = client.submit(expanded, priority=priority, again=again, campaign=campaign)
     job = submitted.job
     if as_json and not wait:
         print_json({"new": submitted.new, "job": job_summary(job)})
@@ -76,7 +77,7 @@ def queue(
     if wait:
         from srqueue.cli.live import watch_to_end
 
-        watch_to_end(client, job.id, as_json)
+        watch_to_end(client.store, job.id, as_json)
     elif submitted.new and not as_json:
         say(f"watch it: srqueue watch {job.short_id}")
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from typer.exceptions import Abort, TyperException
 
-from srqueue.cli.app import app
+from srqueue.cli.app import app_for
 from srqueue.errors import ServiceUnreachable, SrqueueError
 
 
@@ -18,7 +18,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
     try:
-        code = app(arguments, prog_name="srqueue", standalone_mode=False)
+        code = app_for(arguments)(arguments, prog_name="srqueue", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, Abort):

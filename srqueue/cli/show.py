@@ -9,8 +9,8 @@ import typer
 from srqueue.cli.verbs import AsJson, JobRef
 
 if TYPE_CHECKING:
-    from srqueue.settings import Settings
     from srqueue.store.record import JobRecord
+    from srqueue.store.store import Store
 
 
 def show(
@@ -21,31 +21,29 @@ def show(
     """Show one job: state, progress, figures, files."""
     from srqueue.cli.output import job_dict, print_json
     from srqueue.settings import load_settings
-    from srqueue.spec.text import annotated_yaml
     from srqueue.store.store import Store
 
-    settings = load_settings()
-    store = Store.connect(settings)
+    store = Store.connect(load_settings())
     record = store.get(store.resolve(job))
     if as_json:
         print_json(job_dict(record))
     elif spec:
+        from srqueue.spec.text import annotated_yaml
+
         print(annotated_yaml(record.spec, record.origins), end="")
     else:
         left = store.moments(record.id).lease_left if record.state == "running" else None
         lease = _lease(left, record.short_id)
-        for label, value in _lines(record, _why_waiting(settings, record), lease):
+        for label, value in _lines(record, _why_waiting(store, record), lease):
             print(f"{label:<12}{value}")
 
 
-def _why_waiting(settings: Settings, record: JobRecord) -> str | None:
+def _why_waiting(store: Store, record: JobRecord) -> str | None:
     """What a queued or held job waits for."""
-    if record.state not in ("queued", "held"):
-        return None
     from srqueue.cli.output import first_line
-    from srqueue.queue.client import Client  # brings Celery, which takes its time
+    from srqueue.queue.waiting import why_it_waits
 
-    return first_line(Client(settings).why_waiting(record) or "") or None
+    return first_line(why_it_waits(store, record) or "") or None
 
 
 def _lease(left: float | None, short_id: str) -> str | None:
@@ -66,6 +64,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
     lines: list[tuple[str, Any]] = [
         ("id", record.id),
         ("name", record.name),
+        ("campaign", ", ".join(record.campaigns) or None),
         ("state", f"{record.state}, {wish}" if wish else record.state),
         ("why", record.message or None),
         ("waits", waits),

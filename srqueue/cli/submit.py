@@ -64,6 +64,7 @@ def submit(
     ] = None,
     name: options.Name = None,
     priority: options.Priority = 5,
+    campaign: options.Campaign = None,
     again: options.Again = False,
     wait: options.Wait = False,
     dry_run: options.DryRun = False,
@@ -79,6 +80,8 @@ def submit(
     settings = load_settings()
     if name is not None:
         check_name(name, "a job")
+    if campaign is not None:
+        check_name(campaign, "a campaign")
     layers = options.overrides(
         config,
         changes,
@@ -100,6 +103,7 @@ def submit(
         wait=wait,
         dry_run=dry_run,
         as_json=as_json,
+        campaign=campaign or "",
     )
 
 

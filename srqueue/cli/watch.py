@@ -8,7 +8,8 @@ from srqueue.cli.verbs import AsJson, JobRef
 def watch(job: JobRef, as_json: AsJson = False) -> None:
     """Watch a job until it ends or is paused; Ctrl-C stops watching, not the job."""
     from srqueue.cli.live import watch_to_end
-    from srqueue.queue.client import Client
+    from srqueue.settings import load_settings
+    from srqueue.store.store import Store
 
-    client = Client()
-    watch_to_end(client, client.store.resolve(job), as_json)
+    store = Store.connect(load_settings())
+    watch_to_end(store, store.resolve(job), as_json)

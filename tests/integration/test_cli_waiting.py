@@ -33,7 +33,7 @@ def queued(client):
 
 
 def test_a_job_without_a_worker_says_what_to_start(client, queued):
-    assert _standstill(client, queued(worker=False)) == "queued: no worker is up; start one: srqueue up"
+    assert _standstill(client.store, queued(worker=False)) == "queued: no worker is up; start one: srqueue up"
 
 
 def test_a_job_after_a_crash_says_why_when_and_where_its_log_is(client, queued):
@@ -41,7 +41,7 @@ def test_a_job_after_a_crash_says_why_when_and_where_its_log_is(client, queued):
     claim = client.store.claim("w", "h", ("any", "cpu"), 30, {"r": "/runs"})
     client.store.bind(claim.record.id, claim.token, "r", claim.record.run_dir)
     record = client.store.finish(claim.record.id, claim.token, Outcome(StopReason.CRASHED, CRASH, 0))
-    first, second = (_standstill(client, record) or "").splitlines()
+    first, second = (_standstill(client.store, record) or "").splitlines()
     assert first.startswith("queued: the trainer ended with exit status 1; tried again by itself at ")
     assert second == f"  its log: /runs/{record.id}/attempts/{record.token}/log"
 
@@ -52,14 +52,16 @@ def test_a_held_job_says_what_is_missing_where_and_what_to_do(client, queued):
     client.store.bind(claim.record.id, claim.token, "r", claim.record.run_dir)
     told = "cannot read a picture: No such file or directory\n  where: /hr/a.png\n  hint: restore the file"
     record = client.store.finish(claim.record.id, claim.token, Outcome(StopReason.DATA_MISSING, told, 0))
-    first, *rest = (_standstill(client, record) or "").splitlines()
+    first, *rest = (_standstill(client.store, record) or "").splitlines()
     assert first.startswith("held: cannot read a picture: No such file or directory; tried again by itself")
     assert rest == ["  where: /hr/a.png", "  hint: restore the file"]
 
 
 def test_a_job_that_runs_waits_for_nothing(client, queued):
     queued()
-    assert _standstill(client, client.store.claim("w", "h", ("any",), 30, {"r": "/runs"}).record) is None
+    assert (
+        _standstill(client.store, client.store.claim("w", "h", ("any",), 30, {"r": "/runs"}).record) is None
+    )
 
 
 @pytest.mark.parametrize(

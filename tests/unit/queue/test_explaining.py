@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from srqueue.cli.app import app
+from srqueue.cli.app import app_for
 from srqueue.queue.explaining import ATTEMPT_COLUMNS, ATTEMPTS_SHOWN, explain, explain_folder
 from srqueue.queue.facts import Facts
 from srqueue.queue.waiting import why_waiting
@@ -61,7 +61,7 @@ def test_there_is_a_remedy_for_every_reason():
 
 
 def test_remedies_name_commands_options_and_keys_that_there_are():
-    commands = get_command(app).commands
+    commands = get_command(app_for([])).commands
     for remedy in REMEDIES.values():
         for name, more in re.findall(r"srqueue ([a-z-]+)((?: [a-zA-Z-]+)*)", remedy):
             command = commands[name]

@@ -51,8 +51,8 @@ def main() -> None:
         try:
             for number in range(given.rounds):
                 rates["srqueue"].append(ours(client, given.jobs, number))
-                rates["bare Celery"].append(bare(client, given.jobs))
-                rates["bare Celery, with our settings"].append(bare(client, given.jobs, OURS="1"))
+                rates["bare Celery"].append(bare(client, given.jobs, "plain"))
+                rates["bare Celery, with our settings"].append(bare(client, given.jobs, "same"))
         finally:
             stack.down()
     figures: dict = {
@@ -86,15 +86,16 @@ def ours(client, jobs: int, number: int) -> float:
         return rate(jobs, lambda: client.store.count(["succeeded"]) - before)
 
 
-def bare(client, jobs: int, **environment: str) -> float:
+def bare(client, jobs: int, name: str) -> float:
     """Tasks a second of a bare worker."""
-    from benchmarks.bare_worker import nothing
+    from benchmarks import bare_worker
 
+    app, queue = (bare_worker.plain, "celery") if name == "plain" else (bare_worker.same, "srqueue.any")
     for number in range(jobs):
-        nothing.delay(f"job {number}")
+        app.tasks["nothing"].apply_async([f"job {number}"])
     redis = client.store.connection.redis
-    with worker("benchmarks.bare_worker", **environment):
-        return rate(jobs, lambda: jobs - redis.llen("bare:celery"))
+    with worker(f"benchmarks.bare_worker:{name}"):
+        return rate(jobs, lambda: jobs - redis.llen(f"{name}:{queue}"))
 
 
 def rate(jobs: int, done) -> float:
@@ -113,12 +114,11 @@ def rate(jobs: int, done) -> float:
 
 
 @contextlib.contextmanager
-def worker(app: str, **environment: str):
+def worker(app: str):
     """A Celery worker of one process."""
     argv = [sys.executable, "-m", "celery", "-A", app, "worker", "--pool", "prefork", "--concurrency", "1"]
-    argv += ["--without-gossip", "--without-mingle", "-n", f"{app}@here", "-l", "WARNING"]
-    env = {**os.environ, **environment}
-    process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    argv += ["--without-gossip", "--without-mingle", "-n", "w@here", "-l", "WARNING"]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

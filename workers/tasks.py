@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 from contextlib import closing
+from functools import cache
 from typing import Any
 
 from srqueue.errors import ServiceUnreachable, UsageError
@@ -14,6 +15,7 @@ from srqueue.queue.doorbell import bell_of, ring
 from srqueue.queue.routing import TASK_RUN_JOB
 from srqueue.run.folder import read_root_id
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
+from srqueue.store.connection import Connection
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 from workers import draining
@@ -29,6 +31,12 @@ class JobFailed(Exception):
     """The job, or this attempt at it, failed: shown by Flower as a failed task."""
 
 
+@cache
+def _store() -> Store:
+    """One for all jobs of this process; where its connection broke meanwhile, `patiently` asks again."""
+    return Store(Connection(settings()))
+
+
 @app.task(name=TASK_RUN_JOB, bind=True, ignore_result=True, throws=(JobFailed, ServiceUnreachable))  # type: ignore[untyped-decorator]
 def run_job(task: Any, hint: str) -> str:
     """Claims the best ready job and supervises it to its end.
@@ -38,10 +46,9 @@ def run_job(task: Any, hint: str) -> str:
     with draining.on_sigterm():
         if draining.asked() or draining.finishing():
             return "this worker is ending"
-        store = Store.connect(settings())
         report = FlowerReport(app, task.request.hostname, task.request.id)
-        with closing(store.connection), closing(report):
-            record = _run_best(store, task.request.hostname, report)
+        with closing(report):
+            record = _run_best(_store(), task.request.hostname, report)
     if record is None:
         return f"nothing to do for {hint[-6:].lower()}: no job is ready, or it was taken over"
     why = "" if record.message in (None, record.state) else f": {record.message}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import redis
@@ -19,6 +20,9 @@ from srqueue.store.scripts import script
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
 """A frozen server is noticed after this; a supervisor must not hang in a call."""
+
+# redis-py would look up its own version, to tell the server, at each connection: a millisecond.
+_NAMELESS = {"driver_info": None} if "driver_info" in signature(redis.Redis).parameters else {}
 
 
 def start_hint(settings: Settings) -> str:
@@ -41,6 +45,7 @@ class Connection:
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            **_NAMELESS,
         )
         self._scripts: dict[str, Any] = {}
 

@@ -6,6 +6,8 @@ import sys
 QUICK = (
     ["benchmarks.cli", "--rounds", "5"],
     ["benchmarks.dispatch", "--rounds", "5"],
+    ["benchmarks.scale", "--jobs", "5000", "--rounds", "3"],
+    ["benchmarks.noop_dispatch", "--jobs", "300", "--rounds", "2"],
     ["benchmarks.trainer", "--rounds", "2", "--lengths", "100", "300"],
 )
 

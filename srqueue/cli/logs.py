@@ -25,8 +25,8 @@ def logs(
 ) -> None:
     """Print the events of a job, then what the trainer printed in its last attempt.
 
-    From the run folder where it is on this machine (all of them), else from Redis: the newest hundreds, and of
-    the older ones enough for a whole curve.
+    From the run folder where it is on this machine (all of them), else from Redis: the newest hundreds, and
+    of the older ones enough for a whole curve.
     """
     from pathlib import Path
 

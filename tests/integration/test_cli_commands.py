@@ -108,6 +108,11 @@ def test_light_commands_import_nothing_heavy(with_server, args):
     assert modules_after(with_server, *args).isdisjoint(HEAVY)
 
 
+def test_looking_at_a_job_that_waits_imports_no_celery_either(with_server):
+    with_server("submit", "photos", "--preset", "quick", "--name", "looked_at", "--seed", "5")
+    assert modules_after(with_server, "show", "looked_at").isdisjoint({*HEAVY, "yaml"})
+
+
 def test_help_alone_imports_not_even_the_settings(cli):
     assert modules_after(cli, "--help").isdisjoint({"pydantic", "redis", "psutil", "yaml"})
 

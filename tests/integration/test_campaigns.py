@@ -8,6 +8,9 @@ from srqueue.datasets import DatasetEntry, Registry
 from srqueue.errors import SpecError, UsageError
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import waiting
+from srqueue.queue.recovering import recover
+from srqueue.run.card import JobCard
+from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.spec.expand import Expanded
 from srqueue.store.record import WorkerRecord
@@ -167,3 +170,22 @@ def test_a_job_is_submitted_into_a_campaign(client, settings, cli):
     assert job["campaigns"] == ["night"]
     assert client.get(job["id"]).state is JobState.QUEUED
     assert "name of a campaign" in cli.error(*submit, "a b", code=2)
+
+
+def test_a_job_that_redis_has_lost_is_of_its_campaigns_again(client, settings, cells):
+    (placed,) = client.submit_many(cells([1]), campaign="night")
+    client.submit_many(cells([1]), campaign="day")
+    job = client.get(placed.job_id)
+    run = RunDir(settings.runs_root / job.id)
+    run.create()
+    run.spec_file.write_text(json.dumps(job.spec))
+    JobCard(
+        id=job.id, name=job.name, priority=5, device_class="cpu", origins=job.origins, created=job.created,
+        spec_id=job.spec_id, campaigns=job.campaigns,
+    ).write(run.card_file)  # fmt: skip
+    client.store.connection.redis.flushall()
+    (found,) = recover(settings, settings.runs_root)
+    assert found.job.campaigns == ("night", "day")
+    for name in found.job.campaigns:
+        assert client.list(["queued"], campaign=name) == (found.job,)
+    assert not client.submit_many(cells([1]), campaign="night")[0].new

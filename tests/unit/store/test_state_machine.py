@@ -27,6 +27,7 @@ from srqueue.run.folder import CheckpointName
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue, StopReason
 from srqueue.store.consequences import LONGEST_BACKOFF
+from srqueue.store.new import NewJob
 from srqueue.store.preemption import preempt
 from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
@@ -34,6 +35,7 @@ from tests.unit.store.plain_words import LEGAL, best
 
 S = JobState
 LEASE = 3600
+CAMPAIGNS = ("a", "b")
 CLASSES = {"cpu": ("cpu", "any"), "gpu": ("cuda", "any", "cpu")}
 
 
@@ -93,6 +95,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert leases == by_state[S.RUNNING]
         running = dict(redis.zrange(f"{keys.root}running", 0, -1, withscores=True))
         assert running == {i: records[i].priority for i in leases}
+        for name in CAMPAIGNS:
+            mine = {i for i, r in records.items() if name in r.campaigns}
+            assert set(redis.zrange(keys.campaign(name), 0, -1)) == mine
+            assert (redis.zscore(keys.campaigns, name) or 0) == len(mine)
+            for state, ids in by_state.items():
+                assert set(redis.zrange(keys.campaign(name, state), 0, -1)) == ids & mine
         assert bells == ready
         assert not ready & delayed
         assert ready | delayed == by_state[S.QUEUED] | by_state[S.HELD]
@@ -138,23 +146,24 @@ class StoreMachine(RuleBasedStateMachine):
         spec=st.integers(0, 5),
         priority=st.integers(0, 9),
         kind=st.sampled_from(["any", "cpu", "cuda"]),
+        campaign=st.sampled_from(["", *CAMPAIGNS]),
     )
-    def create(self, spec, priority, kind):
+    def create(self, spec, priority, kind, campaign):
         self.verb = "create"
         before = self.records()
-        record, new = self.store.create(
-            str(ULID()), spec={}, origins={}, spec_id=str(spec), name=f"job-{spec}", priority=priority,
-            device_class=kind, total_iter=9,
-        )  # fmt: skip
+        asked = NewJob(str(ULID()), {}, {}, str(spec), f"job-{spec}", 9, priority, kind)
+        ((job, new),) = self.store.create_many([asked], campaign=campaign)
+        assert not campaign or campaign in self.store.get(job).campaigns
         same = [
             r
             for r in before.values()
-            if r.spec_id == str(spec) and r.state not in (S.FAILED, S.CANCELLED) and r.wish != "cancel"
+            if r.spec_id == str(spec)
+            and ((r.state not in (S.FAILED, S.CANCELLED) and r.wish != "cancel") or campaign in r.campaigns)
         ]
         assert new == (not same)
         if new:
-            self.remembered.add(record.id)
-        return record.id if new else multiple()
+            self.remembered.add(job)
+        return job if new else multiple()
 
     @rule(job=jobs, verb=st.sampled_from(["pause", "cancel", "resume", "retry", "remove"]))
     def user(self, job, verb):

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from benchmarks.machine import machine, write
 from benchmarks.scale import cells
 
@@ -43,24 +45,28 @@ def main() -> None:
         stack = Stack(load_settings())
         stack.up(["server"])
         client = Client()
-        rates: dict[str, list[float]] = {
+        paces: dict[str, list[tuple[float, float]]] = {
             "srqueue": [],
             "bare Celery": [],
             "bare Celery, with our settings": [],
         }
         try:
             for number in range(given.rounds):
-                rates["srqueue"].append(ours(client, given.jobs, number))
-                rates["bare Celery"].append(bare(client, given.jobs, "plain"))
-                rates["bare Celery, with our settings"].append(bare(client, given.jobs, "same"))
+                paces["srqueue"].append(ours(client, given.jobs, number))
+                paces["bare Celery"].append(bare(client, given.jobs, "plain"))
+                paces["bare Celery, with our settings"].append(bare(client, given.jobs, "same"))
         finally:
             stack.down()
     figures: dict = {
-        name: {"jobs_a_second": round(statistics.median(v)), "range": [round(min(v)), round(max(v))]}
-        for name, v in rates.items()
+        name: {
+            "jobs_a_second": round(statistics.median(pace for pace, _ in v)),
+            "range": [round(min(v)[0]), round(max(v)[0])],
+            "worker_cpu_ms_a_job": round(statistics.median(cpu for _, cpu in v), 2),
+        }
+        for name, v in paces.items()
     }
-    for name in list(rates)[1:]:
-        shares = [a / b for a, b in zip(rates["srqueue"], rates[name], strict=True)]
+    for name in list(paces)[1:]:
+        shares = [a / b for (a, _), (b, _) in zip(paces["srqueue"], paces[name], strict=True)]
         figures[f"srqueue / {name}"] = round(statistics.median(shares), 2)
     write(
         "noop_dispatch",
@@ -70,8 +76,8 @@ def main() -> None:
     )
 
 
-def ours(client, jobs: int, number: int) -> float:
-    """Jobs a second of our worker."""
+def ours(client, jobs: int, number: int) -> tuple[float, float]:
+    """The pace of our worker."""
     from srqueue.datasets import Registry
     from srqueue.queue.doorbell import ring
     from srqueue.queue.placing import new_jobs
@@ -82,35 +88,42 @@ def ours(client, jobs: int, number: int) -> float:
     for job in made:
         ring(client.app, Bell(job.id, job.device_class, job.priority))
     before = client.store.count(["succeeded"])
-    with worker("benchmarks.noop_worker"):
-        return rate(jobs, lambda: client.store.count(["succeeded"]) - before)
+    with worker("benchmarks.noop_worker") as process:
+        return pace(jobs, lambda: client.store.count(["succeeded"]) - before, process)
 
 
-def bare(client, jobs: int, name: str) -> float:
-    """Tasks a second of a bare worker."""
+def bare(client, jobs: int, name: str) -> tuple[float, float]:
+    """The pace of a bare worker."""
     from benchmarks import bare_worker
 
     app, queue = (bare_worker.plain, "celery") if name == "plain" else (bare_worker.same, "srqueue.any")
     for number in range(jobs):
         app.tasks["nothing"].apply_async([f"job {number}"])
     redis = client.store.connection.redis
-    with worker(f"benchmarks.bare_worker:{name}"):
-        return rate(jobs, lambda: jobs - redis.llen(f"{name}:{queue}"))
+    with worker(f"benchmarks.bare_worker:{name}") as process:
+        return pace(jobs, lambda: jobs - redis.llen(f"{name}:{queue}"), process)
 
 
-def rate(jobs: int, done) -> float:
-    """Jobs a second between the first and the last tenth."""
+def pace(jobs: int, done, process: psutil.Process) -> tuple[float, float]:
+    """(jobs a second, CPU ms of the worker a job) between the first and the last tenth."""
     first, last = jobs * (1 - SHARE) / 2, jobs * (1 + SHARE) / 2
     begun = None
     until = time.monotonic() + 300
     while time.monotonic() < until:
         number, now = done(), time.perf_counter()
         if begun is None and number >= first:
-            begun = number, now
+            begun = number, now, cpu_of(process)
         if begun is not None and number >= last:
-            return (number - begun[0]) / (now - begun[1])
+            did = number - begun[0]
+            return did / (now - begun[1]), 1000 * (cpu_of(process) - begun[2]) / did
         time.sleep(0.02)
     sys.exit(f"only {done()} of {jobs} were done in five minutes")
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children so far."""
+    times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+    return sum(t.user + t.system for t in times)
 
 
 @contextlib.contextmanager
@@ -120,7 +133,7 @@ def worker(app: str):
     argv += ["--without-gossip", "--without-mingle", "-n", "w@here", "-l", "WARNING"]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield
+        yield psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(60)

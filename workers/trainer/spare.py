@@ -64,6 +64,8 @@ def import_everything() -> None:
 
 def _import_gently() -> None:
     """In a thread of its own: on Linux niceness is a thread's, and nobody but root could take it back."""
+    import numpy  # noqa: F401 - in the main thread: the threads of its BLAS would stay gentle
+
     failed: list[BaseException] = []
 
     def work() -> None:

@@ -2,26 +2,36 @@
 
 Whole processes, two lengths each; the difference of their CPU and wall times is the cost of the iterations
 between, with start-up, decoding and export cancelled out. Rounds alternate; efficiency = bare / trainer.
+Beside it the roof: a step can take no less than its floating-point operations at the rate of a large matrix
+product, nor than its bytes at the rate of a copy, both measured here (benchmarks.step_cost counts them).
 
 python -m benchmarks.trainer [--rounds 5]
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
+import timeit
 from pathlib import Path
 
+import psutil
+import torch
+
 from benchmarks.machine import machine, timed, write
+from benchmarks.step_cost import cost as step_cost
 from srqueue.datasets import Registry, add_sample, dataset_ref, locate
 from srqueue.run.folder import RunDir
 from srqueue.settings import load_settings
 from srqueue.spec.expand import expand
 from srqueue.spec.job import JobSpec
 
-SAME = {"compute": {"channels_last": True, "precision": "fp32"}}
+SAME = {"compute": {"channels_last": True, "precision": "fp32", "threads": 1}}
 """Layout and precision of both: what is compared is the loops."""
 
 WORK = {
@@ -33,6 +43,11 @@ WORK = {
         "network_g": {"num_feat": 16, "num_conv": 4},
         "datasets": {"train": {"lq_size": 64, "batch_size": 8}},
         "train": {"ema_decay": 0.0, "optim_g": {"lr": 2e-4}},
+    },
+    "paragonsr2_nano, batch 4 x LQ 32, EMA": SAME
+    | {
+        "network_g": {"type": "paragonsr2_nano"},
+        "datasets": {"train": {"lq_size": 32, "batch_size": 4}},
     },
 }
 
@@ -75,13 +90,48 @@ def cost(home: Path, name: str, make, registry: Registry, work: dict, lengths: t
     return (cpu2 - cpu1) / steps * 1e3, (wall2 - wall1) / steps * 1e3
 
 
+def roofs() -> tuple[float, float]:
+    """(FLOP/s of a matrix product of 1024 x 1024 in fp32, bytes/s read and written by a copy), one thread."""
+    torch.set_num_threads(1)
+    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    big = torch.rand(64 << 20)  # 256 MiB, more than any cache
+    out = torch.empty_like(big)
+    product = min(timeit.repeat(lambda: a @ b, number=5, repeat=5)) / 5
+    copied = min(timeit.repeat(lambda: out.copy_(big), number=1, repeat=5))
+    return 2 * 1024**3 / product, 2 * big.nbytes / copied
+
+
+def roof_of(spec: JobSpec, roof: tuple[float, float]) -> dict:
+    """What a step asks for, and the least it can take by each roof, ms."""
+    asked = step_cost(spec)
+    return {
+        "gflop_a_step": round(asked.flops / 1e9, 2),
+        "megabytes_a_step": round(asked.moved / 1e6),
+        "kernels_a_step": asked.launches,
+        "least_ms_by_flop": round(asked.flops / roof[0] * 1e3, 2),
+        "least_ms_by_bytes": round(asked.moved / roof[1] * 1e3, 2),
+    }
+
+
+def peak_mib(command: list[str]) -> float:
+    """The most resident memory of a process that is run alone."""
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    peak = 0
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            peak = max(peak, process.memory_info().rss)
+        time.sleep(0.05)
+    return peak / 2**20
+
+
 def main() -> None:
     """Measures every work on this machine's CPU and writes results/trainer.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lengths", type=int, nargs=2, default=(100, 500))
     args = parser.parse_args()
-    now, figures = machine(), {}
+    now, figures, roof = machine(), {}, roofs()
+    now["gflop_s_of_a_product"], now["gb_s_of_a_copy"] = (round(r / 1e9, 1) for r in roof)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         os.environ |= {"SRQUEUE_HOME": str(home), "SRQUEUE_DATASETS": str(home / "datasets.yaml")}
@@ -94,6 +144,13 @@ def main() -> None:
                 for kind, make in order if i % 2 == 0 else order[::-1]:
                     name = f"{kind}-{len(figures)}-{i}"
                     rows[kind].append(cost(home, name, make, registry, work, tuple(args.lengths), "cpu"))
+            spec = job(registry, work, args.lengths[0])
+            peaks = {
+                kind: round(
+                    peak_mib(make(home, f"peak-{kind}-{len(figures)}", spec, locate(registry, spec), "cpu"))
+                )
+                for kind, make in order
+            }
             pairs = list(zip(rows["bare"], rows["trainer"], strict=True))
             figures[title] = {
                 "bare_cpu_ms_per_iteration": round(statistics.median(b[0] for b, _ in pairs), 2),
@@ -103,6 +160,8 @@ def main() -> None:
                 "bare_it_per_s": round(1e3 / statistics.median(b[1] for b, _ in pairs), 1),
                 "trainer_it_per_s": round(1e3 / statistics.median(t[1] for _, t in pairs), 1),
                 "efficiency_wall_median": round(statistics.median(b[1] / t[1] for b, t in pairs), 3),
+                "peak_mib": peaks,
+                "roof": roof_of(spec, roof),
             }
             print(json.dumps({title: figures[title]}, indent=2))
     lengths = " ".join(map(str, args.lengths))

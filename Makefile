@@ -40,7 +40,8 @@ gpu-check:
 	$(GPU_PYTHON) -m benchmarks.exactness --device cuda
 	$(GPU_PYTHON) -m benchmarks.gpu
 	$(GPU_PYTHON) -m benchmarks.slots --device cuda --slots 3 --iterations 5000
-	@if [ -n "$(DATA)" ]; then $(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
+	@if [ -n "$(DATA)" ]; then $(GPU_PYTHON) -m benchmarks.validation --device cuda --arch compact paragonsr2_nano --data "$(DATA)" && \
+	$(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
 	else echo "no DATA given: the paper's presets were not run (python -m benchmarks.paper --help)"; fi
 
 clean:

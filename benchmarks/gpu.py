@@ -1,12 +1,16 @@
 """How fast does the trainer run on this machine's GPU, against a bare loop of the same network?
 
-Both eager, in bf16 and channels_last; whole processes of two lengths (see benchmarks.trainer).
+Both eager, in bf16 and channels_last; whole processes of two lengths (see benchmarks.trainer). Beside it what
+the device alone does (the trainer's step on a batch that never changes: eager and exact, and in the fast mode,
+compiled with CUDA graphs), and which part of the measured copy bandwidth its bytes are.
 python -m benchmarks.gpu [--rounds 3]
 """
 
 import argparse
+import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +18,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import machine, write
-from benchmarks.trainer import bare_command, cost, trainer_command
+from benchmarks.step_cost import cost as step_cost
+from benchmarks.trainer import bare_command, cost, job, trainer_command
 from srqueue.datasets import Registry, add_sample
 from srqueue.settings import load_settings
 
@@ -28,8 +33,49 @@ WORK = {
         {"network_g": {"type": "paragonsr2_nano"}, "datasets": {"train": {"lq_size": 64, "batch_size": 16}}},
         (100, 600),
     ),
+    "paragonsr2_nano, batch 16 x LQ 128, L1": (
+        {"network_g": {"type": "paragonsr2_nano"}, "datasets": {"train": {"lq_size": 128, "batch_size": 16}}},
+        (100, 400),
+    ),
 }
 BARE = {"compute": {"precision": "bf16", "channels_last": True}}
+
+
+def copy_bandwidth() -> float:
+    """Bytes read and written a second by a copy of 1 GiB on the device."""
+    source = torch.empty(1 << 28, device="cuda")
+    target = torch.empty_like(source)
+    seconds = []
+    for _ in range(10):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        target.copy_(source)
+        end.record()
+        end.synchronize()
+        seconds.append(begin.elapsed_time(end) / 1e3)
+    return 2 * source.nbytes / min(seconds)
+
+
+def device_only(registry: Registry, work: dict, bandwidth: float) -> dict:
+    """Rates of the step alone, by mode, and what it asks of the device."""
+    found: dict = {}
+    for mode, compute in (("exact", {}), ("fast, compiled", {"mode": "fast", "compile": True})):
+        spec = job(registry, work | {"compute": BARE["compute"] | compute}, 1000)
+        given = {"specs": [spec.model_dump(mode="json")], "device": "cuda:0", "seconds": 10}
+        argv = [sys.executable, "-m", "workers.speed"]
+        done = subprocess.run(argv, input=json.dumps(given), capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            sys.exit(done.stderr)
+        result = json.loads(done.stdout.splitlines()[-1])["results"][0]
+        found[mode] = {key: result[key] for key in ("it_s", "peak_bytes", "error") if key in result}
+    asked = step_cost(job(registry, work, 1000))
+    moved = asked.moved / 2  # counted in fp32, and computed in bf16
+    share = moved * found["exact"]["it_s"] / bandwidth if "it_s" in found["exact"] else None
+    return found | {
+        "kernels_a_step": asked.launches,
+        "megabytes_a_step_in_bf16": round(moved / 1e6),
+        "share_of_the_copy_bandwidth": share and round(share, 3),
+    }
 
 
 def main() -> None:
@@ -41,7 +87,8 @@ def main() -> None:
         sys.exit("error: no CUDA device here\n  hint: run `make gpu-check` on a machine with one")
     properties = torch.cuda.get_device_properties(0)
     now = machine() | {"gpu": properties.name, "gpu_memory_gib": round(properties.total_memory / 2**30, 1)}
-    figures = {}
+    figures, bandwidth = {}, copy_bandwidth()
+    now["copy_gb_per_s"] = round(bandwidth / 1e9, 1)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         os.environ |= {"SRQUEUE_HOME": folder, "SRQUEUE_DATASETS": str(home / "datasets.yaml")}
@@ -59,6 +106,7 @@ def main() -> None:
                 "trainer_it_per_s": round(1e3 / statistics.median(t for _, t in pairs), 1),
                 "efficiency_wall_median": round(statistics.median(b / t for b, t in pairs), 3),
                 "efficiency_wall_rounds": [round(b / t, 3) for b, t in pairs],
+                "device_only": device_only(registry, work, bandwidth),
             }
     write("gpu", f"python -m benchmarks.gpu --rounds {rounds}", figures, now)
 

@@ -24,7 +24,9 @@ GAINS = (1.0, 2.0, 3.0)
 """dB of PSNR-Y over bicubic."""
 
 
-def train(home: Path, registry: Registry, seed: int, iterations: int, every: int) -> dict:
+def train(
+    home: Path, registry: Registry, seed: int, iterations: int, every: int, compute: dict | None = None
+) -> dict:
     """Seconds to each gain (None where it was not reached), and what the whole run cost."""
     lengths = {
         "manual_seed": seed,
@@ -32,12 +34,12 @@ def train(home: Path, registry: Registry, seed: int, iterations: int, every: int
         "train": {"total_iter": iterations, "warmup_iter": 50},
         "val": {"val_freq": every},
         "logger": {"print_freq": every},
-        "compute": {"threads": 1},
+        "compute": {"threads": 1, **(compute or {})},
         "preflight": False,
     }
     ref = dataset_ref(registry, "train")
     spec = expand(ref, preset="tuned", architecture="compact", overrides=[("benchmark", lengths)]).spec
-    run = home / "runs" / f"seed-{seed}"
+    run = home / "runs" / "-".join(map(str, ["seed", seed, *(compute or {}).values()]))
     command = trainer_command(home, run.name, spec, locate(registry, spec), "cpu")
     cpu, wall, _ = timed(command, os.environ | {"OMP_NUM_THREADS": "1"}, timeout=1800)
     events = list(RunDir(run).events())
@@ -48,9 +50,18 @@ def train(home: Path, registry: Registry, seed: int, iterations: int, every: int
         there = (e.t - begun for e in found if e.data["val/psnr"] - e.data["bicubic/psnr"] >= gain)
         seconds = next(there, None)
         row[f"to +{gain:g} dB"] = None if seconds is None else round(seconds, 1)
-    row["last"] = round(found[-1].data["val/psnr"] - found[-1].data["bicubic/psnr"], 3)
+    row["last"] = round(found[-1].data["val/psnr"] - found[-1].data["bicubic/psnr"], 4)
     row["validating_s"] = round(sum(e.data["seconds"] for e in found), 1)
     return row
+
+
+def pictures(home: Path, data: Path) -> Registry:
+    """A registry below `home` with the training set, validated on Set5."""
+    os.environ |= {"SRQUEUE_HOME": str(home), "SRQUEUE_DATASETS": str(home / "datasets.yaml")}
+    settings = load_settings()
+    add(settings, "set5", data / "test" / "Set5")
+    add(settings, "train", data / "train", val="set5")
+    return Registry(settings)
 
 
 def main() -> None:
@@ -63,12 +74,8 @@ def main() -> None:
     args = parser.parse_args()
     now = machine()
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        os.environ |= {"SRQUEUE_HOME": folder, "SRQUEUE_DATASETS": str(home / "datasets.yaml")}
-        settings = load_settings()
-        add(settings, "set5", args.data / "test" / "Set5")
-        add(settings, "train", args.data / "train", val="set5")
-        registry, runs = Registry(settings), []
+        home, runs = Path(folder), []
+        registry = pictures(home, args.data)
         for seed in args.seeds:
             runs.append(train(home, registry, seed, args.iterations, args.every))
             print(runs[-1], flush=True)

@@ -1,8 +1,8 @@
 """How fast does the trainer run on this machine's GPU, against a bare loop of the same network?
 
-Both eager, in bf16 and channels_last; whole processes of two lengths (see benchmarks.trainer). Beside it what
-the device alone does (the trainer's step on a batch that never changes: eager and exact, and in the fast mode,
-compiled with CUDA graphs), and which part of the measured copy bandwidth its bytes are.
+Both eager, in bf16 and channels_last; whole processes of two lengths (see benchmarks.trainer). Beside it
+what the device alone does (the trainer's step on a batch that never changes: eager and exact, and in the fast
+mode, compiled with CUDA graphs), and which part of the measured copy bandwidth its bytes are.
 python -m benchmarks.gpu [--rounds 3]
 """
 

@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.machine import machine, write
 from benchmarks.step_cost import cost as step_cost
-from benchmarks.trainer import bare_command, cost, job, trainer_command
+from benchmarks.trainer import SAME, bare_command, cost, job, trainer_command
 from srqueue.datasets import Registry, add_sample
 from srqueue.settings import load_settings
 
@@ -38,7 +38,7 @@ WORK = {
         (100, 400),
     ),
 }
-BARE = {"compute": {"precision": "bf16", "channels_last": True}}
+BARE = {"compute": {"precision": "bf16", "channels_last": True}, "train": SAME["train"]}
 
 
 def copy_bandwidth() -> float:
@@ -60,7 +60,7 @@ def device_only(registry: Registry, work: dict, bandwidth: float) -> dict:
     """Rates of the step alone, by mode, and what it asks of the device."""
     found: dict = {}
     for mode, compute in (("exact", {}), ("fast, compiled", {"mode": "fast", "compile": True})):
-        spec = job(registry, work | {"compute": BARE["compute"] | compute}, 1000)
+        spec = job(registry, work | BARE | {"compute": BARE["compute"] | compute}, 1000)
         given = {"specs": [spec.model_dump(mode="json")], "device": "cuda:0", "seconds": 10}
         argv = [sys.executable, "-m", "workers.speed"]
         done = subprocess.run(argv, input=json.dumps(given), capture_output=True, text=True, timeout=600)
@@ -68,7 +68,7 @@ def device_only(registry: Registry, work: dict, bandwidth: float) -> dict:
             sys.exit(done.stderr)
         result = json.loads(done.stdout.splitlines()[-1])["results"][0]
         found[mode] = {key: result[key] for key in ("it_s", "peak_bytes", "error") if key in result}
-    asked = step_cost(job(registry, work, 1000))
+    asked = step_cost(job(registry, work | SAME, 1000))
     moved = asked.moved / 2  # counted in fp32, and computed in bf16
     share = moved * found["exact"]["it_s"] / bandwidth if "it_s" in found["exact"] else None
     return found | {

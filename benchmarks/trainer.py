@@ -31,18 +31,29 @@ from srqueue.settings import load_settings
 from srqueue.spec.expand import expand
 from srqueue.spec.job import JobSpec
 
-SAME = {"compute": {"channels_last": True, "precision": "fp32", "threads": 1}}
-"""Layout and precision of both: what is compared is the loops."""
+SAME = {
+    "compute": {"channels_last": True, "precision": "fp32", "threads": 1},
+    "train": {
+        "optim_g": {"type": "AdamW", "lr": 2e-4, "betas": [0.9, 0.99]},
+        "losses": [{"type": "l1"}],
+        "scheduler": {"type": "constant"},
+        "ema_decay": 0.999,
+        "grad_clip": False,
+        "training_automations": {"enabled": False},
+        "dynamic_loss_scheduling": {"enabled": False},
+    },
+}
+"""Layout, precision, optimizer and loss of both: what is compared is the loops."""
 
 WORK = {
     # The demo's own work.
-    "compact 32x4, batch 8 x LQ 32, EMA": SAME,
+    "compact 32x4, batch 8 x LQ 32, EMA": SAME | {"datasets": {"train": {"lq_size": 32, "batch_size": 8}}},
     # The footing on which four published trainers were measured (best CPU efficiency 0.57): 16 wide, 4 deep.
     "compact 16x4, batch 8 x LQ 64, no EMA": SAME
     | {
         "network_g": {"num_feat": 16, "num_conv": 4},
         "datasets": {"train": {"lq_size": 64, "batch_size": 8}},
-        "train": {"ema_decay": 0.0, "optim_g": {"lr": 2e-4}},
+        "train": SAME["train"] | {"ema_decay": 0.0},
     },
     "paragonsr2_nano, batch 4 x LQ 32, EMA": SAME
     | {

@@ -10,6 +10,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+LARGEST = 1 << 20
+"""Bytes of JSON; what claims to be more was not written here."""
+
 PHRASES = 1
 """Number of the phrases that are written with. Such a file is never changed: stored jobs need it."""
 
@@ -28,7 +31,10 @@ def unpack(packed: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(spec, origins). Raises zlib.error or ValueError where the text was not written by `pack`."""
     number, _, body = packed.partition(":")
     unpacker = zlib.decompressobj(zdict=_phrases(int(number)))
-    spec, origins = json.loads(unpacker.decompress(base64.b85decode(body)) + unpacker.flush())
+    text = unpacker.decompress(base64.b85decode(body), LARGEST)
+    if not unpacker.eof:
+        raise ValueError("the packed spec is cut off, or longer than any")
+    spec, origins = json.loads(text)
     return spec, origins
 
 

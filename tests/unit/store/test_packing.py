@@ -59,3 +59,12 @@ def test_a_record_of_the_version_before_is_read_and_goes_on(store):
     claim = store.claim("w", "h", ["any"], 30, {"root": "/runs"})
     assert (claim.record.spec, claim.record.origins) == ({"a": 1}, {"a": "x"})
     assert JobRecord.from_hash(claim.record.to_hash()) == claim.record
+
+
+def test_what_unpacks_to_more_than_any_spec_is_refused():
+    bomb = pack({"a": "x" * (2 << 20)}, {})
+    assert len(bomb) < 10_000
+    with pytest.raises(ValueError, match="longer than any"):
+        unpack(bomb)
+    with pytest.raises(ValueError, match="cut off"):
+        unpack(pack({"a": list(range(100))}, {})[:-10])

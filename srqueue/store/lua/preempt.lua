@@ -46,7 +46,7 @@ table.sort(ready, function(a, b) return a.score < b.score or (a.score == b.score
 
 -- Whether the attempt that `id` asked has still to end, whoever wishes it by now.
 local function is_waited_for(asked)
-  local victim, claim = string.match(asked, '^(%S+) (%S+)$')
+  local victim, claim = string.match(asked, '^(%S+) (%S*)$')  -- the record of a restored job knows no claim
   return get(victim, 'state') == 'running' and get(victim, 'claim') == claim and get(victim, 'wish') ~= ''
 end
 

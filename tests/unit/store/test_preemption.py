@@ -51,6 +51,21 @@ def test_listing_and_watching_say_to_whom_a_job_is_to_give_way(yard):
     assert progress.doing() == "pause asked"
 
 
+def test_a_restored_job_whose_claim_nobody_knows_is_asked_once(yard):
+    low, high = yard.runs(3), yard.job(7)
+    yard.redis.hdel(yard.store.keys.job(low), "claim")
+    yard.age(WAIT)
+    assert yard.ask() == (Preemption(high, low),)
+    assert yard.ask() == () and yard.get(low).wish == "preempt"
+
+
+def test_jobs_that_a_version_before_claimed_are_asked_too(yard):
+    low, high = yard.runs(3), yard.job(7)
+    yard.redis.delete(f"{yard.store.keys.root}running")  # which it did not keep
+    yard.age(WAIT)
+    assert yard.ask() == (Preemption(high, low),)
+
+
 @pytest.mark.parametrize("priority", [5, 6, 9])
 def test_a_job_of_the_same_or_a_higher_priority_is_not_asked(yard, priority):
     yard.runs(priority)

@@ -7,8 +7,10 @@ presets/datasets/NAME.yaml       {description, spec}
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +54,14 @@ def presets_folder() -> Path:
 
 def names(kind: Kind) -> list[str]:
     """Names of all presets of a kind, sorted."""
-    return sorted(path.stem for path in (presets_folder() / kind).glob("*.yaml"))
+    folder = presets_folder() / kind
+    return list(_names(folder, folder.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _names(folder: Path, changed: int) -> tuple[str, ...]:
+    """A folder as it was when a file last came or went."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
 
 
 def preset_names() -> list[str]:
@@ -73,7 +82,7 @@ def load_preset(name: str, kind: Kind = "fidelity", _above: tuple[str, ...] = ()
     if name in _above:
         raise SpecError(f"the presets extend each other in a circle: {' -> '.join((*_above, name))}")
     file = presets_folder() / kind / f"{name}.yaml"
-    raw = read_mapping(file)
+    raw = copy.deepcopy(_read(file, file.stat().st_mtime_ns))
     for key in raw.keys() - _KEYS:
         raise SpecError(f"unknown key {key!r} in a preset", where=str(file), hint=did_you_mean(key, _KEYS))
     layers, architecture = Layers(), raw.get("architecture")
@@ -89,6 +98,12 @@ def load_preset(name: str, kind: Kind = "fidelity", _above: tuple[str, ...] = ()
     description = str(raw.get("description", ""))
     special = {str(arch): dict(changes) for arch, changes in (raw.get("for_architecture") or {}).items()}
     return Preset(name, description, architecture, layers.tree, layers.origins, measured, special)
+
+
+@lru_cache(maxsize=64)
+def _read(file: Path, changed: int) -> dict[str, Any]:
+    """A file as it was when it was last changed: ten thousand cells of a campaign read it once."""
+    return read_mapping(file)
 
 
 def load_architecture(name: str) -> Preset:

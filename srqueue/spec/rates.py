@@ -22,8 +22,10 @@ def measured_networks() -> list[str]:
 
 def recipe_remark(preset: str, spec: JobSpec) -> str | None:
     """A sentence where `preset` has the measured recipe and the network is another one, else None."""
+    if preset not in _BY_ITS_RECIPE:
+        return None
     known, network = measured_networks(), spec.network_g
-    if preset not in _BY_ITS_RECIPE or network.type in known:
+    if network.type in known:
         return None
     return f"the recipe of `{preset}` was measured for {' and '.join(known)}, not for {network_name(network)}"
 

@@ -36,6 +36,18 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_config_dir("srqueue")) / "datasets.yaml",
         description="this machine's registry of data sets",
     )
+    bank: Path | None = Field(
+        None, description="folder of crop banks (decoded pictures), on a fast local disk; unset: <home>/bank"
+    )
+    bank_ram: float = Field(
+        0.5,
+        ge=0,
+        le=0.95,
+        description="share of the free memory that the pictures of a training may take",
+    )
+    bank_quota: int = Field(
+        0, ge=0, description="bytes of disk for all crop banks together; 0: whatever the disk can spare"
+    )
     prefix: str = Field("srq", pattern=r"\A[a-z0-9-]{1,32}\z", description="first part of every Redis key")
     lease: float = Field(
         30.0, gt=0.5, le=3600, description="seconds a worker may be silent before another takes over"
@@ -92,6 +104,16 @@ class Settings(BaseSettings):
     def runs_root(self) -> Path:
         """Folder that holds one folder a job."""
         return (self.runs or self.home / "runs").absolute()
+
+    @property
+    def bank_root(self) -> Path:
+        """Folder that holds one folder a crop bank."""
+        return (self.bank or self.home / "bank").absolute()
+
+    @property
+    def bank_place(self) -> dict[str, str | int | float]:
+        """What an attempt is told about crop banks."""
+        return {"folder": str(self.bank_root), "quota": self.bank_quota, "ram": self.bank_ram}
 
     @property
     def logs(self) -> Path:

@@ -78,6 +78,7 @@ def prepare(
             device=name,
             devices=[name, *(other for other, _ in more)],
             threads=device.threads(settings, name),
+            bank=settings.bank_place,
             hang=settings.hang,
             device_lock=str(lock) if lock else None,
             more_locks=[str(file) for _, file in more],

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srqueue.cli import complete
+from srqueue.cli import bank, complete
 from srqueue.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from srqueue.datasets import CheckReport, DatasetEntry
+    from srqueue.datasets import CheckReport, DatasetEntry, FoundBank
+    from srqueue.settings import Settings
 
 app = typer.Typer(
     help="Register folders of pictures under a name, look at them, check them.", no_args_is_help=True
@@ -19,6 +20,9 @@ app = typer.Typer(
 
 _ALIKE = 10
 """Pairs of pictures that are nearly the same, shown to a person."""
+
+app.command("pack")(bank.pack)
+app.command("gc")(bank.gc)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of a data set.", autocompletion=complete.datasets)]
@@ -72,15 +76,17 @@ def list_datasets(as_json: Json = False) -> None:
     from srqueue.datasets import Registry
     from srqueue.settings import load_settings
 
-    registry = Registry(load_settings())
-    entries = registry.entries()
+    settings = load_settings()
+    registry = Registry(settings)
+    entries, found = registry.entries(), _banks_by_identity(settings)
     if as_json:
-        print_json([_as_dict(entry) for entry in entries])
+        print_json([{**_as_dict(e), "banks": found.get(e.identity, [])} for e in entries])
     elif not entries:
         say(f"no data sets in {registry.file}; add one: srqueue dataset add NAME --hr FOLDER")
     else:
         print_table(
-            ["NAME", "PICTURES", "SCALE", "VALIDATED ON", "ADDED", "FOLDER"], [_row(e) for e in entries]
+            ["NAME", "PICTURES", "SCALE", "VALIDATED ON", "CROP BANK", "ADDED", "FOLDER"],
+            [_row(e, found.get(e.identity, [])) for e in entries],
         )
 
 
@@ -92,13 +98,20 @@ def show_dataset(name: Name, as_json: Json = False) -> None:
     from srqueue.run.listing import Listing
     from srqueue.settings import load_settings
 
-    registry = Registry(load_settings())
+    settings = load_settings()
+    registry = Registry(settings)
     entry = registry.get(name)
+    found = _banks_by_identity(settings).get(entry.identity, [])
     listing = Listing.read(registry.listing_file(name))
     held_out = [picture.path for picture in listing.held_out()]
     if as_json:
         print_json(
-            {**_as_dict(entry), "held_out_pictures": held_out, "quarantined_pictures": listing.quarantined}
+            {
+                **_as_dict(entry),
+                "held_out_pictures": held_out,
+                "quarantined_pictures": listing.quarantined,
+                "banks": found,
+            }
         )
         return
     rows = {
@@ -114,6 +127,7 @@ def show_dataset(name: Name, as_json: Json = False) -> None:
         "validated on": entry.val
         or (f"{len(held_out)} held out: {first_five(held_out)}" if held_out else "nothing"),
         "cannot be used": str(entry.quarantined),
+        "crop bank": ", ".join(f"{bank.bank_text([b])}: {b.path}" for b in found) or "-",
         "licence": entry.licence or "-",
         "source": entry.source or "-",
         "added": entry.added,
@@ -152,11 +166,14 @@ def remove_dataset(name: Name, as_json: Json = False) -> None:
     from srqueue.datasets.names import shown
     from srqueue.settings import load_settings
 
-    entry = Registry(load_settings()).remove(name)
+    settings = load_settings()
+    entry = Registry(settings).remove(name)
     if as_json:
         print_json({**_as_dict(entry), "change": "removed"})
     else:
         print(f"{name}: forgotten; its pictures are still in {shown(', '.join(entry.hr_roots))}")
+        if entry.identity in _banks_by_identity(settings):
+            say("its crop bank is still there; free it: srqueue dataset gc")
 
 
 def _as_dict(value: DatasetEntry | CheckReport) -> dict[str, object]:
@@ -193,7 +210,16 @@ def _validated_on(entry: DatasetEntry) -> str:
     return entry.val or (f"{entry.held_out} held out" if entry.held_out else "nothing")
 
 
-def _row(entry: DatasetEntry) -> list[str]:
+def _banks_by_identity(settings: Settings) -> dict[str, list[FoundBank]]:
+    from srqueue.datasets import banks
+
+    found: dict[str, list[FoundBank]] = {}
+    for one in banks(settings):
+        found.setdefault(one.identity, []).append(one)
+    return found
+
+
+def _row(entry: DatasetEntry, banks: list[FoundBank]) -> list[str]:
     from srqueue.datasets.names import shown
 
     there = "" if all(Path(root).is_dir() for root in entry.hr_roots) else "  (is not there)"
@@ -203,6 +229,7 @@ def _row(entry: DatasetEntry) -> list[str]:
         str(entry.pictures),
         str(entry.scale or "any"),
         _validated_on(entry),
+        bank.bank_text(banks) or "-",
         entry.added[:10],
         shown(entry.hr_roots[0]) + more + there,
     ]

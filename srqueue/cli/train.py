@@ -113,6 +113,7 @@ def _prepare(
             listings=dict(listings),
             device="cuda:0" if settings.device == "cuda" else settings.device,
             threads=settings.threads,
+            bank=settings.bank_place,
             device_lock=str(gpu.lock_file) if gpu else None,
             host=socket.gethostname(),
             supervisor_pid=os.getpid(),

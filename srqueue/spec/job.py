@@ -16,6 +16,9 @@ from srqueue.spec.training import TrainSpec
 
 SPEC_VERSION: Literal[1] = 1
 
+LOADER = frozenset({"bank", "prefetch", "loader_threads"})
+"""Fields of ComputeSpec that say how pictures come to the device: they change no bit of what is trained."""
+
 SafeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
 Identity = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
 
@@ -97,6 +100,15 @@ class ComputeSpec(Frozen):
     mode: Literal["exact", "fast"] = Field(
         "exact", description="exact: the same bits each time; fast: kernels chosen by timing, TF32, compiled"
     )
+    bank: Literal["auto"] | bool = Field(
+        "auto", description="a crop bank on disk; auto: where the decoded pictures do not fit into memory"
+    )
+    prefetch: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = Field(
+        "auto", description="batches made ahead, beside the step; auto: by device and where the pictures lie"
+    )
+    loader_threads: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        "auto", description="threads that make batches ahead"
+    )
 
 
 class JobSpec(Frozen):
@@ -130,12 +142,16 @@ class JobSpec(Frozen):
 def spec_id(spec: JobSpec) -> str:
     """SHA-256 (hex) of the canonical JSON (RFC 8785) of what influences training.
 
-    Left out: name, logger, preflight, and every field at its default, so that a later version's new field
-    with a default changes no id. A data set counts by its content where that is known, else by its name.
+    Left out: name, logger, preflight, what cannot change a bit (LOADER), and every field at its default, so
+    that a later version's new field with a default changes no id. A data set counts by its content where
+    that is known, else by its name.
     """
     body: dict[str, Any] = spec.model_dump(
         mode="json", exclude_defaults=True, exclude={"name", "logger", "preflight"}
     )
+    compute = {key: value for key, value in body.pop("compute", {}).items() if key not in LOADER}
+    if compute:
+        body["compute"] = compute
     body["spec_version"] = spec.spec_version
     body["network_g"] = {"type": spec.network_g.type, **body.get("network_g", {})}
     for part in body["datasets"].values():

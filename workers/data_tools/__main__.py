@@ -1,4 +1,4 @@
-"""`python -m workers.data_tools add|check|sample --json REQUEST`: answers with one line of JSON on stdout.
+"""`python -m workers.data_tools add|check|pack|sample --json REQUEST`: one line of JSON on stdout.
 
 REQUEST is JSON, or `-` to read it from stdin.
 """
@@ -20,9 +20,10 @@ from srqueue.errors import SrqueueError, UsageError, did_you_mean
 VERBS = {
     "add": "workers.data_tools.adding",
     "check": "workers.data_tools.checking",
+    "pack": "workers.data_tools.packing",
     "sample": "workers.data_tools.sample",
 }
-_USAGE = "python -m workers.data_tools add|check|sample --json REQUEST"
+_USAGE = "python -m workers.data_tools add|check|pack|sample --json REQUEST"
 
 
 def main(argv: list[str]) -> int:

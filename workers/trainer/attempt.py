@@ -8,7 +8,8 @@ import os
 import shutil
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 
 import torch
 
@@ -20,6 +21,7 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
 from srqueue.spec.job import JobSpec, spec_id
 from workers.trainer.automations.dead_network import worse
+from workers.trainer.banking import BankPlace
 from workers.trainer.beginning import begin
 from workers.trainer.build import build_trainer
 from workers.trainer.data.decode import DataMissing
@@ -67,7 +69,8 @@ class Standing:
 
     begun: RunState
     trainer: Trainer | None = None
-    team: Team | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    """What must be given free, however it ends."""
 
     @property
     def state(self) -> RunState:
@@ -87,8 +90,7 @@ def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
         run.reserve_file.unlink(missing_ok=True)  # room for what is printed and written now
         outcome = _failure(error, standing.state)
     finally:
-        if standing.team:
-            standing.team.close()
+        standing.held.close()
     if outcome.reason in EXPORTED:
         shutil.rmtree(run.compiled, ignore_errors=True)
     try:
@@ -116,7 +118,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     identity = spec_id(submitted)
     reporter = Reporter(attempt, spec.train.total_iter)
 
-    datasets = open_datasets(spec, given.get("listings") or {})
+    datasets = open_datasets(spec, given.get("listings") or {}, BankPlace.of(given))
     told: list[str] = []
     restored = restore(run, attempt, identity, datasets.identities, told.append)
     if restored:
@@ -157,7 +159,11 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         else begin(spec, datasets.identities, lambda text: reporter.message("warning", text), tell)
     )
 
-    standing.team = team = Team(run, devices) if len(devices) > 1 else None
+    team = Team(run, devices) if len(devices) > 1 else None
+    if team:
+        standing.held.callback(team.close)
+    standing.held.callback(datasets.banking.close)
+    datasets.banking.begin(reporter)
 
     def build(contents: Contents) -> Trainer:
         return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents, team)
@@ -167,7 +173,10 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     trainer = build(contents)
     standing.trainer = trainer
 
-    end, diverged = _fit(trainer)
+    try:
+        end, diverged = _fit(trainer)
+    finally:
+        trainer.batches.close()
 
     exported = None
     # Cancelled before its first iteration it has nothing to keep, and the picture of it may take minutes.

@@ -10,6 +10,7 @@ from workers.trainer.beginning import begin, unheard
 from workers.trainer.data.batches import Batches
 from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.datasets import Datasets
+from workers.trainer.loading import decide_loading
 from workers.trainer.loop import Trainer
 from workers.trainer.losses.weighted import WeightedLosses
 from workers.trainer.optim.ema import Ema
@@ -47,6 +48,16 @@ def build_trainer(
     quarantine = Quarantine(
         pictures, state.bad_pictures, lambda text: reporter.message("warning", text), resumed=state.seq > 0
     )
+    batches = Batches(
+        pictures,
+        spec.datasets.train,
+        spec.manual_seed,
+        device,
+        channels_last,
+        quarantine,
+        decide_loading(spec.compute, device, datasets.banking.in_memory(pictures)),
+        each=datasets.banking.poll,
+    )
     losses = WeightedLosses(spec.train.losses).to(device)
     trainer = Trainer(
         spec=spec,
@@ -54,7 +65,7 @@ def build_trainer(
         net=net,
         ema=Ema(net, spec.train.ema_decay),
         step=Step(net, losses, spec, device, lambda action: trainer.act(action), team),
-        batches=Batches(pictures, spec.datasets.train, spec.manual_seed, device, channels_last, quarantine),
+        batches=batches,
         validator=validator,
         state=state,
         saver=saver,

@@ -8,6 +8,7 @@ from pathlib import Path
 from srqueue.errors import DataError, SpecError
 from srqueue.run.listing import Listing, Picture
 from srqueue.spec.job import JobSpec
+from workers.trainer.banking import BankedSet, Banking, BankPlace
 from workers.trainer.data.decode import DataMissing
 from workers.trainer.data.pictures import Pictures
 
@@ -16,17 +17,19 @@ from workers.trainer.data.pictures import Pictures
 class Datasets:
     """What is trained and validated on.
 
-    `identities` is what checkpoints are bound to; `left_out` counts pictures smaller than the crop.
+    `identities` is what checkpoints are bound to; `left_out` counts pictures smaller than the crop; `banking`
+    says where the decoded pictures lie.
     """
 
     training: Pictures
     validation: Pictures | None
     identities: dict[str, str | None]
     left_out: int
+    banking: Banking
 
 
-def open_datasets(spec: JobSpec, listings: dict[str, str | None]) -> Datasets:
-    """Opens the listings that attempt.json names; no picture is decoded here.
+def open_datasets(spec: JobSpec, listings: dict[str, str | None], place: BankPlace | None = None) -> Datasets:
+    """Opens the listings that attempt.json names; no picture is decoded here. `place`: of crop banks.
 
     Raises DataMissing where a listing is not here or of other pictures than the spec's, DataError where it is
     empty, SpecError where its scale does not fit.
@@ -35,14 +38,20 @@ def open_datasets(spec: JobSpec, listings: dict[str, str | None]) -> Datasets:
     training = _listing(listings.get("train"), train.name, train.identity)
     identities: dict[str, str | None] = {"train": training.identity, "val": None}
     validation = None
+    sets: list[BankedSet] = []
     if val is not None and spec.val.val_enabled:
         own = val.name == train.name
         listing = training if own else _listing(listings.get("val"), val.name, val.identity)
         identities["val"] = listing.identity
         validation = _pictures(listing, listing.held_out() if own else listing.pictures, spec.scale)
+        # Before what is trained on: it is read as a whole, over and over.
+        sets.append(BankedSet(validation, listing, str(listings.get("train" if own else "val"))))
     large = training.training(train.lq_size * spec.scale)
     left_out = len(training.training()) - len(large)
-    return Datasets(_pictures(training, large, spec.scale), validation, identities, left_out)
+    pictures = _pictures(training, large, spec.scale)
+    sets.append(BankedSet(pictures, training, str(listings.get("train"))))
+    banking = Banking(sets, spec.compute.bank, place)
+    return Datasets(pictures, validation, identities, left_out, banking)
 
 
 def _listing(file: str | None, name: str, identity: str | None) -> Listing:

@@ -19,7 +19,7 @@ import torch
 
 from srqueue.errors import UsageError
 from srqueue.run.atomic import write_json
-from srqueue.spec.job import ComputeSpec, JobSpec
+from srqueue.spec.job import LOADER, ComputeSpec, JobSpec
 from workers.trainer.fingerprint import fingerprint
 from workers.trainer.trial import Trial
 
@@ -114,7 +114,14 @@ def _key(spec: JobSpec, asked: ComputeSpec, device: torch.device) -> str:
     network = spec.network_g.model_dump(mode="json")
     losses = [loss.model_dump(mode="json") for loss in train.losses]
     sizes = [spec.scale, spec.datasets.train.lq_size, spec.datasets.train.effective_batch]
-    parts = [marks, network, losses, sizes, train.optim_g.type, asked.model_dump(mode="json")]
+    parts = [
+        marks,
+        network,
+        losses,
+        sizes,
+        train.optim_g.type,
+        asked.model_dump(mode="json", exclude=set(LOADER)),
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

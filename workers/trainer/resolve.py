@@ -99,7 +99,7 @@ class Resolved:
 def resolve(
     run: RunDir, spec: JobSpec, machine: Machine, stopped: Callable[[], bool] = lambda: False
 ) -> Resolved:
-    """Decides every `auto`, and sets torch up for it.
+    """Decides every `auto` but the loader's, and sets torch up for it.
 
     What an earlier attempt decided is used again, unless that was for another kind of device.
     """
@@ -138,6 +138,10 @@ def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec
         compile=False if asked.compile == "auto" else asked.compile,
         mode=asked.mode,
         devices=asked.devices,
+        # How pictures come here is decided by each attempt anew: it changes no bit (see trainer.loading).
+        bank=asked.bank,
+        prefetch=asked.prefetch,
+        loader_threads=asked.loader_threads,
     )
 
 

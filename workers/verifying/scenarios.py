@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from srqueue.errors import DataError
-from workers.trainer.data import pictures
+from workers.trainer.data import pairs
 from workers.trainer.data.batches import Batches
 from workers.trainer.step import Step
 
@@ -69,14 +69,14 @@ def short_of_memory() -> None:
 
 def a_picture_that_cannot_be_read() -> None:
     """One of the training pictures is broken."""
-    real: Callable[..., Any] = pictures.read_original  # type: ignore[attr-defined]
+    real: Callable[..., Any] = pairs.read_original  # type: ignore[attr-defined]
 
     def read(path: Any, sha256: str = "") -> Any:
         if path.name == "1.png":
             raise DataError("a picture is broken (a fault that is tried)", where=str(path))
         return real(path, sha256)
 
-    pictures.read_original = read  # type: ignore[attr-defined]
+    pairs.read_original = read  # type: ignore[attr-defined]
 
 
 LENGTH = 160

@@ -1,37 +1,42 @@
-"""Batches: crops of the pictures that an iteration draws, put into one preallocated tensor."""
+"""Batches: crops of the pictures that an iteration draws, as tensors on the device."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from srqueue.errors import DataError
 from srqueue.spec.job import TrainSetSpec
+from workers.trainer import heart
+from workers.trainer.data.ahead import Ahead
+from workers.trainer.data.cutting import Cutter, Unreadable
 from workers.trainer.data.degrade import Degradations
 from workers.trainer.data.pictures import Pictures
 from workers.trainer.data.quarantine import Quarantine
-from workers.trainer.data.resize import Pixels
-from workers.trainer.sampling import Draws, draw, instead, place
+from workers.trainer.data.stages import Stage, Transfer
+from workers.trainer.loading import Loading
 
-Slot = tuple[int, int, int, bool, bool, bool]
-"""picture, top, left, hflip, vflip, transpose, as in Draws."""
 
-_PIXEL = np.dtype("V3")
+@dataclass(frozen=True)
+class _Sent:
+    """A batch on its way: the pictures in it, and its tensors on the device."""
 
-_PLANNED = 32
-"""Iterations that are drawn at once; numpy costs per call here, not per number."""
-
-_STAGES = 3
-"""Pinned buffers on CUDA: the host may be that many batches ahead of the device."""
+    iteration: int
+    pictures: set[int]
+    tensors: tuple[Tensor, ...]
+    stage: Stage
 
 
 class Batches:
     """`batches[i]` is what iteration i (0-based) trains on, whatever was asked before.
 
     It is a function of the seed, i and the pictures in `quarantine`, whose draws go to others. A batch holds
-    all crops of an optimizer step: those of `accum_iter` batches.
+    all crops of an optimizer step: those of `accum_iter` batches. `loading` says how far they are made
+    ahead; a picture that cannot be read is noticed when it is its batch's turn. `each` is called for every
+    batch, by whoever asks.
     """
 
     def __init__(
@@ -42,25 +47,31 @@ class Batches:
         device: torch.device,
         channels_last: bool,
         quarantine: Quarantine | None = None,
+        loading: Loading | None = None,
+        each: Callable[[], None] = lambda: None,
     ) -> None:
-        self._pictures, self._spec, self._seed, self._device = pictures, spec, seed, device
-        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._pictures, self._spec, self._each = pictures, spec, each
         self._degradations = Degradations(spec.degradations, seed)
         self._quarantine = quarantine or Quarantine(pictures, [])
         self._check_sizes()
-        self._plan: list[list[Slot]] = []
-        self._first = -_PLANNED
-        sides = (spec.lq_size, spec.lq_size * pictures.scale)
+        loading = loading or Loading()
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._transfer = Transfer(device, layout, loading.turn_on_device)
+        cutter, quarantined = Cutter(pictures, spec, seed, not loading.turn_on_device), self._quarantine
+
+        def make(stage: Stage, iteration: int) -> set[int]:
+            return cutter.fill(stage, iteration, frozenset(quarantined.indices))
+
+        self._make = make
         cuda = device.type == "cuda"
-        self._stages = [
-            _Stage(
-                [
-                    torch.empty((spec.effective_batch, n, n, 3), dtype=torch.uint8, pin_memory=cuda)
-                    for n in sides
-                ]
-            )
-            for _ in range(_STAGES if cuda else 1)
-        ]
+        # One is in use; on CUDA two more may still be read by copies that wait for their turn.
+        self._stages = self._new_stages(loading.depth + (3 if cuda else 1), pinned=cuda)
+        self._ahead = None
+        if loading.depth:
+            self._ahead = Ahead(make, self._stages, loading.depth, loading.threads)
+        self._early = cuda  # on CUDA the next batch travels while this one is trained on
+        self._sent: _Sent | None = None
+        self._seen = 0
 
     @property
     def pictures(self) -> Pictures:
@@ -69,70 +80,52 @@ class Batches:
 
     def __getitem__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """(LR, HR) on the device: RGB [N, 3, H, W] float32 in 0..1."""
-        stage = self._stages[iteration % len(self._stages)]
-        stage.wait()
-        while not self._fill(stage, iteration):
-            self._first = -_PLANNED  # planned again without the picture that could not be read
-        # uint8 travels to the device, a quarter of the bytes; it becomes float there.
-        pair = [self._to_float(t.to(self._device, non_blocking=True)) for t in stage.tensors]
-        stage.sent(self._device)
-        lr, hr = pair
+        self._each()
+        sent, self._sent = self._sent, None
+        if sent is None or sent.iteration != iteration or sent.pictures & self._quarantine.indices:
+            self._give_back(sent)
+            sent = self._send(iteration)
+        lr, hr = self._transfer.receive(sent.tensors)
+        self._give_back(sent)
+        if self._ahead is not None and self._early and (ready := self._ahead.take_ready(iteration + 1)):
+            stage, made = ready
+            self._sent = _Sent(iteration + 1, made or set(), self._transfer.send(stage), stage)
         return (self._degradations(lr, hr, iteration) if self._degradations else lr), hr
 
-    def _fill(self, stage: _Stage, iteration: int) -> bool:
-        """Cuts the crops of an iteration; False where a picture could not be read, which is left out now."""
-        for place_in_batch, slot in enumerate(self._drawn(iteration)):
+    def close(self) -> None:
+        """Ends what works ahead. Batches can still be asked for, each by itself."""
+        if self._ahead is not None:
+            self._ahead.close()
+            # Its threads may be at the old ones for a moment longer.
+            self._ahead, self._sent, self._stages = None, None, self._new_stages(1, pinned=False)
+
+    def _new_stages(self, count: int, pinned: bool) -> list[Stage]:
+        sides = (self._spec.lq_size, self._spec.lq_size * self._pictures.scale)
+        return [Stage(self._spec.effective_batch, *sides, pinned=pinned) for _ in range(count)]
+
+    def _send(self, iteration: int) -> _Sent:
+        """A batch that was made ahead and still holds, or one that is made now."""
+        if self._ahead is not None:
+            stage, made = self._ahead.take(iteration, self._beat)
+        else:
+            stage, made = self._stages[iteration % len(self._stages)], None
+            stage.wait()
+        while made is None or made & self._quarantine.indices:
             try:
-                self._cut(slot, stage.lr[place_in_batch], stage.hr[place_in_batch])
-            except DataError as error:
-                self._quarantine.add(slot[0], error)
-                return False
-        return True
+                made = self._make(stage, iteration)
+            except Unreadable as bad:
+                self._quarantine.add(bad.picture, bad.error)
+        return _Sent(iteration, made, self._transfer.send(stage), stage)
 
-    def _drawn(self, iteration: int) -> list[Slot]:
-        first = iteration // _PLANNED * _PLANNED
-        if first != self._first:
-            drawn = draw(self._seed, first, _PLANNED, self._spec.effective_batch, len(self._pictures))
-            self._plan, self._first = self._readable(_as_slots(drawn), first), first
-        return self._plan[iteration - first]
+    def _give_back(self, sent: _Sent | None) -> None:
+        if sent is not None and self._ahead is not None:
+            self._ahead.give(sent.stage)
 
-    def _readable(self, plan: list[list[Slot]], first: int) -> list[list[Slot]]:
-        """`plan` with another picture wherever one was drawn that cannot be read."""
-        bad = self._quarantine.indices
-        if not bad:
-            return plan
-        size, count = self._spec.effective_batch, len(self._pictures)
-
-        def readable(slot: Slot, position: int) -> Slot:
-            if slot[0] not in bad:
-                return slot
-            other = instead(self._seed, position, count, bad)
-            return slot if other is None else (other, *slot[1:])
-
-        return [
-            [readable(slot, (first + row) * size + column) for column, slot in enumerate(slots)]
-            for row, slots in enumerate(plan)
-        ]
-
-    def _cut(self, slot: Slot, lr_out: Pixels, hr_out: Pixels) -> None:
-        """Writes one crop, mirrored and turned as drawn, into its place in the batch."""
-        picture, top_word, left_word, hflip, vflip, transpose = slot
-        pair = self._pictures[picture]
-        side, turned = self._spec.lq_size, self._spec.use_rot
-        top = place(top_word, pair.lr.shape[0] - side + 1)
-        left = place(left_word, pair.lr.shape[1] - side + 1)
-        for source, out, k in ((pair.lr, lr_out, 1), (pair.hr, hr_out, self._pictures.scale)):
-            crop = _whole(source)[top * k : (top + side) * k, left * k : (left + side) * k]
-            if hflip and self._spec.use_hflip:
-                crop = crop[:, ::-1]
-            if vflip and turned:
-                crop = crop[::-1]
-            _whole(out)[...] = crop.T if transpose and turned else crop
-
-    def _to_float(self, x: Tensor) -> Tensor:
-        """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0..1."""
-        y = x.permute(0, 3, 1, 2).to(torch.float32, memory_format=self._format)
-        return y.div_(255)
+    def _beat(self) -> None:
+        """A sign of life while threads decode, where they do."""
+        if self._seen != self._pictures.decoded:
+            self._seen = self._pictures.decoded
+            heart.beat()
 
     def _check_sizes(self) -> None:
         side = self._spec.lq_size
@@ -144,34 +137,3 @@ class Batches:
                     where=picture.path,
                     hint="lower datasets.train.lq_size",
                 )
-
-
-def _as_slots(drawn: Draws) -> list[list[Slot]]:
-    """[iteration][slot]: plain Python values, which are much faster to take out one by one."""
-    columns = (drawn.picture, drawn.top, drawn.left, drawn.hflip, drawn.vflip, drawn.transpose)
-    return [list(zip(*rows, strict=True)) for rows in zip(*(c.tolist() for c in columns), strict=True)]
-
-
-def _whole(picture: Pixels) -> NDArray[np.void]:
-    """[H, W, 3] seen as [H, W] items of three bytes: numpy mirrors them twice as fast."""
-    return picture.view(_PIXEL)[..., 0]
-
-
-class _Stage:
-    """Host buffers of one batch, and when the device has read them."""
-
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self.tensors = tensors
-        self.lr, self.hr = (t.numpy() for t in tensors)
-        self._read: torch.cuda.Event | None = None
-
-    def wait(self) -> None:
-        """Returns when the buffers may be written again."""
-        if self._read is not None:
-            self._read.synchronize()
-
-    def sent(self, device: torch.device) -> None:
-        """Notes that copies were queued."""
-        if device.type == "cuda":
-            self._read = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._read.record()  # after the copies, on the current stream

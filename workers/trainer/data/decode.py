@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from srqueue.errors import DataError
 from workers.pixels import Pixels, has_alpha, is_grey, to_rgb
+from workers.trainer.data.swift import decode_swiftly
 
 REPAIR = "restore the file, or add the data set again (srqueue dataset add --replace) and submit again"
 """What to do about a picture that is not what it was."""
@@ -35,7 +36,11 @@ def read_picture(path: Path, sha256: str = "") -> Pixels:
 
 def read_original(path: Path, sha256: str = "") -> tuple[Pixels, bool]:
     """The same, and whether the file is grey: has one channel, and no three equal ones."""
-    return _decode(_read(path, sha256), str(path))
+    data = _read(path, sha256)
+    # What Pillow has found whole when the data set was added needs not be judged again.
+    if sha256 and (pixels := decode_swiftly(data)) is not None:
+        return pixels, False
+    return _decode(data, str(path))
 
 
 def drops_alpha(path: Path) -> bool:

@@ -1,20 +1,22 @@
-"""The pairs of one data set: decoded at first use, kept as uint8 while memory lasts."""
+"""The pairs of one data set: decoded at first use, kept as uint8 while memory lasts, or read from a bank."""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from srqueue.errors import DataError
-from srqueue.run.listing import Picture, file_of
+from srqueue.run.listing import Picture
 from workers.trainer import heart
-from workers.trainer.data.decode import REPAIR, DataMissing, check_content, read_original, read_picture
-from workers.trainer.data.resize import Pixels, resize_picture
+from workers.trainer.data.bank import Bank, Damaged
+from workers.trainer.data.decode import REPAIR, DataMissing, check_content
+from workers.trainer.data.pairs import Pair, Source
+from workers.trainer.data.resize import Pixels
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -22,16 +24,6 @@ _CGROUP = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One picture twice: `hr` is exactly `scale` times as high and wide as `lr`. `grey`: its file is."""
-
-    name: str
-    lr: Pixels
-    hr: Pixels
-    grey: bool
 
 
 def free_memory() -> int:
@@ -63,7 +55,8 @@ class Pictures:
     """Pairs by index, of one root or several (see srqueue.run.listing.Picture).
 
     They are kept while `keep_free` bytes of memory stay free (by default half of what is free now); the
-    others are decoded again each time they are used.
+    others are read from the bank where it has them, and decoded again each time they are used where not.
+    Several threads may ask at once.
     """
 
     def __init__(
@@ -76,17 +69,30 @@ class Pictures:
     ) -> None:
         self.pictures = pictures
         self.scale = scale
-        self._hr_roots = (hr_root,) if isinstance(hr_root, Path) else tuple(hr_root)
-        self._lr_roots = (lr_root,) if isinstance(lr_root, Path) else tuple(lr_root or ())
+        self.source = Source(hr_root, lr_root, scale)
+        self.keep_free = free_memory() // 2 if keep_free is None else keep_free
         self._kept: dict[int, Pair] = {}
-        self._keep_free = free_memory() // 2 if keep_free is None else keep_free
+        self._bank: Bank | None = None
+        self._places: list[int] = []
+        self.decoded = 0
+        """How often a picture was decoded: a sign of life of threads that decode ahead."""
 
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def use_bank(self, bank: Bank, places: dict[str, int]) -> None:
+        """From now on `bank` is asked; `places`: the number of each picture in it, by its path."""
+        self._bank, self._places = bank, [places[p.path] for p in self.pictures]
+
+    @property
+    def bytes(self) -> int:
+        """Of all pairs, decoded: known from the listing."""
+        sizes = (self.lr_size(index) for index in range(len(self)))
+        return sum(h * w * 3 * (self.scale**2 + 1) for h, w in sizes)
+
     def check_folders(self) -> None:
         """Raises DataMissing where a folder is gone; a disk that is not mounted leaves an empty one."""
-        for root in (*self._hr_roots, *self._lr_roots):
+        for root in self.source.roots:
             if not root.is_dir():
                 raise DataMissing("the folder of a data set is not there", where=str(root), hint=MOUNT)
             if not any(root.iterdir()):
@@ -94,7 +100,7 @@ class Pictures:
                 raise DataMissing(told, where=str(root), hint=MOUNT)
 
     def check_files(self) -> None:
-        """Looks at the size of every file, without reading it.
+        """Looks at the size of every file, without reading it; what the bank has is not needed.
 
         Raises DataMissing where one is gone, DataError where one is not as large as it was when it was added.
         """
@@ -129,15 +135,13 @@ class Pictures:
 
     @property
     def files(self) -> int:
-        """Files of HR and LR pictures."""
+        """Files of HR and LR pictures that may still be read."""
         return len(self._files())
 
     def _files(self) -> list[tuple[Path, int, str]]:
-        """(path, bytes, SHA-256) of every file, as listed."""
-        files = [(file_of(self._hr_roots, p.path), p.size, p.sha256) for p in self.pictures]
-        return files + [
-            (file_of(self._lr_roots, p.lr_path), p.lr_size, p.lr_sha256) for p in self.pictures if p.lr_path
-        ]
+        """(path, bytes, SHA-256) of every file that may still be read, as listed."""
+        needed = [p for index, p in enumerate(self.pictures) if not self._in_bank(index)]
+        return [file for p in needed for file in self.source.files(p)]
 
     def lr_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the LR picture, from the listing: known before it is decoded."""
@@ -145,33 +149,45 @@ class Pictures:
         return picture.height // self.scale, picture.width // self.scale
 
     def __getitem__(self, index: int) -> Pair:
-        pair = self._kept.get(index)
-        if pair is None:
-            pair = self._load(self.pictures[index])
-            if free_memory() > self._keep_free:
-                self._kept[index] = pair
+        pair = self._kept.get(index) or self._from_bank(index) or self._decode(index)
+        if index not in self._kept and free_memory() > self.keep_free:
+            self._kept[index] = pair
         return pair
 
-    def _load(self, picture: Picture) -> Pair:
-        heart.beat()
-        path = file_of(self._hr_roots, picture.path)
-        hr, grey = read_original(path, picture.sha256)
-        height, width = hr.shape[0] // self.scale, hr.shape[1] // self.scale
-        if (hr.shape[0], hr.shape[1]) != (picture.height, picture.width):
-            raise DataError(
-                f"a picture is {hr.shape[1]}x{hr.shape[0]}, not {picture.width}x{picture.height} as listed",
-                where=str(path),
-                hint=REPAIR,
-            )
-        hr = hr[: height * self.scale, : width * self.scale]
-        if not self._lr_roots or picture.lr_path is None:
-            return Pair(picture.path, resize_picture(hr, (height, width)), hr, grey)
-        lr_path = file_of(self._lr_roots, picture.lr_path)
-        lr = read_picture(lr_path, picture.lr_sha256)
-        if lr.shape[:2] != (height, width):
-            raise DataError(
-                f"an LR picture is {lr.shape[1]}x{lr.shape[0]}; its HR picture needs {width}x{height}",
-                where=str(lr_path),
-                hint=REPAIR,
-            )
-        return Pair(picture.path, lr, hr, grey)
+    def crop(self, index: int, top: int, left: int, side: int) -> tuple[Pixels, Pixels]:
+        """(LR, HR) of the square of `side` LR pixels at (top, left) of the LR picture; not to be written to.
+
+        Raises DataError where the picture must be decoded and cannot be.
+        """
+        bank = self._bank
+        if bank is not None and index not in self._kept and bank.has(self._places[index]):
+            try:
+                return bank.crop(self._places[index], top, left, side)
+            except Damaged:  # the bank leaves it out from now on
+                pass
+        pair, k = self[index], self.scale
+        return (
+            pair.lr[top : top + side, left : left + side],
+            pair.hr[top * k : (top + side) * k, left * k : (left + side) * k],
+        )
+
+    def _in_bank(self, index: int) -> bool:
+        return self._bank is not None and self._bank.has(self._places[index])
+
+    def _from_bank(self, index: int) -> Pair | None:
+        """A whole pair out of the bank; None where it has none, or a damaged one."""
+        if self._bank is None or not self._in_bank(index):
+            return None
+        place = self._places[index]
+        grey = self._bank.is_grey(place)
+        try:
+            return Pair(self.pictures[index].path, *self._bank.whole(place), grey)
+        except Damaged:
+            return None
+
+    def _decode(self, index: int) -> Pair:
+        if threading.current_thread() is threading.main_thread():
+            heart.beat()
+        pair = self.source.load(self.pictures[index])
+        self.decoded += 1
+        return pair

@@ -76,6 +76,7 @@ class Supervisor:
         self._spares = spares
         self._link = Link()
         self._locks: list[Path] = []
+        self._lost = False  # to another worker
 
     def run(self) -> JobRecord | None:
         """The record after the attempt; None where the job is another's now or cannot be reported."""
@@ -99,7 +100,8 @@ class Supervisor:
         if outcome.reason is StopReason.LEASE_LOST:
             return None
         record = self._finish(outcome, relay, run)
-        self._leave_behind(attempt, outcome, record)
+        if not self._lost:
+            self._leave_behind(attempt, outcome, record)
         return record
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
@@ -204,6 +206,7 @@ class Supervisor:
             except LeaseExpired:
                 continue  # a renewal takes it back
             except LeaseLost:
+                self._lost = True
                 return None
             except RecordGone as error:
                 told = False

@@ -40,6 +40,9 @@ def test_a_job_is_explained_from_its_wait_to_its_end(
     client, settings, tiny_dataset, tiny_spec, type_explain, start_worker, wait_until, monkeypatch
 ):
     monkeypatch.setenv("SRQUEUE_BACKOFF", "60")
+    monkeypatch.setenv(
+        "SRQUEUE_WARM", "false"
+    )  # the second attempt must be slow enough to die before it saves
     job = client.submit(tiny_spec(tiny_dataset(settings).identity, 3000, val={"val_freq": 100})).job
     waiting = type_explain(job.short_id)
     assert "is queued" in waiting and "no worker is up" in waiting and "next: srqueue up" in waiting

@@ -55,6 +55,7 @@ class Banking:
         self._unfinished: list[tuple[BankDir, BankedSet, BankNote]] = []
         self._builder: Builder | None = None
         self._reporter: Reporter | None = None
+        self._told: set[str] = set()
         ram = place.ram if place else 0.5
         free = free_memory()
         left = free * ram
@@ -139,7 +140,9 @@ class Banking:
         self._builder = Builder(folder, note, self._place.quota, one.listing_file, one.pictures.scale)
 
     def _without(self, one: BankedSet, why: str) -> None:
-        if self._reporter is not None:
+        """Told once: pictures to train on and to validate on may be of one data set."""
+        if self._reporter is not None and one.listing.name not in self._told:
+            self._told.add(one.listing.name)
             self._reporter.message(
                 "warning",
                 f"no crop bank of {one.listing.name}: {why}; pictures that do not stay in memory are decoded "

@@ -159,7 +159,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         else begin(spec, datasets.identities, lambda text: reporter.message("warning", text), tell)
     )
 
-    team = Team(run, devices) if len(devices) > 1 else None
+    team = Team(run, attempt, devices) if len(devices) > 1 else None
     if team:
         standing.held.callback(team.close)
     standing.held.callback(datasets.banking.close)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from srqueue.errors import SrqueueError
-from srqueue.run.folder import RunDir
+from srqueue.run.folder import AttemptDir, RunDir
 from workers.trainer.team.exchange import (
     LEADER,
     Weights,
@@ -32,9 +29,6 @@ from workers.trainer.team.exchange import (
 NO_MEMORY = 3
 """Exit status of a follower on whose device a single crop does not fit."""
 
-MEETING = 120.0
-"""Seconds for the followers to import torch."""
-
 _LONE_SECONDS = 10.0
 """From a follower's death to the leader's own end, should it then hang in an exchange."""
 
@@ -46,11 +40,10 @@ class TeamBroken(SrqueueError):
 class Team:
     """The followers of a job on `devices[1:]`; this process has `devices[0]`. `close` ends them."""
 
-    def __init__(self, run: RunDir, devices: Sequence[torch.device]) -> None:
-        """Starts them on the run's resolved spec. Raises TeamBroken where one does not come."""
+    def __init__(self, run: RunDir, attempt: AttemptDir, devices: Sequence[torch.device]) -> None:
+        """Starts them on the run's resolved spec, and waits until they have come."""
         self._count = len(devices)
-        self._folder = Path(tempfile.mkdtemp(prefix="srqueue-team-"))
-        meeting = self._folder / "meeting"
+        self._meeting = meeting = attempt.path / "meeting"
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         self._followers = [
             subprocess.Popen(
@@ -105,7 +98,8 @@ class Team:
             follower.wait()
             if follower.stdin is not None:
                 follower.stdin.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._meeting.unlink(missing_ok=True)
         if dist.is_initialized():
             with contextlib.suppress(RuntimeError):
                 dist.destroy_process_group()

@@ -67,6 +67,12 @@ def find_gpu(device: str) -> Gpu | None:
     return gpus[index] if index < len(gpus) else None
 
 
+def other_gpus(device: str) -> list[tuple[str, Gpu]]:
+    """(`cuda:<n>`, GPU) of all but the one behind SRQUEUE_DEVICE."""
+    gpus, first = find_gpus(), find_gpu(device)
+    return [(f"cuda:{number}", gpu) for number, gpu in enumerate(gpus) if gpu != first]
+
+
 def gpu_names() -> list[str]:
     """Names of the GPUs that CUDA would show."""
     return [gpu.name for gpu in find_gpus()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from srqueue.errors import UsageError
 from srqueue.gpus import find_gpus
 from srqueue.settings import Settings
+from workers.trainer.process import cores
 
 _ASKED = re.compile(r"(auto|cpu|cuda)(?::(\d+(?:,\d+)*))?\Z")
 _GPU_THREADS = 4
@@ -49,12 +49,6 @@ class Device:
             return settings.threads
         usual = _CPU_THREADS if device == "cpu" else _GPU_THREADS
         return usual if self.slots == 1 else min(usual, cores() // self.slots)
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def find_device(settings: Settings) -> Device:

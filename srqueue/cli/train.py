@@ -91,10 +91,11 @@ def _prepare(
     import socket
 
     from srqueue.errors import CheckpointError, SrqueueError
-    from srqueue.gpus import find_gpu
+    from srqueue.gpus import find_gpu, other_gpus
     from srqueue.run.atomic import write_file
 
     gpu = None if spec.compute.device == "cpu" else find_gpu(settings.device)
+    more = [] if gpu is None else other_gpus(settings.device)[: spec.compute.devices - 1]
     try:
         run.create()
         if not run.spec_file.exists():
@@ -114,7 +115,9 @@ def _prepare(
             device="cuda:0" if settings.device == "cuda" else settings.device,
             threads=settings.threads,
             bank=settings.bank_place,
+            devices=[name for name, _ in more],
             device_lock=str(gpu.lock_file) if gpu else None,
+            more_locks=[str(other.lock_file) for _, other in more],
             host=socket.gethostname(),
             supervisor_pid=os.getpid(),
         )

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from srqueue.errors import SpecError
+
 LARGEST = 1 << 20
 """Bytes of JSON; what claims to be more was not written here."""
 
@@ -23,6 +25,8 @@ def pack(spec: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     NaN and infinities are refused. About 200 bytes, where the JSON has 3,300.
     """
     text = json.dumps([spec, origins], separators=(",", ":"), allow_nan=False).encode()
+    if len(text) > LARGEST:
+        raise SpecError(f"the spec is longer than {LARGEST} bytes of JSON")
     packer = zlib.compressobj(level=9, zdict=_phrases(PHRASES))
     return f"{PHRASES}:{base64.b85encode(packer.compress(text) + packer.flush()).decode()}"
 

@@ -20,6 +20,7 @@ from srqueue.errors import DataError, SrqueueError
 from srqueue.run.banks import RECORD_BYTES, BankDir, reserve
 from srqueue.run.listing import Listing
 from workers.trainer.data.bank import DONE, FAILED, GREY, RECORD, Bank, Damaged, record_sum
+from workers.trainer.data.decode import DataChanged, DataMissing
 from workers.trainer.data.layout import TILE_BYTES, Layout, to_tiles
 from workers.trainer.data.pairs import Source
 
@@ -114,7 +115,9 @@ class Packer:
             pair = self._source.load(picture)
         except DataError as error:
             self.failed[picture.path] = error.message
-            return index, FAILED, np.empty((0, TILE_BYTES), np.uint8)
+            # What may come back as it was is looked at again by the next one.
+            flags = 0 if isinstance(error, DataMissing | DataChanged) else FAILED
+            return index, flags, np.empty((0, TILE_BYTES), np.uint8)
         tiles = np.concatenate([to_tiles(pair.hr), to_tiles(pair.lr)])
         return index, DONE | (GREY if pair.grey else 0), tiles
 

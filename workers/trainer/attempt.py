@@ -27,7 +27,7 @@ from workers.trainer.build import build_trainer
 from workers.trainer.data.decode import DataMissing
 from workers.trainer.datasets import Datasets, open_datasets
 from workers.trainer.export import Exported, export
-from workers.trainer.fingerprint import changes, fingerprint
+from workers.trainer.fingerprint import arithmetic_of, changes, fingerprint
 from workers.trainer.fitting import trained
 from workers.trainer.loop import Trainer
 from workers.trainer.losses.ms_ssim import MsSsimLoss
@@ -89,8 +89,6 @@ def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
     except Exception as error:  # every end must leave an outcome
         run.reserve_file.unlink(missing_ok=True)  # room for what is printed and written now
         outcome = _failure(error, standing.state)
-    finally:
-        standing.held.close()
     if outcome.reason in EXPORTED:
         shutil.rmtree(run.compiled, ignore_errors=True)
     try:
@@ -98,6 +96,8 @@ def run_attempt(run: RunDir, attempt: AttemptDir, stop: StopRequest) -> int:
     except OSError as error:
         tell(f"error: {outcome.message.splitlines()[0]}; its outcome is not written: {error.strerror}")
         return 1
+    finally:
+        standing.held.close()
     return 1 if outcome.reason is StopReason.CRASHED else 0
 
 
@@ -140,7 +140,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         reporter.message(
             "info", f"{len(devices)} of {spec.compute.devices} devices train here: there are no more"
         )
-    marks = fingerprint(spec.compute, machine.device, len(devices))
+    marks = fingerprint(spec.compute, machine.device, devices, arithmetic_of(spec))
     _compare_fingerprints(reporter, restored, marks)
     saver = Saver(
         run,
@@ -177,6 +177,8 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         end, diverged = _fit(trainer)
     finally:
         trainer.batches.close()
+        if team:
+            team.close()
 
     exported = None
     # Cancelled before its first iteration it has nothing to keep, and the picture of it may take minutes.

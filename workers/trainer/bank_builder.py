@@ -69,7 +69,8 @@ class Builder:
                 self._process.wait(_END)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that hangs
+                    self._process.wait(_END)
         self._answer.close()
 
     def _done(self) -> int:

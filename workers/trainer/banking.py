@@ -137,7 +137,10 @@ class Banking:
             f"{note.name} ({gigabytes(note.bytes)}) is built beside the training, "
             f"{folder.done(note.pictures)} of {counted(note.pictures, 'picture')} are there",
         )
-        self._builder = Builder(folder, note, self._place.quota, one.listing_file, one.pictures.scale)
+        try:
+            self._builder = Builder(folder, note, self._place.quota, one.listing_file, one.pictures.scale)
+        except OSError as error:  # no memory, no process, no room for its answer
+            self._without(one, f"its builder cannot be started: {error.strerror or error}")
 
     def _without(self, one: BankedSet, why: str) -> None:
         """Told once: pictures to train on and to validate on may be of one data set."""

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from srqueue.spec.job import ComputeSpec
+from srqueue.spec.job import ComputeSpec, JobSpec
 
 Fingerprint = dict[str, Any]
 
-ARITHMETIC = 2
-"""Grows where a version of this trainer computes the same in another order. 2: the gradient of SSIM."""
+ARITHMETIC = {"ssim": 2}
+"""Losses that a version of this trainer computes in another order than the first one did."""
 
 
-def fingerprint(compute: ComputeSpec, device: torch.device, devices: int = 1) -> Fingerprint:
-    """What the last bits of a training depend on, beside its spec; `devices`: how many share a batch."""
+def arithmetic_of(spec: JobSpec) -> int:
+    """Grows where an upgrade computes this spec in another order. 2: the gradient of SSIM by hand."""
+    return max([1, *(ARITHMETIC.get(loss.type, 1) for loss in spec.train.losses)])
+
+
+def fingerprint(
+    compute: ComputeSpec,
+    device: torch.device,
+    devices: Sequence[torch.device] = (),
+    arithmetic: int = 1,
+) -> Fingerprint:
+    """What the last bits of a training depend on, beside its spec.
+
+    `devices`: all that share a batch, where they are several; `arithmetic`: of `arithmetic_of`.
+    """
     cuda = device.type == "cuda"
     return {
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name(device) if cuda else _cpu_name(),
+        "device": " + ".join(dict.fromkeys(map(torch.cuda.get_device_name, devices or [device])))
+        if cuda
+        else _cpu_name(),
         "instructions": None if cuda else torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.version.cuda if cuda else None,
         "cudnn": torch.backends.cudnn.version() if cuda else None,  # type: ignore[no-untyped-call]
@@ -31,8 +47,8 @@ def fingerprint(compute: ComputeSpec, device: torch.device, devices: int = 1) ->
         "micro_batch": compute.micro_batch,
         "compile": compute.compile,
         "mode": compute.mode,
-        "devices": devices,
-        "arithmetic": ARITHMETIC,
+        "devices": max(1, len(devices)),
+        "arithmetic": arithmetic,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 

@@ -52,7 +52,7 @@ def choose(
     key = _key(spec, asked, device)
     known = _read(cache).get(key)
     if isinstance(known, dict):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             return compute.model_validate({**compute.model_dump(), **known["levers"]}), ""
     base = _milliseconds(spec, compute, device, WARM, WARM)
     if base is None or base * spec.train.total_iter < WORTH * 1e3:
@@ -94,7 +94,7 @@ def _milliseconds(
         trial = Trial(spec.model_copy(update={"compute": compute}), device)
         trial.steps(warm, SECONDS)
         count, seconds = trial.steps(timed, SECONDS)
-    except (UsageError, torch.OutOfMemoryError):
+    except (UsageError, RuntimeError):  # whatever a compiler or a kernel says: it is not for this run
         return None
     finally:
         trial = None  # type: ignore[assignment]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
 
 from srqueue.spec.job import ComputeSpec
+from workers.trainer.process import cores
 
 _DEPTH = 4
 
@@ -32,11 +32,10 @@ def decide_loading(compute: ComputeSpec, device: torch.device, in_memory: bool) 
     beside a GPU one that cuts, or up to four that read or decode.
     """
     cuda = device.type == "cuda"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     depth = compute.prefetch
     if depth == "auto":
         depth = 0 if in_memory and not cuda else _DEPTH
     threads = compute.loader_threads
     if threads == "auto":
-        threads = max(1, min(4, cores // 2)) if cuda and not in_memory else 1
+        threads = max(1, min(4, cores() // 2)) if cuda and not in_memory else 1
     return Loading(int(depth), int(threads), turn_on_device=cuda)

@@ -35,6 +35,12 @@ def threads_of(run: RunDir, attempt: AttemptDir) -> int:
     return counts[0] if counts else 1
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def set_thread_count(threads: int) -> None:
     """Puts it where OpenMP and MKL read it: before torch is imported."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

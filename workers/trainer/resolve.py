@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from srqueue.run.atomic import write_file
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec, JobSpec
 from workers.trainer.levers import FILE, choose
+from workers.trainer.process import cores
 
 Precision = Literal["fp32", "bf16"]
 
@@ -67,11 +67,11 @@ def _team(
 ) -> tuple[torch.device, ...]:
     """As many as the spec wants and this attempt has; on a CPU a process for each, while cores last."""
     if first.type == "cuda":
-        here = (f"cuda:{i}" for i in range(torch.cuda.device_count()))  # where no worker shares them out
-        others = [torch.device(name) for name in attempt.get("devices", here) if torch.device(name) != first]
+        given = [torch.device(name) for name in attempt.get("devices") or ()]
+        others = [device for device in given if device != first]
     else:
         each = asked.threads if isinstance(asked.threads, int) else threads or THREADS_ON_CPU
-        others = [first] * (len(os.sched_getaffinity(0)) // each - 1)
+        others = [first] * (cores() // each - 1)
     return (first, *others[: asked.devices - 1])
 
 

@@ -74,10 +74,13 @@ class Step:
         own = (lr, hr)
         if self._team:
             scale = scaled(torch.ones(1, device=self._device))
-            own = self._team.give_out(lr, hr, self._net, self.losses.weights, scale)
+            own = self._team.give_out(lr, hr, self._net, self.losses.weights, scale, self.micro_batch)
         values = self.gradients(*own, len(lr), scaled)
         if self._team:
-            values = self._team.add_up([p.grad for p in self._net.parameters()], values)
+            gradients = [p.grad for p in self._net.parameters()]
+            values, smallest = self._team.add_up(gradients, values, self.micro_batch)
+            if smallest < self.micro_batch:
+                self._take(smallest, "another device of this job is out of memory")
         try:
             self._move(rate)
         except RuntimeError as error:
@@ -157,6 +160,11 @@ class Step:
 
     def _accumulate(self, lr: Tensor, hr: Tensor, batch: int, scaled: Callable[[Tensor], Tensor]) -> Tensor:
         total: Tensor | None = None
+        if self._graphs and len(lr) > self.micro_batch:
+            # A graph's own output would be the first gradient, and gone with the next micro-batch.
+            for parameter in self._named.values():
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
         for x, y, share in self._micro_batches(lr, hr, batch):
             loss, values = self.losses(self._super_resolve(self._trained_forward, x), y)
             if share < 1:
@@ -193,8 +201,14 @@ class Step:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         before = min(self.micro_batch, batch)
-        self.micro_batch = before // 2
-        did = f"halved the micro-batch from {before} to {self.micro_batch}; a batch still has {batch}"
+        self._take(before // 2, reason, before)
+
+    def _take(self, crops: int, reason: str, before: int | None = None) -> None:
+        did = (
+            f"halved the micro-batch from {before or self.micro_batch} to {crops}; a batch still has "
+            f"{self._spec.datasets.train.effective_batch}"
+        )
+        self.micro_batch = crops
         self._tell(Action(by="MicroBatch", did=did, reason=reason or "out of memory"))
 
     def _micro_batches(self, lr: Tensor, hr: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor, float]]:

@@ -1,7 +1,9 @@
 """Specs in few bytes; what an older version stored stays readable."""
 
+import base64
 import hashlib
 import json
+import zlib
 from importlib.resources import files
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
+from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, expand
 from srqueue.spec.presets import preset_names
 from srqueue.store.packing import pack, unpack
@@ -62,7 +65,11 @@ def test_a_record_of_the_version_before_is_read_and_goes_on(store):
 
 
 def test_what_unpacks_to_more_than_any_spec_is_refused():
-    bomb = pack({"a": "x" * (2 << 20)}, {})
+    body = json.dumps([{"a": "x" * (2 << 20)}, {}]).encode()
+    with pytest.raises(SpecError, match="longer than"):
+        pack({"a": "x" * (2 << 20)}, {})
+    packer = zlib.compressobj(level=9, zdict=(files("srqueue.store") / "phrases_1.txt").read_bytes())
+    bomb = f"1:{base64.b85encode(packer.compress(body) + packer.flush()).decode()}"
     assert len(bomb) < 10_000
     with pytest.raises(ValueError, match="longer than any"):
         unpack(bomb)

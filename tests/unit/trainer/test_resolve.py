@@ -6,7 +6,7 @@ import torch
 from srqueue.errors import SpecError, UsageError
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec
-from workers.trainer.fingerprint import changes, fingerprint
+from workers.trainer.fingerprint import arithmetic_of, changes, fingerprint
 from workers.trainer.resolve import Machine, decide, read_spec, resolve, this_machine
 
 PLAIN = Machine(torch.device("cpu"), has_bf16=False, threads=0)
@@ -107,4 +107,11 @@ def test_a_mark_that_an_earlier_version_did_not_take_is_no_change():
 def test_the_first_version_took_no_mark_of_its_order_of_computing():
     now = fingerprint(decide(ComputeSpec(), PLAIN, 8), PLAIN.device)
     before = {key: mark for key, mark in now.items() if key != "arithmetic"}
-    assert changes(before, now) == {"arithmetic": [1, now["arithmetic"]]}
+    assert changes(before, now) == {}
+    with_ssim = fingerprint(decide(ComputeSpec(), PLAIN, 8), PLAIN.device, arithmetic=2)
+    assert changes(before, with_ssim) == {"arithmetic": [1, 2]}
+
+
+def test_only_what_is_computed_in_another_order_counts(tiny_spec):
+    for losses, number in (([{"type": "l1"}], 1), ([{"type": "l1"}, {"type": "ssim"}], 2)):
+        assert arithmetic_of(tiny_spec(None, 10, train={"total_iter": 10, "losses": losses})) == number

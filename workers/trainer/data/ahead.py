@@ -28,9 +28,12 @@ class Ahead:
     def __init__(self, make: Make, stages: list[Stage], depth: int, threads: int) -> None:
         self._work = _Work(make, stages, depth)
         self._ending = weakref.finalize(self, self._work.close)
-        for number in range(threads):
-            name = f"batches-{number}"
-            threading.Thread(target=self._work.run, name=name, daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._work.run, name=f"batches-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def take(self, iteration: int, waiting: Callable[[], None]) -> Made:
         """The stage of an iteration, yours until you `give` it back. `waiting` is called each second."""
@@ -45,8 +48,10 @@ class Ahead:
         self._work.give(stage)
 
     def close(self) -> None:
-        """Ends the threads; what they are at is thrown away."""
+        """Ends the threads; what they are at is thrown away. Waits for them a moment."""
         self._ending()
+        for thread in self._threads:
+            thread.join(_WAIT)
 
 
 class _Work:

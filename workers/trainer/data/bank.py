@@ -145,6 +145,8 @@ class Bank:
 
     def _give_up(self, index: int) -> None:
         """Not read again by this process, and made again by the next builder."""
+        if self._pixels < 0:  # it was closed while a thread read: the picture is whole
+            return
         self._damaged.add(index)
         self._there[index] = 0
         with contextlib.suppress(OSError):  # a bank that is read only

@@ -23,6 +23,7 @@ from workers.trainer.step import Step
 from workers.trainer.team.exchange import (
     LEADER,
     Weights,
+    here,
     join,
     pack_gradients,
     part,
@@ -45,6 +46,7 @@ def main() -> int:
     prepare_torch(spec.compute)
     if asked.device.type == "cuda":
         torch.cuda.set_device(asked.device)
+    here(asked.meeting, asked.rank).touch()
     join(asked.meeting, asked.rank, asked.of, asked.device.type == "cuda")
     try:
         _follow(spec, asked.device, asked.rank, asked.of)
@@ -60,7 +62,7 @@ def _follow(spec: JobSpec, device: torch.device, rank: int, count: int) -> None:
     net = net.to(device, memory_format=layout).train()  # type: ignore[call-overload]
     step = Step(net, WeightedLosses(spec.train.losses).to(device), spec, device, lambda action: None)
     weights = Weights(net)
-    header = torch.zeros(4, dtype=torch.int64)
+    header = torch.zeros(5, dtype=torch.int64)
     loss_weights = torch.zeros(len(spec.train.losses), dtype=torch.float64)
     packed = torch.zeros(weights.numbers, device=device)
     while True:
@@ -68,7 +70,7 @@ def _follow(spec: JobSpec, device: torch.device, rank: int, count: int) -> None:
         dist.broadcast(loss_weights, LEADER)
         dist.broadcast(packed, LEADER)
         scale = weights.unpack(packed)
-        crops, lr_side, hr_side, seed = header.tolist()
+        crops, lr_side, hr_side, seed, step.micro_batch = header.tolist()
         own = part(crops, count, rank)
         lr, hr = (receive_crops(own.stop - own.start, side, device, layout) for side in (lr_side, hr_side))
         # What the network draws (dropout) differs from device to device.
@@ -76,6 +78,7 @@ def _follow(spec: JobSpec, device: torch.device, rank: int, count: int) -> None:
         step.losses.weights = loss_weights.tolist()
         values = step.gradients(lr, hr, crops, partial(torch.mul, scale[0]))
         gradients = [p.grad for p in net.parameters()]
+        dist.reduce(torch.tensor([step.micro_batch]), LEADER, dist.ReduceOp.MIN)
         dist.reduce(pack_gradients(gradients, values), LEADER)
         net.zero_grad(set_to_none=True)
 

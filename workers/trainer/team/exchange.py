@@ -29,6 +29,11 @@ def join(rendezvous: Path, rank: int, count: int, cuda: bool) -> None:
     )
 
 
+def here(rendezvous: Path, rank: int) -> Path:
+    """There once a follower is about to join."""
+    return rendezvous.with_name(f"{rendezvous.name}-{rank}")
+
+
 def part(crops: int, count: int, rank: int) -> slice:
     """Which crops of a batch are whose: as even as can be, the first ones have one more."""
     each, more = divmod(crops, count)

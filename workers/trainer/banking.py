@@ -50,7 +50,7 @@ class Banking:
 
     def __init__(self, sets: list[BankedSet], wanted: bool | str, place: BankPlace | None) -> None:
         self._place = place if wanted is not False else None
-        self._sets = sets
+        self._sets, self._asked = sets, wanted is True
         self._banks: dict[str, Bank] = {}
         self._unfinished: list[tuple[BankDir, BankedSet, BankNote]] = []
         self._builder: Builder | None = None
@@ -61,11 +61,13 @@ class Banking:
         left = free * ram
         self._over: list[BankedSet] = []
         for one in sets:
-            one.pictures.keep_free = int(free * (1 - ram))
             if wanted is True or one.pictures.bytes > left:
                 self._over.append(one)
+                one.pictures.keep_free = int(free * (1 - ram))
             else:
                 left -= one.pictures.bytes
+                # The training itself takes memory, too: what was meant to fit is kept all the same.
+                one.pictures.keep_free = int(free * (1 - ram) / 2)
 
     def in_memory(self, pictures: Pictures) -> bool:
         """Whether all of them are kept once they were decoded."""
@@ -131,16 +133,19 @@ class Banking:
         if not self._unfinished or self._reporter is None or self._place is None:
             return
         folder, one, note = self._unfinished.pop(0)
+        why = f"{gigabytes(one.pictures.bytes)} of pixels are more than memory should hold"
+        try:
+            done = folder.done(note.pictures)
+            self._builder = Builder(folder, note, self._place.quota, one.listing_file, one.pictures.scale)
+        except OSError as error:  # no room for another process, say: what is there is used
+            self._without(one, error.strerror or str(error))
+            return
         self._reporter.message(
             "info",
-            f"{gigabytes(one.pictures.bytes)} of pixels are more than memory should hold: the crop bank of "
-            f"{note.name} ({gigabytes(note.bytes)}) is built beside the training, "
-            f"{folder.done(note.pictures)} of {counted(note.pictures, 'picture')} are there",
+            f"{'compute.bank asks for it' if self._asked else why}: the crop bank of {note.name} "
+            f"({gigabytes(note.bytes)}) is built beside the training, {done} of "
+            f"{counted(note.pictures, 'picture')} are there",
         )
-        try:
-            self._builder = Builder(folder, note, self._place.quota, one.listing_file, one.pictures.scale)
-        except OSError as error:  # no memory, no process, no room for its answer
-            self._without(one, f"its builder cannot be started: {error.strerror or error}")
 
     def _without(self, one: BankedSet, why: str) -> None:
         """Told once: pictures to train on and to validate on may be of one data set."""

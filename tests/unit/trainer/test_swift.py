@@ -106,6 +106,7 @@ LEFT_TO_PILLOW = {
     "WebP": lambda: encoded(piece(64, 48), "WEBP", lossless=True),
     "nothing": lambda: b"",
     "half a PNG": lambda: encoded(piece(64, 48), "PNG")[:2000],
+    "half a JPEG": lambda: encoded(piece(64, 48), "JPEG")[:-300],
     "only its beginning": lambda: b"\x89PNG\r\n\x1a\n",
 }
 

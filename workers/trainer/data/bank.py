@@ -145,7 +145,7 @@ class Bank:
 
     def _give_up(self, index: int) -> None:
         """Not read again by this process, and made again by the next builder."""
-        if self._pixels < 0:  # it was closed while a thread read: the picture is whole
+        if self._pixels < 0:  # closed while a thread still read
             return
         self._damaged.add(index)
         self._there[index] = 0

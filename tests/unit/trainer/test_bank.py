@@ -221,7 +221,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_packed(made, 
     (tmp_path / "hr" / "b.png").write_bytes(b"another")
     packer, told = made.pack()
     assert list(packer.failed) == ["b.png"]
-    assert told[-1] == made.folder.done(3) == 3
+    assert (told[-1], made.folder.done(3)) == (3, 2)  # it may come back as it was: the next one looks again
     bank = made.open()
     assert [bank.has(i) for i in range(3)] == [True, False, True]
     bank.close()

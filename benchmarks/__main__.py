@@ -8,7 +8,8 @@ QUICK = (
     ["benchmarks.dispatch", "--rounds", "5"],
     ["benchmarks.scale", "--jobs", "5000", "--rounds", "3"],
     ["benchmarks.noop_dispatch", "--jobs", "300", "--rounds", "2"],
-    ["benchmarks.trainer", "--rounds", "2", "--lengths", "100", "300"],
+    ["benchmarks.loader", "--seconds", "2", "--rounds", "1"],
+    ["benchmarks.trainer", "--rounds", "1", "--lengths", "50", "250"],
 )
 
 for module, *arguments in QUICK:

@@ -40,6 +40,8 @@ gpu-check:
 	$(GPU_PYTHON) -m benchmarks.exactness --device cuda
 	$(GPU_PYTHON) -m benchmarks.gpu
 	$(GPU_PYTHON) -m benchmarks.slots --device cuda --slots 3 --iterations 5000
+	@if [ "$$($(GPU_PYTHON) -c 'import torch; print(torch.cuda.device_count())')" -gt 1 ]; then $(GPU_PYTHON) -m benchmarks.team --device cuda; \
+	else echo "one GPU: how well several share a job was not measured"; fi
 	@if [ -n "$(DATA)" ]; then $(GPU_PYTHON) -m benchmarks.validation --device cuda --arch compact paragonsr2_nano --data "$(DATA)" && \
 	$(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
 	else echo "no DATA given: the paper's presets were not run (python -m benchmarks.paper --help)"; fi

@@ -1,6 +1,6 @@
 """Celery apps whose tasks do nothing: noop_dispatch.py compares with them.
 
-`plain` is as anybody would begin it. `same` has all settings of our own app: three queues of ten priorities,
+`plain` is as anybody would begin it. `same` has all settings of our own app: three queues,
 nothing prefetched, events for Flower.
 """
 

@@ -86,7 +86,7 @@ def ours(client, jobs: int, number: int) -> tuple[float, float]:
     made = new_jobs(Registry(client.settings), cells(jobs, seed=number * jobs), 5)
     client.store.create_many(made)
     for job in made:
-        ring(client.app, Bell(job.id, job.device_class, job.priority))
+        ring(client.app, Bell(job.id, job.device_class))
     before = client.store.count(["succeeded"])
     with worker("benchmarks.noop_worker") as process:
         return pace(jobs, lambda: client.store.count(["succeeded"]) - before, process)

@@ -37,8 +37,9 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "global_keyprefix": broker_prefix(settings.prefix),
-            "priority_steps": list(range(10)),
-            "queue_order_strategy": "priority",
+            # Any bell serves the best ready job: priorities are the index's affair. Ten lists a queue cost a
+            # worker twice the time of a bell.
+            "priority_steps": [0],
             "visibility_timeout": 3600,
             "health_check_interval": 25,
             "socket_keepalive": True,

@@ -90,11 +90,7 @@ class Client:
         """
         jobs = new_jobs(Registry(self.settings), configs, priority)
         made = self.store.create_many(jobs, campaign=campaign)
-        bells = [
-            Bell(job.id, job.device_class, job.priority)
-            for job, (_, new) in zip(jobs, made, strict=True)
-            if new
-        ]
+        bells = [Bell(job.id, job.device_class) for job, (_, new) in zip(jobs, made, strict=True) if new]
         ring_for_many(self.app, bells, self.store.workers())
         return tuple(Placed(job_id, new) for job_id, new in made)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from celery import Celery
 
-from srqueue.queue.routing import TASK_RUN_JOB, celery_priority, queue_name
+from srqueue.queue.routing import TASK_RUN_JOB, queue_name
 from srqueue.store.record import Bell, JobRecord, WorkerRecord
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def bell_of(record: JobRecord) -> Bell:
     """The bell of a ready job."""
-    return Bell(record.id, record.device_class, record.priority)
+    return Bell(record.id, record.device_class)
 
 
 def ring(app: Celery, bell: Bell) -> bool:
@@ -25,7 +25,6 @@ def ring(app: Celery, bell: Bell) -> bool:
             TASK_RUN_JOB,
             args=[bell.job_id],
             queue=queue_name(bell.device_class),
-            priority=celery_priority(bell.priority),
             ignore_result=True,
             retry=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from srqueue.errors import UsageError
-from srqueue.store.record import DEVICE_CLASSES, HIGHEST_PRIORITY
+from srqueue.store.record import DEVICE_CLASSES
 
 TASK_RUN_JOB = "srqueue.run_job"
 
@@ -20,8 +20,3 @@ def queue_name(device_class: str) -> str:
 def queue_names(device_classes: Iterable[str]) -> list[str]:
     """The Celery queues of a worker."""
     return [queue_name(c) for c in device_classes]
-
-
-def celery_priority(priority: int) -> int:
-    """Ours is 9 first; on Redis, Celery's is 0 first."""
-    return HIGHEST_PRIORITY - priority

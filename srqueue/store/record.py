@@ -148,7 +148,6 @@ class Bell:
 
     job_id: str
     device_class: str
-    priority: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -206,7 +206,7 @@ class Store(Reader):
         """
         row = consequence(StopReason.WORKER_LOST, "", self._backoff)
         flat = self._run("sweep", row, self._lease, _MOST_A_SWEEP)
-        return [Bell(i, c, int(p)) for i, c, p in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
+        return [Bell(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
 
     # What is told again where Redis has lost it.
 

@@ -3,7 +3,7 @@
 -- clock of Redis went back: it is drawn nearer, so that nothing waits for the clock to catch up.
 -- writes  seen  job:<id>  attempts:<id>  leases  state:*  ready:*  delayed  bells
 -- ARGV: consequence of a lost worker (JSON, see end_attempt), lease (s), most ids a part
--- Returns {id, device class, priority, ...} to ring for.
+-- Returns {id, device class, ...} to ring for.
 local c, lease, most = cjson.decode(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 note(lease)
 local at = stamp(now())
@@ -44,6 +44,5 @@ for _, id in ipairs(due('bells')) do
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AGAIN), id)
   table.insert(bells, id)
   table.insert(bells, get(id, 'device_class'))
-  table.insert(bells, get(id, 'priority'))
 end
 return bells

@@ -119,7 +119,10 @@ def own_valkey():
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path):
-    """Sets the SRQUEUE_* variables of one test: everything below tmp_path, short waits."""
+    """Sets the SRQUEUE_* variables of one test: everything below tmp_path, short waits.
+
+    No trainer stands ready, but where a test asks for it (WARM): to make one takes seconds of a core.
+    """
 
     def set_up(server: Server, **more: str) -> Settings:
         for name in [n for n in os.environ if n.startswith("SRQUEUE_")]:
@@ -127,7 +130,7 @@ def environment(monkeypatch, tmp_path):
         values = {
             "REDIS_URL": server.url, "HOME": tmp_path / "home", "RUNS": tmp_path / "runs",
             "DATASETS": tmp_path / "config" / "datasets.yaml", "DEVICE": "cpu", "THREADS": "1",
-            "LEASE": "2", "RENEW": "0.3", "SWEEP": "0.3", "BACKOFF": "0.2", **more,
+            "LEASE": "2", "RENEW": "0.3", "SWEEP": "0.3", "BACKOFF": "0.2", "WARM": "false", **more,
         }  # fmt: skip
         for name, value in values.items():
             monkeypatch.setenv(f"SRQUEUE_{name}", str(value))

@@ -5,7 +5,7 @@ from tests.faults.queued import run_of, tensors
 
 
 def test_a_paused_and_resumed_job_gives_the_same_result(client, running, start_worker, undisturbed_job):
-    start_worker()
+    start_worker(WARM="true")
     job = running()
     client.pause(job.id)
     paused = client.wait(job.id, timeout=30)

@@ -11,7 +11,7 @@ def test_redis_frozen_for_longer_than_a_lease_changes_nothing(
 ):
     client = own_client
     start_worker("w1")
-    start_worker("w2")
+    start_worker("w2", WARM="true")
     job = submit(client)
     own_valkey.process.send_signal(signal.SIGSTOP)
     try:

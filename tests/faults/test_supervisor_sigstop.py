@@ -24,7 +24,7 @@ def test_a_frozen_supervisor_is_taken_over_and_then_changes_nothing(
     end by itself, long before its next checkpoint is due."""
     start_worker("w1", host="first")
     job = submit(client)
-    start_worker("w2", host=host)
+    start_worker("w2", host=host, WARM="true")
     old, published = trainer_of(job), Published(client, job)
     supervisor = psutil.Process(old.ppid())
     os.kill(supervisor.pid, signal.SIGSTOP)

@@ -7,7 +7,7 @@ from tests.faults.queued import run_of, tensors, trainer_of
 def test_a_trainer_that_is_killed_is_started_again_where_it_was(
     client, running, start_worker, undisturbed_job
 ):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     job = running()
     trainer_of(job).kill()
     done = client.wait(job.id, timeout=60)

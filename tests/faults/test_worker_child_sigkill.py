@@ -7,7 +7,7 @@ from tests.faults.queued import run_of, tensors, trainer_of
 
 
 def test_a_killed_child_of_the_worker_costs_one_lease(client, running, start_worker, undisturbed_job):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     job = running()
     child = psutil.Process(trainer_of(job).ppid())
     assert child.ppid() == worker.process.pid

@@ -12,7 +12,7 @@ from tests.faults.queued import run_of, split, tensors, trainer_of
 def test_a_frozen_worker_that_wakes_up_changes_nothing(
     client, running, start_worker, undisturbed_job, wait_until
 ):
-    workers = [start_worker("w1"), start_worker("w2")]
+    workers = [start_worker(name, WARM="true") for name in ("w1", "w2")]
     job = running()
     own, _ = split(workers, job)
     old = trainer_of(job)

@@ -9,7 +9,7 @@ from tests.faults.queued import run_of, split, tensors, trainer_of
 
 
 def test_a_worker_that_is_shut_down_hands_its_job_to_another(client, running, start_worker, undisturbed_job):
-    workers = [start_worker("w1"), start_worker("w2")]
+    workers = [start_worker(name, WARM="true") for name in ("w1", "w2")]
     job = running()
     own, _ = split(workers, job)
     own.terminate()

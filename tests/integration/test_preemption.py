@@ -61,7 +61,7 @@ def iteration_of(name):
 def test_a_running_job_gives_way_to_a_better_one_and_goes_on_exactly(
     client, specs, running, start_worker, twin, left_by, wait_until, capsys
 ):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     low = running()
     high = client.submit(specs[1], priority=8).job
     better = f"urgent {high.short_id} (priority 8)"

@@ -42,7 +42,7 @@ def celery_events(client, wait_until):
 def test_a_job_goes_from_submit_to_a_model_and_is_watched_on_its_way(
     client, spec, start_worker, celery_events, wait_until
 ):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     (announced,) = wait_until(client.store.workers, "the worker announces itself")
     assert (announced.pid, announced.classes) == (worker.process.pid, ("cpu", "any"))
 
@@ -72,8 +72,8 @@ def test_twenty_messages_are_one_run(client, spec, start_worker, wait_until):
     job = client.submit(spec).job
     for _ in range(20):
         client.app.send_task(TASK_RUN_JOB, args=[job.id], queue=queue_name("cpu"), priority=4)
-    start_worker("w1")
-    start_worker("w2")
+    start_worker("w1", WARM="true")
+    start_worker("w2", WARM="true")
     assert client.wait(job.id, timeout=60).state is JobState.SUCCEEDED
     done = client.get(job.id)
     assert (done.attempts, done.token) == (1, 1)

@@ -43,7 +43,7 @@ def trainer_pid(client, job, token=1):
 def test_a_job_is_trained_by_the_process_that_waited_and_has_the_same_bits(
     client, settings, spec, start_worker, ready, twin, left_by
 ):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     spare = ready(worker)
     job = client.submit(spec).job
     done = client.wait(job.id, timeout=60)
@@ -58,7 +58,7 @@ def test_a_job_is_trained_by_the_process_that_waited_and_has_the_same_bits(
 def test_a_spare_that_dies_or_is_stopped_costs_nothing_but_a_cold_start(
     client, spec, start_worker, ready, wait_until
 ):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     spare = ready(worker)
     spare.send_signal(signal.SIGSTOP)
     first = client.submit(spec).job
@@ -75,7 +75,7 @@ def test_a_spare_that_dies_or_is_stopped_costs_nothing_but_a_cold_start(
 def test_a_job_of_other_threads_begins_anew_and_the_next_spare_has_as_many(
     client, settings, spec, start_worker, ready, twin, left_by
 ):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     spare = ready(worker)
     two = spec.model_copy(update={"compute": spec.compute.model_copy(update={"threads": 2})})
     job = client.submit(two).job
@@ -91,7 +91,7 @@ def test_a_job_of_other_threads_begins_anew_and_the_next_spare_has_as_many(
 
 @pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM"])
 def test_no_spare_is_left_of_a_worker_that_ended(settings, start_worker, ready, wait_until, end):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     spare = ready(worker)
     os.kill(worker.process.pid, getattr(signal, end))
     worker.process.wait(30)
@@ -99,7 +99,7 @@ def test_no_spare_is_left_of_a_worker_that_ended(settings, start_worker, ready, 
 
 
 def test_a_spare_ends_with_the_process_that_keeps_it(settings, start_worker, ready, wait_until):
-    worker = start_worker()
+    worker = start_worker(WARM="true")
     spare = ready(worker)
     psutil.Process(spare.ppid()).kill()
     wait_until(lambda: gone(spare), "its spare ends", 10)

@@ -28,6 +28,7 @@ def settings(tmp_path, monkeypatch):
     for name in list(os.environ):
         if name.startswith("SRQUEUE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SRQUEUE_WARM", "false")  # to make a trainer that stands ready takes seconds of a core
     return Settings(
         home=tmp_path / "home",
         datasets=tmp_path / "datasets.yaml",
@@ -53,7 +54,8 @@ def wait_for(condition, seconds=30):
         time.sleep(0.05)
 
 
-def test_up_starts_everything_once_and_down_leaves_nothing(stack, settings):
+def test_up_starts_everything_once_and_down_leaves_nothing(stack, settings, monkeypatch):
+    monkeypatch.delenv("SRQUEUE_WARM")
     assert stack.up() == ("server", "worker", "flower")
     assert set(states(stack).values()) == {"running"}
     assert stack.up() == (), "a second up starts nothing"

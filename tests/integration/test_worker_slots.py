@@ -25,7 +25,7 @@ def specs(settings, tiny_dataset, tiny_spec):
 def test_two_slots_train_two_jobs_a_third_waits_and_sigterm_hands_both_back(
     client, specs, start_worker, wait_until
 ):
-    worker = start_worker(SLOTS="2")
+    worker = start_worker(SLOTS="2", WARM="true")
     (announced,) = wait_until(client.store.workers, "the worker announces itself")
     assert announced.device == "cpu, 2 slots"
     jobs = [client.submit(spec).job for spec in specs]

@@ -14,6 +14,7 @@ import srqueue
 from srqueue.run.folder import CheckpointName, RunDir
 from srqueue.run.listing import Listing, Picture, identity_of
 from srqueue.run.outcome import Outcome
+from tests.faults.forked import Forked
 from workers.trainer.checkpoint import read
 
 ROOT = Path(srqueue.__file__).parents[1]
@@ -30,23 +31,22 @@ class Job:
     processes: list
     given: dict = field(default_factory=dict)  # to every attempt
 
-    def start(self, token, resume=None, supervised=False, code=None):
+    def start(self, token, resume=None, supervised=False, code=None, fresh=False):
+        """`fresh`: in an interpreter of its own, as workers and users start it; else forked."""
         listings = {"train": self.listing, "val": self.listing}
         given = {"listings": listings, "device": "cpu", "threads": 1, **self.given}
         attempt = self.run.write_attempt(token, resume, **given)
         program = ["-c", code[0], str(code[1])] if code else ["-m", "workers.trainer"]
-        argv = [sys.executable, *program, str(self.run.path), "--token", str(token)]
-        with attempt.log_file.open("wb") as log:
-            process = subprocess.Popen(
-                [*argv, "--supervised"] if supervised else argv,
-                stdin=subprocess.PIPE if supervised else subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, env=ENVIRONMENT, cwd=self.run.path,
-            )  # fmt: skip
+        argv = [*program, str(self.run.path), "--token", str(token)]
+        if supervised:
+            argv.append("--supervised")
+        start = typed if fresh else Forked
+        process = start(argv, supervised, attempt.log_file, ENVIRONMENT, self.run.path)
         self.processes.append(process)
         return process
 
-    def finish(self, token, resume=None, code=None) -> Outcome:
-        process = self.start(token, resume, code=code)
+    def finish(self, token, resume=None, code=None, fresh=False) -> Outcome:
+        process = self.start(token, resume, code=code, fresh=fresh)
         assert process.wait(120) == 0, self.run.attempt(token).log_file.read_text()
         return self.outcome(token)
 
@@ -63,6 +63,15 @@ class Job:
         manifest, tensors = read(self.run.checkpoints / str(self.newest()))
         state = {k: v for k, v in manifest.state.items() if k not in ("seq", "seconds")}
         return state, tensors
+
+
+def typed(argv, stdin, log, env, cwd):
+    """A trainer, started as it is typed."""
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, *argv], stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=file, stderr=file, start_new_session=True, env=env, cwd=cwd,
+        )  # fmt: skip
 
 
 def make_job(folder, pictures, tiny_spec, total=TOTAL, **more) -> Job:

@@ -3,11 +3,9 @@
 The undisturbed ones are trained once a process: every test compares its bits with theirs.
 """
 
-import contextlib
 import shutil
 import subprocess
 
-import psutil
 import pytest
 
 from srqueue.queue.client import Client
@@ -23,7 +21,7 @@ from tests.faults.proxy import Proxy  # noqa: E402
 def undisturbed(tmp_path_factory, pictures, tiny_spec):
     """State and tensors at the end of a run by hand that nobody touched."""
     job = by_hand.make_job(tmp_path_factory.mktemp("undisturbed"), pictures, tiny_spec)
-    assert job.finish(1).reason is StopReason.COMPLETED
+    assert job.finish(1, fresh=True).reason is StopReason.COMPLETED
     return job.final_state()
 
 
@@ -33,8 +31,7 @@ def job(tmp_path, pictures, tiny_spec):
     job = by_hand.make_job(tmp_path, pictures, tiny_spec)
     yield job
     for process in job.processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(process.pid).kill()
+        process.kill()
         process.wait()
         if process.stdin:
             process.stdin.close()
@@ -45,7 +42,7 @@ def undisturbed_job(tmp_path_factory, pictures, tiny_spec):
     """The tensors of the spec of `running`, trained by hand: no queue, no worker."""
     total, more = queued.TOTAL, queued.OFTEN
     job = by_hand.make_job(tmp_path_factory.mktemp("job"), pictures, tiny_spec, total=total, **more)
-    assert job.finish(1).reason is StopReason.COMPLETED
+    assert job.finish(1, fresh=True).reason is StopReason.COMPLETED
     return queued.tensors(job.run)
 
 

@@ -10,7 +10,7 @@ from tests.faults.by_hand import ENVIRONMENT
 
 
 def test_the_end_of_its_stdin_ends_it_at_once(job, wait_until):
-    process = job.start(1, supervised=True)
+    process = job.start(1, supervised=True, fresh=True)
     wait_until(lambda: job.saved_by(1), "a commit")
     process.stdin.close()
     assert process.wait(30) == 70

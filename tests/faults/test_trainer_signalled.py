@@ -10,7 +10,7 @@ from tests.faults.by_hand import TOTAL, assert_same
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_pauses_with_a_checkpoint_where_it_stood(job, undisturbed, wait_until, number):
-    process = job.start(1)
+    process = job.start(1, fresh=True)
     wait_until(lambda: job.saved_by(1), "a commit")
     process.send_signal(number)
     assert process.wait(30) == 0

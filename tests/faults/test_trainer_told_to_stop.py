@@ -20,7 +20,7 @@ def test_the_supervisor_stops_it_by_a_line(job, undisturbed, wait_until):
 
 
 def test_a_lost_lease_saves_nothing_more(job, wait_until):
-    process = job.start(1, supervised=True)
+    process = job.start(1, supervised=True, fresh=True)
     wait_until(lambda: job.saved_by(1), "a commit")
     process.stdin.write(b'{"stop": "lease_lost"}\n')
     process.stdin.flush()

@@ -9,7 +9,7 @@ from tests.faults.by_hand import Job, assert_same
 
 
 def test_two_runs_of_a_spec_are_the_same_and_another_seed_is_not(tmp_path, job, undisturbed):
-    job.finish(1)
+    job.finish(1, fresh=True)
     assert_same(job, undisturbed)
     raw = json.loads(job.run.spec_file.read_text())
     other = Job(RunDir(tmp_path / "runs" / "other").create(), job.listing, job.processes)

@@ -10,8 +10,9 @@ export OMP_NUM_THREADS ?= 1
 demo: $(VENV)/.demo
 	$(BIN)/srqueue demo
 
+# In the order of the folders: the demo and the fault tests, which take longest, are not left to the end.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(VENV)/.test
 	$(BIN)/python -m pytest tests/faults

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from srqueue.run.banks import find_banks, is_in_use
+from srqueue.run.events import read_events
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.spec.job import JobSpec, spec_id
@@ -49,8 +50,9 @@ def trainers(tmp_path):
 
 
 def says(job, words):
-    """The messages that hold `words`, as far as the trainer has got."""
-    return [t for t in job.messages() if words in t] if job.run.attempt(1).events_file.exists() else []
+    """The messages that hold `words`, as far as the trainer has got: the last line may not be whole yet."""
+    events = [event for event, _ in read_events(job.run.attempt(1).events_file)]
+    return [e.data["text"] for e in events if e.kind == "message" and words in e.data["text"]]
 
 
 def children(process):

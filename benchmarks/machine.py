@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("BENCH_RESULTS") or Path(__file__).parent / "results")
 PACKAGES = (
     "srqueue",
     "torch",
@@ -68,7 +68,7 @@ def write(name: str, command: str, figures: dict, machine_now: dict) -> Path:
         "machine": machine_now,
         "figures": figures,
     }
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(body, indent=2) + "\n")
     print(json.dumps({"result": path.name, **figures}, indent=2))

@@ -18,6 +18,10 @@ from workers import draining
 from workers.devices import Device, find_device
 from workers.spares import Spares
 from workers.sweeper import Sweeper
+from workers.unique import refuse_taken
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 @cache
@@ -38,6 +42,7 @@ app.conf.worker_concurrency = settings().slots
 
 _sweepers: list[Sweeper] = []
 _spares: list[Spares] = []
+_interrupted: list[bool] = []
 
 
 def own_spares() -> Spares | None:
@@ -50,6 +55,7 @@ def _listen_to_own_queues(instance: Any, **_: Any) -> None:
     """A worker hears the doorbells of the classes it can run, and no others."""
     try:
         device = this_device()
+        refuse_taken(settings(), instance.hostname)
     except SrqueueError as error:
         # Celery logs what a receiver raises and goes on; a worker without its device must not.
         print(f"error: {error}", file=sys.stderr)
@@ -84,7 +90,8 @@ def _end_the_spare(**_: Any) -> None:
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
-def _hand_back(how: str, **_: Any) -> None:
+def _hand_back(how: str, sig: str, **_: Any) -> None:
+    _interrupted[:] = [sig == "SIGINT"]
     draining.shutting_down(at_once=how == "Cold")
     # Celery's own handler of a second Ctrl-C waits for the broker within the first one's shutdown, for ever.
     for number in (signal.SIGINT, signal.SIGQUIT):
@@ -99,6 +106,8 @@ def _asked_again(number: int, _frame: FrameType | None) -> None:
 
 
 @signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
-def _stop_sweeping(**_: Any) -> None:
+def _stop_sweeping(sender: Any, **_: Any) -> None:
+    if any(_interrupted):
+        sender.exitcode = INTERRUPTED
     while _sweepers:
         _sweepers.pop().stop()

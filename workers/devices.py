@@ -76,6 +76,10 @@ def find_device(settings: Settings) -> Device:
     return replace(device, slots=slots, label=f"{device.label}, {slots} slots")
 
 
+def _known(count: int) -> str:
+    return f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0 alone" if count else "none"
+
+
 def _named(settings: Settings) -> Device:
     match = _ASKED.match(settings.device)
     if match is None or (match[1] != "cuda" and match[2] is not None):
@@ -89,7 +93,7 @@ def _named(settings: Settings) -> Device:
     gpus = [] if kind == "cpu" else find_gpus()
     if kind == "cuda" and max(number, *others, 0) >= len(gpus):
         raise UsageError(
-            f"device {settings.device} is not there: nvidia-smi names {len(gpus)}",
+            f"device {settings.device} is not there: nvidia-smi names {_known(len(gpus))}",
             where="SRQUEUE_DEVICE",
             hint="use `cpu` or `auto`, or repair the driver (see: nvidia-smi -L)",
         )

@@ -31,6 +31,8 @@ LONGEST_BACKOFF = 600.0
 """Seconds before one that died is replaced: doubled each time, from the first until one is used."""
 IMPORTS_WITHIN = 300.0
 """Seconds; one that takes longer is hung."""
+READY_SOON = 2.5
+"""Seconds that a job waits for one that imports already: to import anew takes longer."""
 ANSWERS_WITHIN = 5.0
 """Seconds for an idle one to take its attempt: else it is stopped or hung, and ended."""
 _LOOK = 0.5
@@ -84,7 +86,7 @@ class Spares:
         threading.Thread(target=self._keep, name="spares", daemon=True).start()
 
     def take(self, run: RunDir, token: int, threads: int) -> subprocess.Popen[bytes] | None:
-        """The spare, at work on that attempt; None where none is ready that fits.
+        """The spare, at work on that attempt; None where none is ready that fits, or will be in a moment.
 
         The attempt's log must be there. The next spare will have as many threads as this one was to have.
         """
@@ -92,10 +94,11 @@ class Spares:
             self._threads = threads
             self._not_before = max(self._not_before, time.monotonic() + SETTLE)
             spare = self._spare
-            if spare is None or not (spare.ready or spare.says(READY, 0)):
+            fits = spare is not None and spare.threads == threads
+            if spare is None or not (spare.ready or spare.says(READY, READY_SOON if fits else 0)):
                 return None
             self._spare = None
-            if spare.threads == threads and self._told(spare, run, token):
+            if fits and self._told(spare, run, token):
                 self._died = 0
                 return spare.process
             spare.end()

@@ -48,8 +48,12 @@ def pack(
     from srqueue.settings import load_settings
 
     settings = load_settings()
-    with _progress(name) as progress:
-        packed = pack(settings, name, scale, verify, progress, tell=say)
+    try:
+        with _progress(name) as progress:
+            packed = pack(settings, name, scale, verify, progress, tell=say)
+    except KeyboardInterrupt:
+        say(f"what is packed stays; it goes on with: srqueue dataset pack {name}")
+        raise
     if as_json:
         print_json(packed)
     else:
@@ -124,7 +128,7 @@ def _plain(name: str) -> Progress:
         nonlocal begun, told
         now = time.monotonic()
         begun = begun or (now, done)
-        if now - told < _QUIET and done < total:
+        if now - told < _QUIET and (done < total or told):
             return
         told, made = now, done - begun[1]
         left = f", {duration((now - begun[0]) / made * (total - done))} left" if made and done < total else ""

@@ -43,16 +43,24 @@ def ls(
     """List jobs, newest first."""
     import time
 
-    from srqueue.cli.moments import moment
+    from srqueue.cli.moments import check_period, moment
     from srqueue.cli.output import job_summary, print_json, print_table, say
     from srqueue.counting import counted
+    from srqueue.errors import UsageError
+    from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
     from srqueue.store.store import Store
 
     chosen: dict[str, Any] = {
         "states": _known(state), "campaign": campaign,
-        "since": moment(since, time.time(), "--since"), "until": moment(until, time.time(), "--until"),
+        "since": moment(since, time.time(), "--since"),
+        "until": moment(until, time.time(), "--until", last=True),
     }  # fmt: skip
+    if campaign is not None:
+        check_name(campaign, "a campaign")
+    check_period(chosen["since"], chosen["until"])
+    if everything and page > 1:
+        raise UsageError("--all and --page exclude each other", hint="leave one of them out")
     settings = load_settings()
     store = Store.connect(settings)
     offset = 0 if everything else (page - 1) * limit

@@ -72,7 +72,8 @@ def queue(
         say(f"queued {job.name}")
         print(job.id)
     else:
-        say(f"the same spec is {job.state} already as {job.name}; queue it once more with --again")
+        joined = f", and belongs to campaign {campaign} now" if campaign else ""
+        say(f"the same spec is there as {job.name} ({job.state}){joined}; queue it once more with --again")
         print(job.id)
     if wait:
         from srqueue.cli.live import watch_to_end

@@ -29,11 +29,13 @@ def worker(
     """
     import os
 
-    from srqueue.errors import UsageError
+    from srqueue.cli.output import say
+    from srqueue.errors import ServiceUnreachable, UsageError
     from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
     from srqueue.stack.commands import worker_argv, worker_environment
     from srqueue.stack.folders import prepare
+    from srqueue.store.connection import Connection
 
     if gpu is not None and device is not None:
         raise UsageError("--gpu and --device name the same thing", hint="give one of them")
@@ -44,6 +46,10 @@ def worker(
     settings = load_settings()
     argv = [*worker_argv(check_name(name, "a worker"), loglevel), *context.args]
     prepare(settings)
+    try:
+        Connection(settings).ping()
+    except ServiceUnreachable as error:
+        say(f"{error.message} ({settings.shown_url}): the worker waits for it; {error.hint or 'is it up?'}")
     env = worker_environment(settings)
     os.chdir(settings.home)
     os.execve(argv[0], argv, env)

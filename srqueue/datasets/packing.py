@@ -40,7 +40,7 @@ class FoundBank:
 
 @dataclass(frozen=True)
 class GivenUp:
-    """A bank that `gc` removed, or would; `freed`: bytes."""
+    """A bank that `gc` removed, or would if nobody used it; `freed`: bytes, 0 where it was kept."""
 
     name: str
     scale: int
@@ -101,11 +101,12 @@ def collect(settings: Settings, dry_run: bool = False) -> list[GivenUp]:
         found = find_banks(root)
         newest = {(note.identity, note.scale): note.key for bank, note in found if _is_complete(bank, note)}
         for bank, note in found:
-            if (why := _why_not(bank, note, registered, newest)) is None or is_in_use(bank):
+            if (why := _why_not(bank, note, registered, newest)) is None:
                 continue
-            freed = bank.stored() if dry_run else remove_bank(bank)
-            if freed is not None:
-                given_up.append(GivenUp(note.name, note.scale, str(bank.path), why, freed))
+            freed = None if is_in_use(bank) else bank.stored() if dry_run else remove_bank(bank)
+            if freed is None:
+                why += "; kept, as it is in use"
+            given_up.append(GivenUp(note.name, note.scale, str(bank.path), why, freed or 0))
     return given_up
 
 

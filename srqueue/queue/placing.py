@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ def new_jobs(registry: Registry, configs: Iterable[Config], priority: int) -> li
     Raises DataError where this machine knows that validation would be on pictures that are trained on,
     SpecError where pairs are of another scale, or a path leads to something else than it should.
     """
-    whole = _with_contents(registry.as_it_is(), map(_expanded, configs))
+    whole = _with_contents(registry.as_it_is(), _numbered(configs))
     return [_new_job(str(ULID()), expanded, priority) for expanded in whole]
 
 
@@ -63,14 +63,23 @@ def _new_job(job_id: str, expanded: Expanded, priority: int) -> NewJob:
     )
 
 
-def _expanded(config: Config) -> Expanded:
+def _numbered(configs: Iterable[Config]) -> Iterator[Expanded]:
+    """Each as `Expanded`; an error of one of many says which."""
+    known = configs if isinstance(configs, Sequence) else list(configs)
+    for number, config in enumerate(known):
+        where = "the submitted config" if len(known) == 1 else f"configs[{number}]"
+        yield _expanded(config, where)
+
+
+def _expanded(config: Config, where: str) -> Expanded:
     if isinstance(config, Expanded):
         return config
     if isinstance(config, JobSpec):
         return Expanded(config, {})
     if isinstance(config, Mapping):
-        return Expanded(validate(config, "the submitted config"), {})
+        return Expanded(validate(config, where), {})
     raise UsageError(
-        f"a {type(config).__name__} cannot be submitted",
+        f"{type(config).__name__} cannot be submitted",
+        where=where,
         hint="pass a JobSpec, what expand() or create_zero_config_training() returned, or a mapping",
     )

@@ -17,7 +17,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -181,17 +181,19 @@ def root_lock(root: Path) -> Iterator[None]:
         yield
 
 
-def create_bank(root: Path, note: BankNote, quota: int) -> BankDir | str:
+def create_bank(
+    root: Path, note: BankNote, quota: int, tell: Callable[[str], None] = lambda text: None
+) -> BankDir | str:
     """The bank of `note`, made empty where there is none; a sentence where there is no room for it.
 
-    `quota`: bytes for all banks together, 0 for no limit. Those least recently used give way, never one in
-    use. Raises OSError where nothing can be written.
+    `quota`: bytes for all banks together, 0 for no limit. Those least recently used give way, which is told,
+    never one in use. Raises OSError where nothing can be written.
     """
     bank = BankDir(root / note.key)
     with root_lock(root):
         if bank.note() is not None:
             return bank
-        if told := _make_room(root, note.bytes + note.table_bytes, quota):
+        if told := _make_room(root, note.bytes + note.table_bytes, quota, tell):
             return told
         new = BankDir(root / f".bank-{secrets.token_hex(8)}")
         new.path.mkdir()
@@ -212,7 +214,7 @@ def reserve(root: Path) -> int:
     return min(shutil.disk_usage(root).total // 20, _LARGEST_RESERVE)
 
 
-def _make_room(root: Path, needed: int, quota: int) -> str | None:
+def _make_room(root: Path, needed: int, quota: int, tell: Callable[[str], None]) -> str | None:
     """Removes banks until `needed` more bytes fit; why they never will, where that is so: then none goes."""
     banks = find_banks(root)
     planned = sum(note.bytes + note.table_bytes for _, note in banks)
@@ -221,19 +223,20 @@ def _make_room(root: Path, needed: int, quota: int) -> str | None:
     over_disk = needed + promised + reserve(root) - shutil.disk_usage(root).free
     # By what the disk would have gained at the end: what is stored, and what was promised.
     free = [
-        (bank, note.bytes + note.table_bytes, max(note.bytes, bank.stored()))
+        (bank, note, note.bytes + note.table_bytes, max(note.bytes, bank.stored()))
         for bank, note in banks
         if not is_in_use(bank)
     ]
-    if over_quota > sum(size for _, size, _ in free):
+    if over_quota > sum(size for _, _, size, _ in free):
         return f"it needs {gigabytes(needed)}, SRQUEUE_BANK_QUOTA is {gigabytes(quota)}"
-    if over_disk > sum(size for _, _, size in free):
+    if over_disk > sum(size for _, _, _, size in free):
         return f"it needs {gigabytes(needed)}, and the disk of {root} has not so much to spare"
-    for bank, size, stored in free:
+    for bank, note, size, stored in free:
         if over_quota <= 0 and over_disk <= 0:
             break
-        if remove_bank(bank) is not None:
+        if (freed := remove_bank(bank)) is not None:
             over_quota, over_disk = over_quota - size, over_disk - stored
+            tell(f"the crop bank of {note.name} at scale {note.scale} ({gigabytes(freed)}) gave way")
     return None if over_quota <= 0 and over_disk <= 0 else "the banks that would give way are in use"
 
 

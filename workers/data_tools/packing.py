@@ -59,7 +59,7 @@ def pack(request: PackRequest) -> dict[str, Any]:
     note = note_of(listing, request.scale, Layout(listing, request.scale))
     told = _Told(note.pictures, note.bytes, quiet=request.background)
     try:
-        bank = create_bank(root, note, request.quota)
+        bank = create_bank(root, note, request.quota, lambda text: print(text, file=sys.stderr, flush=True))
         if isinstance(bank, str):
             raise SrqueueError(
                 f"there is no room for the crop bank of {listing.name!r}: {bank}",

@@ -131,6 +131,9 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         reporter.message("info", "this device does not compute in bf16: training in fp32")
     if resolved.measured:
         reporter.message("info", resolved.measured)
+    asked, has = submitted.compute.threads, spec.compute.threads
+    if isinstance(asked, int) and isinstance(has, int) and asked > has:
+        reporter.message("warning", f"{asked} threads are more than its part of the cores here: it has {has}")
     if not restored:
         _tell_once(reporter, spec, datasets, given.get("listings") or {})
 
@@ -188,7 +191,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
             weights = trainer.best_weights or trainer.ema.net.state_dict()
             _judge_best(reporter, trainer.state)
             exported = export(run, spec, identity, weights, trainer.state, trainer.validator, machine.device)
-    reporter.phase("finished")
+    reporter.phase("finished" if end in EXPORTED or diverged else "stopped")
     reporter.close()
     return _outcome(end, diverged or _text(end, trainer.state), trainer.state, exported)
 

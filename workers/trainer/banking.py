@@ -111,7 +111,7 @@ class Banking:
         if folder.note() is None:
             if not needed:
                 return
-            made = create_bank(place.folder, note, place.quota)
+            made = create_bank(place.folder, note, place.quota, self._tell)
             if isinstance(made, str):
                 self._without(one, made)
                 return
@@ -128,6 +128,10 @@ class Banking:
             )
         elif all(unfinished != folder for unfinished, _, _ in self._unfinished):
             self._unfinished.append((folder, one, note))
+
+    def _tell(self, text: str) -> None:
+        if self._reporter is not None:
+            self._reporter.message("info", text)
 
     def _build_next(self) -> None:
         if not self._unfinished or self._reporter is None or self._place is None:

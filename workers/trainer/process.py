@@ -32,7 +32,13 @@ def threads_of(run: RunDir, attempt: AttemptDir) -> int:
     """
     asked = [_compute(run.resolved_file), _compute(run.spec_file), attempt.read()]
     counts = [v for part in asked if isinstance(v := part.get("threads"), int) and v > 0]
-    return counts[0] if counts else 1
+    slots = asked[-1].get("slots")
+    return min(counts[0] if counts else 1, most_threads(slots if isinstance(slots, int) else 1))
+
+
+def most_threads(slots: int) -> int:
+    """Threads of a trainer at the most, where so many share the cores: more would wait for each other."""
+    return max(1, cores() // max(1, slots))
 
 
 def cores() -> int:

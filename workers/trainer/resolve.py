@@ -15,7 +15,7 @@ from srqueue.run.atomic import write_file
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec, JobSpec
 from workers.trainer.levers import FILE, choose
-from workers.trainer.process import cores
+from workers.trainer.process import most_threads
 
 Precision = Literal["fp32", "bf16"]
 
@@ -31,6 +31,7 @@ class Machine:
     has_bf16: bool
     threads: int
     devices: tuple[torch.device, ...] = ()
+    most_threads: int = 1024
 
     @property
     def kind(self) -> Literal["cpu", "cuda"]:
@@ -58,12 +59,12 @@ def this_machine(asked: ComputeSpec, attempt: dict[str, Any]) -> Machine:
     if device.type == "cuda":
         device = torch.device("cuda", device.index or 0)
         torch.cuda.set_device(device)
-    threads = int(attempt.get("threads") or 0)
-    return Machine(device, _has_bf16(device), threads, _team(device, asked, attempt, threads))
+    threads, most = int(attempt.get("threads") or 0), most_threads(int(attempt.get("slots") or 1))
+    return Machine(device, _has_bf16(device), threads, _team(device, asked, attempt, threads, most), most)
 
 
 def _team(
-    first: torch.device, asked: ComputeSpec, attempt: dict[str, Any], threads: int
+    first: torch.device, asked: ComputeSpec, attempt: dict[str, Any], threads: int, most: int
 ) -> tuple[torch.device, ...]:
     """As many as the spec wants and this attempt has; on a CPU a process for each, while cores last."""
     if first.type == "cuda":
@@ -71,7 +72,7 @@ def _team(
         others = [device for device in given if device != first]
     else:
         each = asked.threads if isinstance(asked.threads, int) else threads or THREADS_ON_CPU
-        others = [first] * (cores() // each - 1)
+        others = [first] * (most // each - 1)
     return (first, *others[: asked.devices - 1])
 
 
@@ -106,6 +107,9 @@ def resolve(
     if run.resolved_file.is_file():
         earlier = read_spec(run.resolved_file)
         if earlier.compute.device == machine.kind:
+            # That machine may have had more cores; the fingerprint tells it.
+            fewer = {"threads": min(int(earlier.compute.threads), machine.most_threads)}
+            earlier = earlier.model_copy(update={"compute": earlier.compute.model_copy(update=fewer)})
             prepare_torch(earlier.compute)
             return Resolved(earlier, now=False)
     compute = decide(spec.compute, machine, spec.datasets.train.batch_size)
@@ -123,7 +127,8 @@ def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec
     By rules of thumb, which levers.py corrects for longer runs. bf16 only where the chip computes in it:
     emulated it is far slower than float32. channels_last always: measured 10 to 30 % faster for each network
     here. A micro-batch is `batch_size` (accum_iter of them make a step) and is halved where it does not fit.
-    Nothing is compiled: it takes a minute, and a compiler.
+    Nothing is compiled: it takes a minute, and a compiler. No more threads than there are cores: with 99 on
+    two, one step took 20 s.
     """
     threads = asked.threads
     if threads == "auto":
@@ -133,7 +138,7 @@ def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec
         device=machine.kind,
         precision=precision if asked.precision == "auto" else asked.precision,
         channels_last=True if asked.channels_last == "auto" else asked.channels_last,
-        threads=threads,
+        threads=min(threads, machine.most_threads),
         micro_batch=batch_size if asked.micro_batch == "auto" else asked.micro_batch,
         compile=False if asked.compile == "auto" else asked.compile,
         mode=asked.mode,

@@ -16,18 +16,29 @@ from workers.trainer.stopping import StopRequest
 
 
 @pytest.mark.parametrize(
-    ("spec_threads", "attempt_threads", "expected"), [("auto", 0, 1), ("auto", 3, 3), (2, 3, 2), (2, 0, 2)]
+    ("spec_threads", "attempt_threads", "slots", "expected"),
+    [
+        ("auto", 0, 1, 1),
+        ("auto", 3, 1, 3),
+        (2, 3, 1, 2),
+        (2, 0, 1, 2),
+        (99, 0, 1, 4),
+        (99, 0, 2, 2),
+        (2, 0, 16, 1),
+    ],
 )
 def test_threads_are_set_before_torch_is_there(
-    monkeypatch, tmp_path, spec_threads, attempt_threads, expected
+    monkeypatch, tmp_path, spec_threads, attempt_threads, slots, expected
 ):
+    """Never more than the cores, of which slots have a part each."""
+    monkeypatch.setattr(process, "cores", lambda: 4)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG"):
         monkeypatch.setenv(name, "99")
     run = RunDir(tmp_path / "job").create()
     run.spec_file.write_text(
-        '{"compute": {"threads": %s}}' % (f'"{spec_threads}"' if spec_threads == "auto" else 2)
+        '{"compute": {"threads": %s}}' % (f'"{spec_threads}"' if spec_threads == "auto" else spec_threads)
     )
-    attempt = run.write_attempt(1, None, threads=attempt_threads)
+    attempt = run.write_attempt(1, None, threads=attempt_threads, slots=slots)
     assert threads_of(run, attempt) == expected
     set_thread_count(expected)
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == str(expected)

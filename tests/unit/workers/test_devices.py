@@ -62,7 +62,7 @@ def test_several_gpus_are_for_jobs_that_want_them(gpus):
 @pytest.mark.parametrize("asked", ["cuda:2", "cuda:7", "cuda:0,2"])
 def test_a_gpu_that_is_not_there_is_an_error(gpus, asked):
     gpus("A", "B")
-    with pytest.raises(UsageError, match="nvidia-smi names 2"):
+    with pytest.raises(UsageError, match="nvidia-smi names cuda:0 to cuda:1"):
         device(asked)
 
 

@@ -73,11 +73,18 @@ def test_one_that_does_not_answer_or_does_not_fit_is_ended(keep, run, wait_until
     assert started[0].poll() is not None
 
 
-def test_one_that_is_not_ready_is_not_waited_for(keep, run, wait_until):
+def test_one_that_is_about_to_be_ready_is_waited_for(keep, run, wait_until):
+    spares, started = keep("import time; time.sleep(0.5); " + GOOD)
+    wait_until(lambda: started, "it is started")
+    assert spares.take(run, 1, 1) is started[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_that_takes_long_is_not_waited_for(keep, run, wait_until, monkeypatch, threads):
+    monkeypatch.setattr(module, "READY_SOON", 0.2 if threads == 1 else 60.0)
     spares, started = keep(SLOW)
     wait_until(lambda: started, "it is started")
-    assert spares.take(run, 1, 1) is None
-    assert started[0].poll() is None
+    assert spares.take(run, 1, threads) is None
 
 
 def test_one_that_always_dies_is_started_ever_more_seldom(keep, run, monkeypatch, wait_until):

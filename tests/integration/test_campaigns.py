@@ -86,7 +86,7 @@ def test_submitted_again_after_an_edit_only_what_is_new_or_changed_is_queued(cli
 def test_one_cell_that_does_not_hold_queues_none(client, cells, tiny_spec):
     good = cells(range(5))
     for wrong, error in (({"name": "x"}, SpecError), (3, UsageError)):
-        with pytest.raises(error):
+        with pytest.raises(error, match=r"configs\[5\]"):
             client.submit_many([*good, wrong], campaign="night")
     with pytest.raises(SpecError, match="/ is a folder"):
         path = tiny_spec(None, 9).path.model_copy(update={"pretrain_network_g": "/"})

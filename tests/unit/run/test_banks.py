@@ -22,8 +22,8 @@ def root(tmp_path):
     return tmp_path / "bank"
 
 
-def made(root, key, quota=0, used=None, stored=False, size=SIZE):
-    bank = create_bank(root, note(key, size), quota)
+def made(root, key, quota=0, used=None, stored=False, size=SIZE, tell=lambda text: None):
+    bank = create_bank(root, note(key, size), quota, tell)
     if not isinstance(bank, str) and used is not None:
         os.utime(bank.use_file, (used, used))
     if stored:
@@ -57,8 +57,10 @@ def test_the_least_recently_used_give_way_to_the_quota(root):
     room = 3 * (SIZE + PICTURES * 8)
     for key, used in (("a", 30), ("b", 10), ("c", 20)):
         made(root, key, room, used)
-    assert not isinstance(made(root, "d", room, 40), str)
+    told = []
+    assert not isinstance(made(root, "d", room, 40, tell=told.append), str)
     assert keys(root) == ["c", "a", "d"]
+    assert len(told) == 1 and "gave way" in told[0]
 
 
 def test_one_in_use_never_gives_way(root):

@@ -17,21 +17,26 @@ def fsync_dir(path: Path) -> None:
         os.close(fd)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes `data` under a temporary name, syncs it, and renames it to `path`."""
+def write_file(path: Path, data: bytes, durable: bool = True) -> None:
+    """Writes `data` under a temporary name, syncs it, and renames it to `path`.
+
+    Without `durable` it is whole for readers, but a power failure may empty it: for what is only looked at.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    fsync_dir(path.parent)
+    if durable:
+        fsync_dir(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Writes `value` as indented JSON, whole or not at all. NaN and infinities are refused."""
-    write_file(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    write_file(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode(), durable)

@@ -4,6 +4,7 @@ runs/<job_id>/
   spec.json  spec.resolved.json  job.json  removed  lock  reserve
   attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
+  pictures/{pictures.json, <crop>/{bicubic, original, it<iteration>}.png}
   export/
 """
 
@@ -156,6 +157,11 @@ class RunDir:
     def export(self) -> Path:
         """Model, pictures, metrics.json."""
         return self.path / "export"
+
+    @property
+    def pictures(self) -> Path:
+        """The same crops at each validation, see srqueue.run.pictures."""
+        return self.path / "pictures"
 
     @property
     def compiled(self) -> Path:

@@ -10,6 +10,7 @@ from workers.trainer.beginning import begin, unheard
 from workers.trainer.data.batches import Batches
 from workers.trainer.data.quarantine import Quarantine
 from workers.trainer.datasets import Datasets
+from workers.trainer.gallery import Gallery
 from workers.trainer.loading import decide_loading
 from workers.trainer.loop import Trainer
 from workers.trainer.losses.weighted import WeightedLosses
@@ -39,11 +40,12 @@ def build_trainer(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     net = build_network(spec.network_g, spec.scale)
     net = net.to(device, memory_format=layout)  # type: ignore[call-overload]
-    validator = None
+    validator = gallery = None
     if datasets.validation is not None and spec.datasets.val is not None:
         validator = Validator(
             spec.datasets.val.name, datasets.validation, device, lambda: stop.reason is not None
         )
+        gallery = Gallery(saver.run, datasets.validation, lambda text: reporter.message("warning", text))
     pictures = datasets.training
     quarantine = Quarantine(
         pictures, state.bad_pictures, lambda text: reporter.message("warning", text), resumed=state.seq > 0
@@ -71,6 +73,7 @@ def build_trainer(
         saver=saver,
         reporter=reporter,
         stop=stop,
+        gallery=gallery,
         initial=lambda: begin(spec, datasets.identities, unheard, unheard),
     )
     trainer.load(tensors, state)

@@ -17,6 +17,7 @@ from workers.trainer.automations.dead_network import dead
 from workers.trainer.automations.divergence import WINDOW
 from workers.trainer.checkpoint import join, split
 from workers.trainer.data.batches import Batches
+from workers.trainer.gallery import Gallery
 from workers.trainer.loss_book import LossBook
 from workers.trainer.optim.ema import Ema
 from workers.trainer.optim.schedule import last_iteration, learning_rate
@@ -52,6 +53,7 @@ class Trainer:
     reporter: Reporter
     stop: StopRequest
     initial: Callable[[], Contents]
+    gallery: Gallery | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     automations: Automations = field(init=False)
 
@@ -196,9 +198,12 @@ class Trainer:
         self.reporter.phase("validating")
         with self._pace.pause("validation"), self.step.optimizer.evaluating():
             bicubic = state.bicubic or self.validator.bicubic()
-            metrics = self.validator.network(self.ema.net) if bicubic else None
+            look = self.gallery.see if self.gallery else None
+            metrics = self.validator.network(self.ema.net, look) if bicubic else None
             if not bicubic or not metrics:
                 return
+            if self.gallery:
+                self.gallery.write(state.iteration)
             metrics["train/loss"] = self._book.train_loss()
             by = self.automations.best_by
             best = metrics[by] > state.best.get(by, float("-inf"))

@@ -21,6 +21,8 @@ from workers.trainer.inference import super_resolve
 from workers.trainer.metrics import errors, figures
 
 Metrics = dict[str, float]
+Look = Callable[[int, Tensor], None]
+"""Gets the index of a picture and what was made of it, uint8 [3, H, W] on the device."""
 
 KEPT_SHARE = 0.1
 """Of the memory that is free on a GPU when validation begins: pictures that fit in are uploaded once."""
@@ -66,9 +68,12 @@ class Validator:
         means = self._mean(self._interpolated)
         return {f"bicubic/{key}": value for key, value in means.items()} if means else None
 
-    def network(self, net: nn.Module) -> Metrics | None:
-        """What `net` reaches: `val/psnr`, ... and the same under the set's name; None where interrupted."""
-        means = self._of(net, ensemble=False)
+    def network(self, net: nn.Module, look: Look | None = None) -> Metrics | None:
+        """What `net` reaches: `val/psnr`, ... and the same under the set's name; None where interrupted.
+
+        `look` is shown each picture on its way.
+        """
+        means = self._of(net, ensemble=False, look=look)
         if means is None:
             return None
         return {
@@ -86,21 +91,25 @@ class Validator:
         means = self._of(net, ensemble=True)
         return {f"ensemble/{key}": value for key, value in means.items()} if means else None
 
-    def _of(self, net: nn.Module, ensemble: bool) -> Metrics | None:
+    def _of(self, net: nn.Module, ensemble: bool, look: Look | None = None) -> Metrics | None:
         scale = self.pictures.scale
         net.eval()
-        means = self._mean(lambda group: super_resolve(net, group.lr, scale, ensemble=ensemble))
+        means = self._mean(lambda group: super_resolve(net, group.lr, scale, ensemble=ensemble), look)
         net.train()
         return means
 
-    def _mean(self, enlarge: Callable[[Group], Tensor]) -> Metrics | None:
+    def _mean(self, enlarge: Callable[[Group], Tensor], look: Look | None = None) -> Metrics | None:
         found: dict[int, Tensor] = {}
         for indices in self._groups:
             if self._interrupted():
                 return None
             heart.beat()
             group = self._group(indices)
-            pairs = zip(enlarge(group), group.hr, group.grey, strict=True)
+            enlarged = enlarge(group)
+            if look is not None:
+                for index, picture in zip(indices, enlarged, strict=True):
+                    look(index, picture)
+            pairs = zip(enlarged, group.hr, group.grey, strict=True)
             found |= zip(
                 indices, (errors(*pair[:2], self.pictures.scale, pair[2]) for pair in pairs), strict=True
             )

@@ -27,6 +27,7 @@ from workers.forgotten import free_device
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
 from workers.restoring import tell_again
+from workers.showing import Showing
 from workers.spares import Spares
 from workers.watchdog import Watchdog
 
@@ -76,6 +77,7 @@ class Supervisor:
         self._spares = spares
         self._link = Link()
         self._locks: list[Path] = []
+        self._showing: Showing | None = None
         self._lost = False  # to another worker
 
     def run(self) -> JobRecord | None:
@@ -96,6 +98,7 @@ class Supervisor:
         noted = attempt.read()
         self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
         relay = Relay(self._store, self._claim, attempt)
+        self._showing = Showing(self._store, self._job.id, run, attempt)
         outcome = self._supervise(run, attempt, relay)
         if outcome.reason is StopReason.LEASE_LOST:
             return None
@@ -164,6 +167,7 @@ class Supervisor:
                     trainer.request_stop(_REQUESTS[wish])
             if self._link.up:
                 self._relay(relay)
+                self._show()
         except LeaseLost as error:
             log.warning("job %s: %s; its trainer is stopped", self._job.short_id, error.message)
             trainer.request_stop(StopReason.LEASE_LOST)
@@ -188,6 +192,10 @@ class Supervisor:
             self._link.renew_at = 0.0
         except OSError as error:  # the folder is out of reach for a moment; the trainer knows better
             log.debug("job %s: its events cannot be read: %s", self._job.short_id, error)
+
+    def _show(self, at_end: bool = False) -> None:
+        if self._showing is not None:
+            self._showing.send(at_end)
 
     def _finish(
         self, outcome: Outcome, relay: Relay | None = None, run: RunDir | None = None
@@ -233,6 +241,7 @@ class Supervisor:
             return
         if own:
             self._store.publish(self._job.id, self._token, own[-1].seq, own[-1].iteration)
+        self._show(at_end=True)
 
     def _answered(self) -> None:
         if not self._link.up:

@@ -3,6 +3,9 @@
 <prefix>:job:<id>                     hash     the record
 <prefix>:events:<id>                  stream   event lines of all attempts, bounded
 <prefix>:attempts:<id>                list     attempts as JSON, oldest first, bounded
+<prefix>:log:<id>                     stream   newest lines that its trainers printed, for a week
+<prefix>:pictures:<id>                hash     newest validation pictures (PNG), for a week
+<prefix>:pictures                     zset     ids that have some, by the time of the last
 <prefix>:jobs                         zset     all ids by time of creation
 <prefix>:state:<state>                zset     ids in that state by time of creation
 <prefix>:name:<name>                  zset     ids of that name by time of creation
@@ -95,6 +98,14 @@ class Keys:
     def attempts(self, job_id: str) -> str:
         """What its attempts were."""
         return f"{self.prefix}:attempts:{job_id}"
+
+    def log(self, job_id: str) -> str:
+        """What its trainers printed."""
+        return f"{self.prefix}:log:{job_id}"
+
+    def pictures(self, job_id: str) -> str:
+        """Its newest validation pictures."""
+        return f"{self.prefix}:pictures:{job_id}"
 
     def state(self, state: str) -> str:
         """Ids in a state."""

@@ -10,6 +10,8 @@ from srqueue.store.attempts import AttemptRecord
 from srqueue.store.connection import Connection
 from srqueue.store.moments import Moments
 from srqueue.store.paging import Span, page, size
+from srqueue.store.pictures import StoredPictures, stored_pictures
+from srqueue.store.printed import printed_lines
 from srqueue.store.record import JobRecord, Owned, WorkerRecord
 
 _ID_LENGTH = 26
@@ -111,6 +113,18 @@ class Reader:
             answer = client.xread({self.keys.events(job_id): after}, count=1000, block=block)
         streams = dict(answer or {}).values()  # pairs or a mapping, as the protocol version has it
         return tuple((position, fields["line"]) for entries in streams for position, fields in entries)
+
+    def pictures(self, job_id: str) -> StoredPictures | None:
+        """Its newest validation pictures, as far as they are kept."""
+        return stored_pictures(self.connection, job_id)
+
+    def log_tail(self, job_id: str) -> Sequence[str]:
+        """The newest lines that its trainers printed, each `t<token> <text>`, as far as they are kept."""
+        return [line for _, line in self.log_after(job_id)]
+
+    def log_after(self, job_id: str, after: str = "0-0") -> tuple[tuple[str, str], ...]:
+        """(position, line) of those behind `after`."""
+        return printed_lines(self.connection, job_id, after)
 
     def attempts(self, job_id: str) -> tuple[AttemptRecord, ...]:
         """The newest attempts at a job, oldest first."""

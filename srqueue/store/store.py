@@ -10,12 +10,15 @@ from typing import Any, Literal, Self
 from srqueue.errors import UsageError
 from srqueue.run.folder import CheckpointName, check_name
 from srqueue.run.outcome import Outcome
+from srqueue.run.pictures import Crop
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection, compact
 from srqueue.store.consequences import EXPORTS_FIRST, consequence
 from srqueue.store.drains import DRAIN_SECONDS, Announced, Drain
 from srqueue.store.new import NewJob, check_priority
+from srqueue.store.pictures import script_arguments
+from srqueue.store.printed import BYTES_KEPT, LINES_KEPT, SECONDS_KEPT
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
     Bell,
@@ -187,6 +190,26 @@ class Store(Reader):
         """
         answer = self._run("events", job_id, token, EVENTS_KEPT, *(span or ("", "")), *lines)
         return int(answer[1]) if self._held(job_id, answer)[0] == "elsewhere" else None
+
+    def put_pictures(
+        self, job_id: str, token: int, crops: Sequence[Crop], iteration: int, images: Mapping[str, bytes],
+        *, whole: bool,
+    ) -> bool:  # fmt: skip
+        """The newest validation pictures; False where Redis lacks what is not among them: send all.
+
+        `whole`: whether bicubic and original are among them. Kept for a week, of a hundred jobs at most.
+        """
+        arguments = script_arguments(crops, iteration, images, whole)
+        return bool(self._held(job_id, self._run("pictures", job_id, token, *arguments))[1] == "taken")
+
+    def append_log(self, job_id: str, token: int, lines: Sequence[str], span: tuple[int, int]) -> int:
+        """Lines that the trainer printed, of which the newest are kept; up to which byte Redis was told.
+
+        `span`: the bytes of the attempt's log that they take.
+        """
+        kept = (LINES_KEPT, BYTES_KEPT, SECONDS_KEPT)
+        told = (f"t{token} {line}" for line in lines)
+        return int(self._held(job_id, self._run("log", job_id, token, *span, *kept, *told))[1])
 
     def finish(self, job_id: str, token: int, outcome: Outcome) -> JobRecord:
         """Ends the attempt; the table of StopReasons says what becomes of the job. Said twice it counts once.

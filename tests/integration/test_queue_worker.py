@@ -12,6 +12,7 @@ from srqueue.queue.client import Client
 from srqueue.queue.routing import TASK_RUN_JOB, queue_name
 from srqueue.run.events import Event
 from srqueue.run.folder import RunDir
+from srqueue.run.pictures import picture_file
 from srqueue.run.reasons import JobState, StopReason
 
 
@@ -60,6 +61,13 @@ def test_a_job_goes_from_submit_to_a_model_and_is_watched_on_its_way(
     lines = RunDir(Path(done.run_dir)).attempt(1).events_file.read_text().splitlines()
     assert [e.n for e in followed] == [json.loads(line)["n"] for line in lines]
     assert all(isinstance(e, Event) for e in followed)
+
+    # So are, for other machines, the newest pictures and what the trainer printed.
+    stored = client.store.pictures(job.id)
+    assert (stored.iteration, [crop.name for crop in stored.crops]) == (200, ["held_out.png"])
+    assert stored.images["0/model"] == picture_file(RunDir(Path(done.run_dir)), 0, "200").read_bytes()
+    printed = client.store.log_tail(job.id)
+    assert printed[0].endswith("0/200  started") and printed[-1].endswith("200/200  finished")
 
     shown = [e["result"] for e in celery_events if e["type"] == "task-progress"]
     assert shown and all(text.endswith(f"tiny {job.short_id}") for text in shown)

@@ -4,6 +4,8 @@
 --   job:<id>              hash    the record
 --   events:<id>           stream  event lines
 --   attempts:<id>         list    attempts as JSON, oldest first
+--   log:<id>              stream  newest lines that its trainers printed
+--   pictures:<id>         hash    newest validation pictures; pictures  zset  ids that have some, by time
 --   jobs                  zset    all ids by creation
 --   state:<state>         zset    ids in a state by creation
 --   name:<name>  names    zset    ids of a name by creation; names by number of jobs

@@ -1,6 +1,6 @@
 -- remove: the record and everything that names it, unless it runs.
--- deletes  job:<id>  events:<id>  attempts:<id>  claim:<claim>; from  jobs  state:*  name:<name>  names
---          spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
+-- deletes  job:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  claim:<claim>; from  jobs  state:*
+--          name:<name>  names  pictures  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
 -- ARGV: id   Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
 if state == '' then return {'gone'} end
@@ -21,5 +21,6 @@ for campaign in campaigns(id) do
 end
 redis.call('ZREMRANGEBYSCORE', P .. 'campaigns', '-inf', 0)
 redis.call('DEL', P .. 'claim:' .. get(id, 'claim'))
-redis.call('DEL', job(id), P .. 'events:' .. id, attempts(id))
+redis.call('ZREM', P .. 'pictures', id)
+redis.call('DEL', job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id, P .. 'pictures:' .. id)
 return {'ok', state}

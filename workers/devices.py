@@ -21,7 +21,8 @@ class Device:
     """What a worker trains on. `name`: cpu, cuda or cuda:<n>; `label`: for people; `classes`: of jobs.
 
     `lock`: the file that a trainer on this GPU holds locked; none for the CPU. `slots`: jobs at a time, which
-    share device and cores. `more`: further GPUs with their locks, for jobs that want several.
+    share device and cores. `more`: further GPUs with their locks, for jobs that want several. `uuids`: the
+    driver's names of all these GPUs.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Device:
     lock: Path | None = None
     slots: int = 1
     more: tuple[tuple[str, Path], ...] = ()
+    uuids: tuple[str, ...] = ()
 
     def for_job(self, device_class: str) -> str:
         """The device of a job of that class: a job that asks for the CPU gets it on a GPU machine too."""
@@ -102,4 +104,5 @@ def _named(settings: Settings) -> Device:
     classes = ("cuda", "any") if kind == "cuda" else ("cuda", "any", "cpu")
     more = tuple((f"cuda:{n}", gpus[n].lock_file) for n in others)
     label = gpus[number].name + "".join(f" + {gpus[n].name}" for n in others)
-    return Device(f"cuda:{number}", label, classes, gpus[number].lock_file, more=more)
+    uuids = tuple(gpus[n].uuid for n in (number, *others))
+    return Device(f"cuda:{number}", label, classes, gpus[number].lock_file, more=more, uuids=uuids)

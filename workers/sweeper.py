@@ -25,6 +25,7 @@ from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
 from workers import draining
 from workers.devices import Device
+from workers.load import Load
 from workers.this_machine import is_dead, machine_id
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Sweeper(threading.Thread):
             device=device.label, version=srqueue.__version__, since=time.time(),
             root_id=_root_id(settings),
         )  # fmt: skip
+        self._load = Load(device.uuids)
         self._ended = threading.Event()
         # Never rarer than a worker that is alone must be in touch: see `note` in prelude.lua.
         self._longest = min(settings.sweep, settings.lease / 4)
@@ -90,6 +92,7 @@ class Sweeper(threading.Thread):
         seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
         if draining.asked():  # by a signal
             self._record = replace(self._record, draining=Drain.HAND_OVER)
+        self._record = replace(self._record, load=self._load.read())
         announced = self._store.announce_worker(self._record, seconds)
         if self._began is None:
             self._began = announced.now

@@ -175,15 +175,7 @@ class Reader:
             pipeline = client.pipeline(transaction=False)
             for name in sorted(client.zrange(self.keys.workers, 0, -1)):
                 pipeline.hgetall(self.keys.worker(name))
-            return tuple(
-                WorkerRecord(
-                    name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
-                    version=raw["version"], since=float(raw["since"]),
-                    classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
-                    draining=raw.get("draining") or None,
-                )
-                for raw in pipeline.execute() if raw
-            )  # fmt: skip
+            return tuple(WorkerRecord.from_hash(raw) for raw in pipeline.execute() if raw)
 
     def next_due(self) -> float:
         """Seconds until a lease ends or a delayed job is ready, 0 where that is over; infinite without."""

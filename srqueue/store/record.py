@@ -163,6 +163,28 @@ class WorkerRecord:
     since: float  # UTC s
     root_id: str | None = None  # of its runs root
     draining: str | None = None  # hand_over or finish: it takes no more jobs
+    load: dict[str, Any] = field(default_factory=dict, hash=False)
+    """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
+    `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
+
+    @classmethod
+    def from_hash(cls, raw: Mapping[str, str]) -> WorkerRecord:
+        """Reads an announcement."""
+        return cls(
+            name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
+            version=raw["version"], since=float(raw["since"]),
+            classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
+            draining=raw.get("draining") or None, load=json.loads(raw.get("load") or "{}"),
+        )  # fmt: skip
+
+    def to_hash(self) -> dict[str, Any]:
+        """What `from_hash` reads, but for the name."""
+        return {
+            "host": self.host, "pid": self.pid, "classes": ",".join(self.classes),
+            "device": self.device, "version": self.version, "since": self.since,
+            "root_id": self.root_id or "", "draining": self.draining or "",
+            "load": json.dumps(self.load, separators=(",", ":")),
+        }  # fmt: skip
 
 
 _NEXT = {

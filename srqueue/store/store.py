@@ -271,12 +271,7 @@ class Store(Reader):
 
     def announce_worker(self, worker: WorkerRecord, seconds: float) -> Announced:
         """Says that a worker is there, for `seconds`; returns what is asked of it."""
-        fields = {
-            "host": worker.host, "pid": worker.pid, "classes": ",".join(worker.classes),
-            "device": worker.device, "version": worker.version, "since": worker.since,
-            "root_id": worker.root_id or "", "draining": worker.draining or "",
-        }  # fmt: skip
-        flat = [part for pair in fields.items() for part in pair]
+        flat = [part for pair in worker.to_hash().items() for part in pair]
         return Announced.from_answer(self._run("announce", worker.name, seconds, *flat))
 
     def drain(self, worker: str, how: Drain) -> None:

@@ -83,6 +83,8 @@ def test_a_training_on_cuda_gains_over_bicubic_and_names_its_device(tmp_path, re
     assert outcome.metrics["best/psnr"] > outcome.metrics["bicubic/psnr"] + 0.3
     (marks,) = job.events(1, "fingerprint")
     assert "cuda" in json.dumps(marks)
+    card = {key for report in job.events(1, "train") for key in report if key.startswith("gpu_")}
+    assert card == {"gpu_util", "gpu_mib", "gpu_watts", "gpu_celsius"}
     resolved = json.loads(job.run.resolved_file.read_text())
     assert resolved["compute"]["device"] == "cuda"
     wanted = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"

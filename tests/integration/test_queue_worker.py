@@ -46,6 +46,8 @@ def test_a_job_goes_from_submit_to_a_model_and_is_watched_on_its_way(
     worker = start_worker(WARM="true")
     (announced,) = wait_until(client.store.workers, "the worker announces itself")
     assert (announced.pid, announced.classes) == (worker.process.pid, ("cpu", "any"))
+    used, memory = announced.load["memory_mib"]
+    assert 0 < used < memory and 0 <= announced.load["cpu"] <= 100 and announced.load["gpus"] == []
 
     job = client.submit(spec).job
     followed = list(client.events(job.id, follow=True))

@@ -25,7 +25,9 @@ def test_a_run_ends_with_events_an_outcome_and_an_export(new_job):
     assert phases[-2:] == ["exporting", "finished"]
     trained = job.events("train")
     assert [e["it"] for e in trained] == [20, 40, 60] or trained[-1]["it"] == 60
-    assert trained[-1]["data"].keys() >= {"loss", "lr", "it_s", "eta_s", "total_iter", "losses"}
+    assert trained[-1]["data"].keys() >= {
+        *("loss", "lr", "it_s", "eta_s", "total_iter", "losses", "cpu", "rss_mib"),
+    }
     assert trained[-1]["data"]["loss"] == pytest.approx(trained[-1]["data"]["losses"]["l1"])
     validated = job.events("val")
     assert [e["it"] for e in validated] == [30, 60]

@@ -24,6 +24,7 @@ from workers.trainer.optim.schedule import last_iteration, learning_rate
 from workers.trainer.pace import Pace
 from workers.trainer.randomness import reseed
 from workers.trainer.reporter import Reporter
+from workers.trainer.resources import Resources
 from workers.trainer.rollback import broken_weight, go_back
 from workers.trainer.saving import Saver, TakenOver
 from workers.trainer.state import Contents, RunState
@@ -102,6 +103,7 @@ class Trainer:
         self.net.train()
         self._saved = (self.state.iteration, self.state.validated)
         self._pace = Pace(self.spec.val.val_freq if self.validator else 0, self.spec.logger.print_freq)
+        self._resources = Resources(self.device)
         self.saver.saved_at = time.monotonic()
         self.reporter.iteration = self.state.iteration
         self.reporter.phase("training")
@@ -138,6 +140,7 @@ class Trainer:
             eta_s=round(self._pace.eta(iteration, self._last), 1),
             total_iter=self.spec.train.total_iter,
             **self.step.figures(means),
+            **self._resources.read(),
         )
         self.act(clipping.acted() if (clipping := self.step.clipping) else None, decision=False)
 

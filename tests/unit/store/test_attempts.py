@@ -1,6 +1,7 @@
 """Attempts: leases, what follows from their end, sweeps, events, workers."""
 
 import time
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -329,6 +330,9 @@ def test_workers_are_known_while_they_announce_themselves(store, wait_until):
     )
     store.announce_worker(worker, 60)
     assert store.workers() == (worker,)
+    busy = replace(worker, load={"cpu": 12.5, "memory_mib": [1, 2], "gpus": []})
+    store.announce_worker(busy, 60)
+    assert store.workers() == (busy,)
     store.announce_worker(worker, 0)
     assert store.workers() == ()
 

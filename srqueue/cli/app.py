@@ -67,6 +67,7 @@ COMMANDS = (
     Command("up", "stack", MACHINE),
     Command("down", "stack", MACHINE),
     Command("status", "stack", MACHINE),
+    Command("top", "top", MACHINE),
     Command("drain", "drain", MACHINE),
     Command("server", "server", MACHINE),
     Command("worker", "worker", MACHINE, passes_on=True),

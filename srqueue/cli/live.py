@@ -1,4 +1,4 @@
-"""The live display of one training: a bar on a terminal, lines elsewhere."""
+"""Following one training: in the queue, or in a process of our own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import FrameType
+from typing import TYPE_CHECKING
 
+from srqueue.cli.display import Display
 from srqueue.cli.endings import handling
 from srqueue.cli.output import first_line
-from srqueue.cli.progress import Progress, news
 from srqueue.run.events import Event, read_events
 from srqueue.run.folder import RunDir
 
@@ -24,85 +24,19 @@ if TYPE_CHECKING:
 POLL = 0.5
 """Seconds between two looks."""
 
-_QUIET = 15.0
-"""Seconds after which a line is printed where nothing else asked for one, without a terminal."""
 
-
-class Display:
-    """Shows a Progress: as three updated lines on a terminal, else as a line at each validation."""
-
-    def __init__(self, title: str) -> None:
-        self.progress = Progress()
-        self._title = title
-        self._live: Any = None
-        self._last = ("", -1)
-        self._said_at = time.monotonic()
-
-    def __enter__(self) -> Self:
-        if sys.stdout.isatty():
-            from rich.live import Live
-
-            self._live = Live(self._drawing(), refresh_per_second=4)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.show()
-        if self._live is not None:
-            self._live.stop()
-
-    def say(self, line: str) -> None:
-        """Prints a line that stays."""
-        if self._live is not None:
-            self._live.console.print(line, markup=False, highlight=False)
-        else:
-            print(line, flush=True)
-
-    def see(self, event: Event, quiet: bool = False) -> None:
-        """Takes in one event, and prints it where it is news."""
-        self.progress.see_event(event)
-        if not quiet and (line := news(event)) is not None:
-            self.say(line)
-
-    def show(self) -> None:
-        """Brings the display up to date."""
-        if self._live is not None:
-            self._live.update(self._drawing())
-            return
-        # Training and validating take turns every few seconds: not worth a line each.
-        doing = self.progress.doing().replace("validating", "training")
-        now, seen = time.monotonic(), (doing, self.progress.validations)
-        if seen != self._last or (now - self._said_at > _QUIET and self.progress.state == "running"):
-            self._last, self._said_at = seen, now
-            parts = [doing, self.progress.steps(), self.progress.quality()]
-            print("   ".join(part for part in parts if part), flush=True)
-
-    def _drawing(self) -> Any:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        line = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=1.0, completed=self.progress.share, width=30)
-        line.add_row(Text(self._title, style="bold"), bar, f"{self.progress.share:4.0%}")
-        steps = Text(f"{self.progress.doing()}   {self.progress.steps()}")
-        return Group(line, steps, Text(self.progress.quality()))
-
-
-def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
+def follow(store: Store, job_id: str, *, from_start: bool = False, plot: bool = False) -> JobRecord:
     """Shows a job until nothing more happens to it by itself, and returns its record.
 
-    Redis going away for a while is told and waited out. `from_start` prints news from before this call too.
+    Redis going away for a while is told and waited out. `from_start` prints news from before this call too;
+    `plot`: its PSNR as a curve.
     """
     from srqueue.errors import ServiceUnreachable
 
     record = store.get(job_id)
     told: str | None = None
     position, begun = "0-0", 0.0 if from_start else time.time()
-    with Display(record.name) as display:
+    with Display(record.name, plot) as display:
         while True:
             try:
                 record = store.get(job_id)
@@ -125,7 +59,7 @@ def follow(store: Store, job_id: str, *, from_start: bool = False) -> JobRecord:
             time.sleep(POLL)
 
 
-def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
+def watch_to_end(store: Store, job_id: str, as_json: bool, plot: bool = False) -> None:
     """Follows a job, tells how it ended, and sets the exit code: 0 where it succeeded."""
     import typer
 
@@ -135,9 +69,9 @@ def watch_to_end(store: Store, job_id: str, as_json: bool) -> None:
     try:
         if as_json:  # stdout is for the JSON alone
             with contextlib.redirect_stdout(sys.stderr):
-                record = follow(store, job_id)
+                record = follow(store, job_id, plot=plot)
         else:
-            record = follow(store, job_id)
+            record = follow(store, job_id, plot=plot)
     except KeyboardInterrupt:
         say(f"the job goes on without you; look again: srqueue watch {job_id[-6:].lower()}")
         raise

@@ -10,6 +10,7 @@ import typer
 from srqueue.cli.verbs import JobRef
 
 if TYPE_CHECKING:
+    from srqueue.cli.printed import Printed
     from srqueue.run.events import Event
     from srqueue.run.folder import RunDir
     from srqueue.store.store import Store
@@ -23,25 +24,29 @@ def logs(
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the raw event lines.")] = False,
 ) -> None:
-    """Print the events of a job, then what the trainer printed in its last attempt.
+    """Print the events of a job, then what the trainer printed in its last attempt; with -f in each.
 
-    From the run folder where it is on this machine (all of them), else from Redis: the newest hundreds, and
-    of the older ones enough for a whole curve.
+    From the run folder where it is on this machine (all of them), else from Redis: of events the newest
+    hundreds, and of the older ones enough for a whole curve; of what was printed the newest 200 lines.
     """
     from pathlib import Path
 
+    from srqueue.cli.printed import Printed
     from srqueue.run.folder import RunDir
     from srqueue.settings import load_settings
     from srqueue.store.store import Store
 
     store = Store.connect(load_settings())
     record = store.get(store.resolve(job))
+    printed = Printed(store, record.id) if trainer and not as_json else None
+    if follow:
+        _follow(store, record.id, as_json, printed)
+        return
     run = RunDir(Path(record.run_dir)) if record.run_dir and Path(record.run_dir).is_dir() else None
-    events = _following(store, record.id) if follow else _past(store, record.id, run)
-    for event in events:
-        print(event.line() if as_json else event_line(event), flush=follow)
-    if run and trainer and not as_json:
-        _print_trainer_log(run)
+    for event in _past(store, record.id, run):
+        print(event.line() if as_json else event_line(event))
+    if printed:
+        printed.last()
 
 
 def event_line(event: Event) -> str:
@@ -73,8 +78,11 @@ def _past(store: Store, job_id: str, run: RunDir | None) -> Iterator[Event]:
     yield from (event for _, event in _batches(store, job_id, "0-0"))
 
 
-def _following(store: Store, job_id: str) -> Iterator[Event]:
-    """Every event, then the new ones until the job ends. Redis going away is waited out."""
+def _follow(store: Store, job_id: str, as_json: bool, printed: Printed | None) -> None:
+    """Prints every event, then the new ones until the job ends, and after each attempt what it printed.
+
+    Redis going away is waited out.
+    """
     import time
 
     from srqueue.cli.live import POLL
@@ -84,12 +92,19 @@ def _following(store: Store, job_id: str) -> Iterator[Event]:
     position, away = "0-0", False
     while True:
         try:
-            state = store.get(job_id).state
+            record = store.get(job_id)
+            over = record.state.final or record.state == "paused"
+            if printed:
+                printed.read()
             for behind, event in _batches(store, job_id, position):
-                yield event
+                if printed:
+                    printed.before(event.token)
+                print(event.line() if as_json else event_line(event), flush=True)
                 position = behind
+            if printed:
+                printed.before(record.token + 1 if record.state != "running" else record.token)
             away = False
-            if state.final or state == "paused":
+            if over:
                 return
         except ServiceUnreachable as error:
             if not away:
@@ -104,13 +119,3 @@ def _batches(store: Store, job_id: str, position: str) -> Iterator[tuple[str, Ev
     while batch := store.events(job_id, after=position):
         yield from ((behind, Event.parse(line)) for behind, line in batch)
         position = batch[-1][0]
-
-
-def _print_trainer_log(run: RunDir) -> None:
-    attempts = run.attempts()
-    if not attempts or not attempts[-1].log_file.is_file():
-        return
-    text = attempts[-1].log_file.read_text(errors="replace").strip()
-    if text:
-        print(f"-- the trainer printed in attempt {attempts[-1].token} ({attempts[-1].log_file}):")
-        print("".join(c if c.isprintable() or c in "\n\t" else " " for c in text))

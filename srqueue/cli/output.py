@@ -73,6 +73,11 @@ def number(values: Mapping[str, Any], key: str, spec: str = ".2f", unit: str = "
     return "-" if not isinstance(value, int | float) else f"{value:{spec}}{unit}"
 
 
+def printable(text: str) -> str:
+    """`text` without what could steer a terminal; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
 def _one_line(cell: str) -> str:
     return "".join(c if c.isprintable() else " " for c in cell)
 

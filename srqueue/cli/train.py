@@ -134,7 +134,8 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     import subprocess
     import sys
 
-    from srqueue.cli.live import Display, ask_to_pause, follow_process
+    from srqueue.cli.display import Display
+    from srqueue.cli.live import ask_to_pause, follow_process
     from srqueue.cli.output import say
     from srqueue.run.outcome import Outcome
     from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason

@@ -12,7 +12,7 @@ from srqueue.store.moments import Moments
 from srqueue.store.paging import Span, page, size
 from srqueue.store.pictures import StoredPictures, stored_pictures
 from srqueue.store.printed import printed_lines
-from srqueue.store.record import JobRecord, Owned, WorkerRecord
+from srqueue.store.record import JobRecord, Owned, SeveralJobs, WorkerRecord
 
 _ID_LENGTH = 26
 _SHORTEST_SUFFIX = 4
@@ -79,7 +79,7 @@ class Reader:
     def resolve(self, ref: str) -> str:
         """The full id behind a full id, a job's name, or the end of an id (four characters or more).
 
-        Raises UsageError where nothing or more than one job fits.
+        Raises UsageError where nothing, SeveralJobs where more than one job fits.
         """
         ref = ref.strip()
         upper = ref.upper()
@@ -99,7 +99,7 @@ class Reader:
                 names = client.zrevrange(self.keys.names, 0, 999)
                 raise UsageError(f"there is no job {ref!r}", hint=did_you_mean(ref, names))
         several = ", ".join(f"{r.short_id} ({r.state})" for r in self._records(found))
-        raise UsageError(f"{ref!r} means more than one job: {several}", hint="name one by its id")
+        raise SeveralJobs(f"{ref!r} means more than one job: {several}", hint="name one by its id")
 
     def events(
         self, job_id: str, after: str = "0-0", block_ms: int | None = None

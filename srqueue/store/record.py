@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from srqueue.errors import ConflictError, ServiceUnreachable
+from srqueue.errors import ConflictError, ServiceUnreachable, UsageError
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.store.packing import pack, unpack
 
@@ -21,6 +21,10 @@ class LeaseLost(ConflictError):
 
 class LeaseExpired(LeaseLost):
     """The lease ran out, but nobody has claimed the job since: `renew` takes it back."""
+
+
+class SeveralJobs(UsageError):
+    """A name, or the end of an id, means more than one job."""
 
 
 class RecordGone(ServiceUnreachable):

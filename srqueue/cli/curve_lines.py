@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from srqueue.cli.sparkline import sparkline
+from srqueue.cli.sparkline import evenly, sparkline
 from srqueue.curves import History, history
 from srqueue.run.events import Event
 
@@ -25,7 +25,7 @@ class Curves:
         self._history = None
         if len(self._events) > _MOST:
             half = _MOST // 2
-            old = [e for i, e in enumerate(self._events[:half]) if e.kind != "train" or i % 2]
+            old = [e for i, e in enumerate(self._events[:half]) if e.kind != "train" or i % 2 == 0]
             self._events = old + self._events[half:]
 
     @property
@@ -43,10 +43,12 @@ class Curves:
             if curve is not None and len(curve.values) > 1:
                 unit = f" {curve.unit}" if curve.unit == "dB" else ""
                 ends = f"{curve.values[0]:{how}} to {curve.values[-1]:{how}}{unit}"
-                found.append(f"{name:<5} {sparkline(curve.values, width):<{width}}  {ends}")
+                found.append(
+                    f"{name:<5} {sparkline(evenly(curve.it, curve.values, width), width):<{width}}  {ends}"
+                )
         return found
 
     def trend(self, width: int) -> str:
         """PSNR alone."""
         curve = self.history.curves.get("val/psnr")
-        return sparkline(curve.values, width) if curve else ""
+        return sparkline(evenly(curve.it, curve.values, width), width) if curve else ""

@@ -32,11 +32,13 @@ def plot(found: History, width: int, height: int) -> str:
     figure = plotext.figure
     figure.clear()
     figure.plot_size(max(width, 30), max(height, 8))
-    figure.draw(figure.signal(curve.it, curve.values, marker="braille").lines())
+    unit = 1000 if curve.it[-1] >= 1000 else 1  # the ticks of large numbers would be powers of ten
+    figure.draw(figure.signal([it / unit for it in curve.it], curve.values, marker="braille").lines())
     base = found.curves.get("bicubic/psnr") if metric == "val/psnr" else None
     if base is not None and base.last is not None:
         figure.line(base.last)
-    figure.title(f"{_TITLES[metric]} over iterations" + (", level: bicubic" if base else ""))
+    what = "thousands of iterations" if unit > 1 else "iterations"
+    figure.title(f"{_TITLES[metric]} over {what}" + (", level: bicubic" if base else ""))
     text = str(plotext.uncolorize(str(figure.build())))
     return "\n".join(line.rstrip() for line in text.splitlines())
 

@@ -75,22 +75,24 @@ class Watched:
 
 
 class Trends:
-    """PSNR curves of running jobs, read on from where they were read to."""
+    """PSNR curves, read on from where they were read to."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._curves: dict[str, tuple[Curves, str]] = {}
+        self._curves: dict[str, Curves] = {}
+        self._read: dict[str, tuple[str, JobState | None]] = {}  # position, state at the last look
 
     def of(self, record: JobRecord) -> str:
         """The curve so far. Raises ServiceUnreachable."""
-        curves, position = self._curves.get(record.id, (Curves(), "0-0"))
-        if record.state is JobState.RUNNING or record.id not in self._curves:
+        curves = self._curves.setdefault(record.id, Curves())
+        position, before = self._read.get(record.id, ("0-0", None))
+        if JobState.RUNNING in (record.state, before) or before is None:
             while batch := self._store.events(record.id, after=position):
                 position = batch[-1][0]
                 for event in (Event.parse(text) for _, text in batch):
                     if event.kind in ("val", "phase"):  # the phases tell where it went back
                         curves.see(event)
-            self._curves[record.id] = (curves, position)
+        self._read[record.id] = (position, record.state)
         return curves.trend(TREND)
 
 

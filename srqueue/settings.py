@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from srqueue.errors import UsageError
@@ -82,6 +82,15 @@ class Settings(BaseSettings):
     )
     flower_address: str = Field("127.0.0.1", description="address Flower listens on")
     flower_port: int = Field(5555, ge=1, le=65535, description="port Flower listens on")
+    flower_auth: SecretStr | None = Field(
+        None, description="user:password that Flower asks for; unset: it asks for none, and only shows"
+    )
+    flower_url_prefix: str = Field(
+        "",
+        pattern=r"\A[A-Za-z0-9._~/-]*\z",
+        description="path below which Flower's pages lie, behind a proxy",
+    )
+    flower_read_only: bool = Field(False, description="whether Flower refuses every act")
     device: str = Field("auto", description="auto, cpu or cuda[:n]: what this machine's worker trains on")
     threads: int = Field(
         0,
@@ -99,6 +108,17 @@ class Settings(BaseSettings):
         True,
         description="whether a worker keeps a trainer ready that has imported torch: 0.3 GB of memory a slot",
     )
+
+    @field_validator("flower_auth")
+    @classmethod
+    def _user_and_password(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is None or not given.get_secret_value():
+            return None
+        user, colon, password = given.get_secret_value().partition(":")
+        # Flower parts several credentials by commas: a piece of a password would be one.
+        if not (user and colon and password) or "," in user + password:
+            raise ValueError("must be user:password, without a comma")
+        return given
 
     @property
     def runs_root(self) -> Path:

@@ -26,8 +26,9 @@ def extend(
 
     It begins with that job's newest checkpoint: keep its run folder until then.
     """
-    from srqueue.cli.queueing import queue, with_findings
+    from srqueue.cli.queueing import queue
     from srqueue.queue.client import Client
+    from srqueue.queue.findings import with_findings
     from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
 

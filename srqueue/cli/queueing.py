@@ -1,45 +1,12 @@
-"""From an expanded spec to a queued job: what submit, upgrade and extend have in common."""
+"""An expanded spec is queued and told of: what submit, upgrade and extend have in common."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from srqueue.datasets import Registry
     from srqueue.settings import Settings
     from srqueue.spec.expand import Expanded
-    from srqueue.spec.job import JobSpec
-
-
-def with_findings(settings: Settings, expanded: Expanded) -> Expanded:
-    """`expanded` with what this machine says of its pictures and files, their content included.
-
-    Raises DataError where a data set holds other pictures than the spec names, or trains on what it validates
-    on; SpecError where its crop, its scale, a name or a path do not fit what is here.
-    """
-    from srqueue.datasets import Registry, check_crop, check_scales, check_validation, degradation_notes
-    from srqueue.queue.contents import pinned
-    from srqueue.queue.places import notes
-    from srqueue.queue.weights import check_weights
-
-    registry = Registry(settings)
-    expanded = pinned(registry, expanded)
-    spec = expanded.spec
-    train = spec.datasets.train
-    entry = registry.find(train.name)
-    notices = list(expanded.notices)
-    check_scales(registry, spec)
-    if entry is None:
-        notices.append(f"the data set {train.name!r} is not on this machine: it must be on the worker's")
-    else:
-        _same_pictures(train.identity, entry.identity, train.name)
-        check_validation(registry, spec)
-        notices.append(check_crop(registry, entry, train.lq_size, spec.scale) or "")
-        notices += _glances(registry, spec)
-    notices += degradation_notes(registry, spec)
-    notices += notes(spec) + check_weights(spec)
-    return replace(expanded, notices=tuple(filter(None, notices)))
 
 
 def queue(
@@ -97,32 +64,6 @@ def print_spec(expanded: Expanded, as_json: bool) -> None:
         )
     else:
         print(annotated_yaml(spec, expanded.origins), end="")
-
-
-def _glances(registry: Registry, spec: JobSpec) -> list[str]:
-    """What a look at the files of both data sets says, where they are the ones that the spec names."""
-    from srqueue.datasets.glance import glance
-
-    used = {spec.datasets.train.name: spec.datasets.train.identity}
-    if (val := spec.datasets.val) is not None and spec.val.val_enabled:
-        used.setdefault(val.name, val.identity)
-    entries = [
-        entry
-        for name, identity in used.items()
-        if (entry := registry.find(name)) is not None and identity in (None, entry.identity)
-    ]
-    return [told for entry in entries for told in glance(registry, entry)]
-
-
-def _same_pictures(named: str | None, here: str, dataset: str) -> None:
-    from srqueue.errors import DataError
-
-    if named not in (None, here):
-        raise DataError(
-            f"the data set {dataset!r} holds other pictures by now than the spec names "
-            f"({here[:12]} instead of {str(named)[:12]})",
-            hint=f"bring the same pictures back, or submit it anew for {dataset} as it is",
-        )
 
 
 def _warn(settings: Settings, expanded: Expanded) -> None:

@@ -71,7 +71,8 @@ def submit(
     as_json: options.AsJson = False,
 ) -> None:
     """Queue a training on a data set."""
-    from srqueue.cli.queueing import queue, with_findings
+    from srqueue.cli.queueing import queue
+    from srqueue.queue.findings import with_findings
     from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
 

@@ -24,8 +24,9 @@ def upgrade(
 
     Data set, network, scale and seed are the job's, everything else is the preset's.
     """
-    from srqueue.cli.queueing import queue, with_findings
+    from srqueue.cli.queueing import queue
     from srqueue.queue.client import Client
+    from srqueue.queue.findings import with_findings
     from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
 

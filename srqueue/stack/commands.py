@@ -9,6 +9,7 @@ from pathlib import Path
 
 import srqueue
 from srqueue.errors import UsageError
+from srqueue.monitor.exposure import check_door
 from srqueue.settings import Settings
 
 _ROOT_WARNING = "You're running the worker with superuser privileges"
@@ -26,6 +27,7 @@ def child_environment(settings: Settings, **more: str) -> dict[str, str]:
     env["SRQUEUE_RUNS"] = str(settings.runs_root)
     env["SRQUEUE_FLOWER_ADDRESS"] = settings.flower_address
     env["SRQUEUE_FLOWER_PORT"] = str(settings.flower_port)
+    env.pop("SRQUEUE_FLOWER_AUTH", None)  # a trainer need not know it
     # A folder named `workers` or `celery` where the user stands must not be imported in our place.
     env["PYTHONSAFEPATH"] = "1"
     root = str(Path(srqueue.__file__).absolute().parents[1])
@@ -74,11 +76,31 @@ def flower_argv(settings: Settings) -> list[str]:
         f"--db={settings.home.absolute() / 'flower.db'}",
         "--state_save_interval=10000",
         "--purge_offline_workers=600",
+        *([f"--url_prefix={prefix}"] if (prefix := settings.flower_url_prefix.strip("/")) else []),
+        *(["--read_only=True"] if settings.flower_read_only else []),
     ]
+
+
+def flower_environment(settings: Settings) -> dict[str, str]:
+    """Environment of Flower: its password stands here, for everybody on the machine can read a command line."""
+    env = child_environment(settings)
+    if settings.flower_auth is not None:
+        env["FLOWER_BASIC_AUTH"] = settings.flower_auth.get_secret_value()
+    return env
+
+
+def require_password(settings: Settings) -> None:
+    """Raises UsageError where Flower would be open to other machines and ask for no password.
+
+    Flower looks itself, too (srqueue.monitor.exposure), once it has read its own file, which may hold one.
+    """
+    told = settings.flower_auth or os.environ.get("FLOWER_BASIC_AUTH") or os.environ.get("FLOWER_AUTH")
+    check_door(settings.flower_address, bool(told) or (settings.home / "flowerconfig.py").is_file())
 
 
 def flower_url(settings: Settings) -> str:
     """Flower's address for a browser on this machine."""
     here = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}
     host = here.get(settings.flower_address, settings.flower_address)
-    return f"http://{host}:{settings.flower_port}"
+    prefix = settings.flower_url_prefix.strip("/")
+    return f"http://{host}:{settings.flower_port}" + (f"/{prefix}" if prefix else "")

@@ -75,6 +75,7 @@ class Stack:
                 missing.remove(name)
                 report(f"{name} runs already (not started by srqueue up)")
             if "flower" in missing:
+                commands.require_password(self.settings)
                 ports.require_free(self.settings.flower_address, self.settings.flower_port)
             started: list[str] = []
             try:
@@ -167,7 +168,8 @@ class Stack:
         elif name == "worker":
             argv, env = commands.worker_argv(), commands.worker_environment(settings)
         else:
-            argv, notes = commands.flower_argv(settings), {"address": commands.flower_url(settings)}
+            argv, env = commands.flower_argv(settings), commands.flower_environment(settings)
+            notes = {"address": commands.flower_url(settings)}
         log = self.log_file(name)
         # A home folder as working folder: Celery and Flower read what lies where they are started.
         child = spawn(
@@ -202,7 +204,7 @@ class Stack:
         connection = HTTPConnection(str(address.hostname), address.port, timeout=2)
         with contextlib.closing(connection):
             try:
-                connection.request("GET", "/healthcheck")
+                connection.request("GET", f"{address.path}/healthcheck")
                 return connection.getresponse().read(16).strip() == b"OK"
             except (OSError, HTTPException):
                 return False

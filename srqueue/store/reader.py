@@ -88,11 +88,7 @@ class Reader:
                 return upper
             found = client.zrevrange(self.keys.name(ref), 0, 9)
             if not found and len(ref) >= _SHORTEST_SUFFIX and ref.isascii() and ref.isalnum():
-                start = upper[::-1]
-                ends = client.zrange(
-                    self.keys.suffixes, f"[{start}", f"[{start}~", bylex=True, offset=0, num=10
-                )
-                found = [end[::-1] for end in ends]
+                found = self.ending_with(upper, 10)
             if len(found) == 1:
                 return str(found[0])
             if not found:
@@ -100,6 +96,19 @@ class Reader:
                 raise UsageError(f"there is no job {ref!r}", hint=did_you_mean(ref, names))
         several = ", ".join(f"{r.short_id} ({r.state})" for r in self._records(found))
         raise SeveralJobs(f"{ref!r} means more than one job: {several}", hint="name one by its id")
+
+    def ending_with(self, text: str, most: int) -> Sequence[str]:
+        """Ids that end with `text` (letters and digits)."""
+        start = text.upper()[::-1]
+        with self.connection.reach() as client:
+            ends = client.zrange(
+                self.keys.suffixes, f"[{start}", f"[{start}~", bylex=True, offset=0, num=most
+            )
+        return [end[::-1] for end in ends]
+
+    def many(self, ids: Iterable[str]) -> tuple[JobRecord, ...]:
+        """The records of full ids, in their order; those that are gone are left out."""
+        return self._records(ids)
 
     def events(
         self, job_id: str, after: str = "0-0", block_ms: int | None = None
@@ -190,14 +199,22 @@ class Reader:
 
     def ahead(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> int:
         """How many ready jobs these workers would claim before a ready `record`."""
+        return self.aheads([(record, tuple(workers))])[0]
+
+    def aheads(self, asked: Sequence[tuple[JobRecord, Sequence[WorkerRecord]]]) -> list[int]:
+        """The same of many records, each with its workers, in two round trips."""
         with self.connection.reach() as client:
-            score = client.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
-            if score is None:
-                return 0
             pipeline = client.pipeline(transaction=False)
-            for key in self._ready_keys(record, workers):
-                pipeline.zcount(key, "-inf", f"({score:.0f}")
-            return int(sum(pipeline.execute()))
+            for record, _ in asked:
+                pipeline.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
+            scores, numbers = pipeline.execute(), list[int]()
+            for (record, workers), score in zip(asked, scores, strict=True):
+                keys = self._ready_keys(record, workers) if score is not None else set()
+                numbers.append(len(keys))
+                for key in keys:
+                    pipeline.zcount(key, "-inf", f"({score:.0f}")
+            counts = iter(pipeline.execute())
+        return [sum(int(next(counts)) for _ in range(number)) for number in numbers]
 
     def first_ahead(
         self, record: JobRecord, workers: Iterable[WorkerRecord], most: int

@@ -1,0 +1,68 @@
+"""Acts on a job: POST only, only for whom Flower has signed in, only with the token of our own page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from srqueue.errors import UsageError
+from srqueue.monitor.acts import act
+from srqueue.monitor.cards import card
+from srqueue.monitor.handlers import JsonHandler
+from srqueue.monitor.refusals import Refused
+from srqueue.monitor.signing import why_not
+
+_LONGEST_BODY = 16_384
+
+
+class ActHandler(JsonHandler):
+    """pause, resume, cancel, retry, upgrade, extend, priority."""
+
+    wrong = 409
+
+    def check_xsrf_cookie(self) -> None:
+        """Looked at after the sign-in, by `prepare`, so that the first reason is told first."""
+
+    def prepare(self) -> None:
+        """Raises Refused or 401 for whoever may not act."""
+        refused = why_not(self.application.options)
+        if refused is not None:
+            raise refused
+        super().prepare()
+        if self.request.method == "POST":
+            self._check_token()
+
+    def _check_token(self) -> None:
+        """Flower lets requests with a password pass without a token; a browser sends that by itself."""
+        try:
+            if self.request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+                raise HTTPError(403)
+            RequestHandler.check_xsrf_cookie(self)
+        except HTTPError:
+            raise Refused(
+                403, "the request does not come from this page, or the page is old", "load the page again"
+            ) from None
+
+    async def post(self, job_id: str, name: str) -> None:
+        """Does it; answers with what came of it and the job's card."""
+        given = self._body()
+        job = await self.backend.ask(self.backend.job, job_id)
+        done = await self.backend.ask(act, self.backend.client, job, name, given)
+        self.say({"text": done.text, "new": done.new, "notes": done.notes, "job": card(done.job)})
+
+    def get(self, *_: str) -> None:
+        """A GET changes nothing."""
+        raise HTTPError(405)
+
+    def _body(self) -> dict[str, Any]:
+        if len(self.request.body) > _LONGEST_BODY:
+            raise HTTPError(413)
+        try:
+            given = json.loads(self.request.body or b"{}")
+        except (ValueError, RecursionError):
+            given = None
+        if not isinstance(given, dict):
+            raise UsageError("the body of an act is a JSON object", hint='such as {"iterations": 1000}')
+        return given

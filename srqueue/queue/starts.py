@@ -1,0 +1,100 @@
+"""When a waiting job will begin: what runs and what stands before it, played through on the workers that are up."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from srqueue.queue.waiting import able
+from srqueue.run.reasons import JobState
+from srqueue.store.record import JobRecord, WorkerRecord
+from srqueue.store.store import Store
+
+MOST_AHEAD = 500
+"""Jobs that are played through; who stands further back gets no forecast."""
+_LOOKED_AT = 100
+
+
+def start_forecasts(
+    store: Store, waiting: Sequence[JobRecord], workers: Sequence[WorkerRecord]
+) -> dict[str, float]:
+    """Seconds until each of `waiting` begins, by id; one that nothing is known of is left out."""
+    if not waiting or not workers:
+        return {}
+    running = store.list([JobState.RUNNING], _LOOKED_AT)
+    ended = store.list([JobState.SUCCEEDED], _LOOKED_AT)
+    rates = speeds([*running, *ended])
+    asked = [(r, able(r, workers)) for r in waiting if r.state is JobState.QUEUED and r.not_before is None]
+    asked = [(record, may) for record, may in asked if may]
+    groups: dict[tuple[str, ...], list[tuple[int, JobRecord, list[WorkerRecord]]]] = {}
+    for (record, may), ahead in zip(asked, store.aheads(asked), strict=True):
+        if ahead <= MOST_AHEAD:
+            key = (record.device_class, record.root_id or "", *(w.name for w in may))
+            groups.setdefault(key, []).append((ahead, record, may))
+    found: dict[str, float] = {}
+    for members in groups.values():
+        most, last, may = max(members, key=lambda member: member[0])
+        before = store.first_ahead(last, may, most) if most else ()
+        begins = starts(before, may, running, rates)
+        found |= {r.id: begins[ahead] for ahead, r, _ in members if ahead < len(begins)}
+    return found
+
+
+def speeds(records: Iterable[JobRecord]) -> dict[str, float]:
+    """Iterations a second by network, and under "" of whatever; medians of what was seen."""
+    seen: dict[str, list[float]] = {}
+    for record in records:
+        rate = _rate(record)
+        if rate is not None:
+            for kind in ("", _kind(record)):
+                seen.setdefault(kind, []).append(rate)
+    return {kind: median(rates) for kind, rates in seen.items()}
+
+
+def starts(
+    before: Sequence[JobRecord], workers: Sequence[WorkerRecord], running: Iterable[JobRecord],
+    rates: Mapping[str, float],
+) -> list[float]:  # fmt: skip
+    """Seconds until a worker is free for the first of `before`, the second, ..., and for who comes after them.
+
+    Ends where the length of a job is not known. Early stopping, pauses and jobs of higher priority that come
+    meanwhile are not foreseen.
+    """
+    names = {w.name for w in workers}
+    busy = [(job.worker, _seconds_left(job, rates)) for job in running if job.worker in names]
+    if any(left is None for _, left in busy):
+        return []
+    idle = names - {worker for worker, _ in busy}
+    free = [*(left or 0.0 for _, left in busy), *(0.0 for _ in idle)]  # a worker of several slots has several
+    heapq.heapify(free)
+    begins = [free[0]]
+    for job in before:
+        length = _seconds_left(job, rates)
+        if length is None:
+            break
+        heapq.heapreplace(free, free[0] + length)
+        begins.append(free[0])
+    return begins
+
+
+def _seconds_left(job: JobRecord, rates: Mapping[str, float]) -> float | None:
+    told = job.progress.get("eta_s")
+    if job.state is JobState.RUNNING and isinstance(told, int | float):
+        return float(told)
+    rate = rates.get(_kind(job)) or rates.get("")
+    return (job.total_iter - job.iteration) / rate if rate else None
+
+
+def _rate(record: JobRecord) -> float | None:
+    if record.state is JobState.RUNNING:
+        told = record.progress.get("it_s")
+        return float(told) if isinstance(told, int | float) and told > 0 else None
+    if record.started is None or record.finished is None or record.finished <= record.started:
+        return None
+    return record.iteration / (record.finished - record.started) or None
+
+
+def _kind(record: JobRecord) -> str:
+    network = record.spec.get("network_g")
+    return str(network.get("type", "")) if isinstance(network, Mapping) else ""

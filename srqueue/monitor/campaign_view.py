@@ -16,7 +16,7 @@ from srqueue.store.store import Store
 LISTED = 50
 LOOKED_AT = 200
 """Newest ended jobs of a campaign that its best PSNR in the list is of."""
-MATRIX = 2000
+MATRIX = 1000
 """Newest jobs of a campaign that are in its matrix."""
 LEADERS = 200
 _KEEP_S = 10.0

@@ -125,5 +125,5 @@ def _thinned(curve: Curve) -> dict[str, Any]:
     count = len(curve.it)
     step = -(-count // POINTS) or 1
     kept = sorted({*range(0, count, step), count - 1}) if count else []
-    columns = {"it": curve.it, "hours": curve.hours, "values": curve.values}
+    columns: dict[str, Sequence[float]] = {"it": curve.it, "hours": curve.hours, "values": curve.values}
     return {"unit": curve.unit, **{name: [column[i] for i in kept] for name, column in columns.items()}}

@@ -28,7 +28,8 @@ def check_door(address: str, has_auth: bool) -> None:
     raise UsageError(
         f"Flower would listen on {address or 'every interface'} and ask for no password",
         where="SRQUEUE_FLOWER_ADDRESS",
-        hint="set SRQUEUE_FLOWER_AUTH=user:password, or keep it on 127.0.0.1 (through ssh: ssh -L 5555:127.0.0.1:5555 HOST)",
+        hint="set SRQUEUE_FLOWER_AUTH=user:password, or keep it on 127.0.0.1 and reach it by "
+        "ssh -L 5555:127.0.0.1:5555 HOST",
     )
 
 

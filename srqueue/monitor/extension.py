@@ -1,8 +1,8 @@
 """How the Training pages get into Flower 2.2: handlers, templates, a tab.
 
-Flower has no plug-in interface; what is used of it is pinned in pyproject.toml and tested: the list `flower.urls.handlers`
-(url_prefix is applied to what stands in it), the mapping `flower.urls.settings` (arguments of its Tornado application), the names
-of its templates and their blocks, and its options.
+Flower has no plug-in interface; what is used of it is pinned in pyproject.toml and tested: the list
+`flower.urls.handlers` (url_prefix is applied to what stands in it), the mapping `flower.urls.settings`
+(arguments of its Tornado application), the names of its templates and their blocks, and its options.
 """
 
 from __future__ import annotations

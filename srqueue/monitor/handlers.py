@@ -22,7 +22,7 @@ _POLICY = (
 
 
 class Handler(BaseHandler):  # type: ignore[misc]  # Flower has no types
-    """A request of somebody whom Flower knows. Flower's own check of the token is left to `acts`, which is stricter."""
+    """A request of somebody whom Flower knows. Acts check the token themselves, more strictly than Flower."""
 
     def initialize(self, backend: Backend) -> None:
         """`backend`: of the extension."""

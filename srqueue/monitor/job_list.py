@@ -1,4 +1,4 @@
-"""A page of the list of jobs, through the store's indexes: a page deep in 100,000 costs what the first does."""
+"""A page of the list of jobs, by the store's indexes: one deep in 100,000 costs what the first does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from srqueue.monitor.cards import card, devices_of
 from srqueue.monitor.searching import search
 from srqueue.queue.starts import start_forecasts
-from srqueue.queue.waiting import able, why_waiting
+from srqueue.queue.waiting import why_waiting, with_able
 from srqueue.run.reasons import JobState
 from srqueue.store.overview import count_campaigns, leases, ready_ids
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -61,13 +61,10 @@ def cards(
 ) -> list[dict[str, Any]]:
     """Cards with reasons for waiting, forecasts and signs of life."""
     waiting = [r for r in records if r.state in _WAITING][:FORECASTS]
-    asked = [(r, able(r, workers)) for r in waiting]
+    ahead = store.aheads(with_able(waiting, workers))
     now, left = leases(store.connection, (r.id for r in records if r.state is JobState.RUNNING))
-    waits = {
-        r.id: why_waiting(r, workers, ahead, now)
-        for r, ahead in zip(waiting, store.aheads(asked), strict=True)
-    }
-    starts, devices = start_forecasts(store, waiting, workers), devices_of(workers)
+    waits = {r.id: why_waiting(r, workers, ahead.get(r.id, 0), now) for r in waiting}
+    starts, devices = start_forecasts(store, waiting, workers, ahead), devices_of(workers)
     return [
         card(r, devices, waits=waits.get(r.id), starts_in_s=starts.get(r.id), lease_left_s=left.get(r.id))
         for r in records

@@ -1,4 +1,4 @@
-"""Validation pictures of one job: out of its run folder where that is here, else the newest from the store."""
+"""Validation pictures of one job: of its run folder where that is here, else the newest from the store."""
 
 from __future__ import annotations
 

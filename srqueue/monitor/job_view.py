@@ -37,7 +37,7 @@ def job_view(store: Store, record: JobRecord) -> dict[str, Any]:
     """Card, spec with origins, attempts, explanation and the acts that fit now."""
     facts = facts_of(store, record.id)
     told, job = explain(facts), facts.job
-    starts = start_forecasts(store, [job], facts.workers).get(job.id)
+    starts = start_forecasts(store, [job], facts.workers, {job.id: facts.ahead}).get(job.id)
     left = facts.moments.lease_left if job.state is JobState.RUNNING else None
     return {
         "job": card(job, devices_of(facts.workers), waits=facts.waits, starts_in_s=starts, lease_left_s=left),

@@ -1,4 +1,4 @@
-"""Prometheus figures of the queue, the workers and what runs: read before each answer, never while it is made."""
+"""Prometheus figures of queue, workers and what runs: read before an answer, never while it is made."""
 
 from __future__ import annotations
 

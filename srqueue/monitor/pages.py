@@ -32,7 +32,7 @@ class JobPage(PageHandler):
 
     @authenticated
     async def get(self, ref: str) -> None:
-        """By its id; the end of an id or a name leads there. A job that is gone is told by the page itself."""
+        """By its id; the end of an id or a name leads there. That a job is gone, the page itself tells."""
         if len(ref) != _ID_LENGTH:
             found = await self.backend.ask(self.backend.store.resolve, ref)
             self.redirect(f"{self.base}/job/{found}")

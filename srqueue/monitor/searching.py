@@ -1,4 +1,4 @@
-"""Jobs by a piece of their name or the end of their id, through the store's indexes: no record is looked through."""
+"""Jobs by a piece of their name or the end of their id, by the store's indexes."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Watch:
 
 
 def look(backend: Backend, watched: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """How what is watched stands now: data by event, by what is watched. What is wrong is the event `note`."""
+    """How what is watched stands now: data by event; what is wrong is the event `note`."""
     fine = {"error": None, "hint": None}
     found: dict[str, dict[str, Any]] = {}
     try:

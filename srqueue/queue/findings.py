@@ -1,4 +1,4 @@
-"""What this machine says of an expanded spec before it is queued: pictures and files, and what is odd about them."""
+"""What this machine says of an expanded spec before it is queued: of its pictures and files."""
 
 from __future__ import annotations
 

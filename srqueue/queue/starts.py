@@ -1,4 +1,4 @@
-"""When a waiting job will begin: what runs and what stands before it, played through on the workers that are up."""
+"""When a waiting job will begin: what runs and stands before it, played through on the workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from srqueue.queue.waiting import able
+from srqueue.queue.waiting import with_able
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
@@ -17,27 +17,31 @@ _LOOKED_AT = 100
 
 
 def start_forecasts(
-    store: Store, waiting: Sequence[JobRecord], workers: Sequence[WorkerRecord]
+    store: Store, waiting: Sequence[JobRecord], workers: Sequence[WorkerRecord], ahead: Mapping[str, int]
 ) -> dict[str, float]:
-    """Seconds until each of `waiting` begins, by id; one that nothing is known of is left out."""
-    if not waiting or not workers:
+    """Seconds until each of `waiting` begins, by id; one that nothing is known of is left out.
+
+    `ahead`: of `Reader.aheads`: how many stand before each.
+    """
+    asked = [
+        (record, may)
+        for record, may in with_able(waiting, workers)
+        if may and record.state is JobState.QUEUED and record.not_before is None
+    ]
+    if not asked:
         return {}
     running = store.list([JobState.RUNNING], _LOOKED_AT)
-    ended = store.list([JobState.SUCCEEDED], _LOOKED_AT)
-    rates = speeds([*running, *ended])
-    asked = [(r, able(r, workers)) for r in waiting if r.state is JobState.QUEUED and r.not_before is None]
-    asked = [(record, may) for record, may in asked if may]
-    groups: dict[tuple[str, ...], list[tuple[int, JobRecord, list[WorkerRecord]]]] = {}
-    for (record, may), ahead in zip(asked, store.aheads(asked), strict=True):
-        if ahead <= MOST_AHEAD:
-            key = (record.device_class, record.root_id or "", *(w.name for w in may))
-            groups.setdefault(key, []).append((ahead, record, may))
+    rates = speeds([*running, *store.list([JobState.SUCCEEDED], _LOOKED_AT)])
+    groups: dict[tuple[str, str | None], list[tuple[int, JobRecord, Sequence[WorkerRecord]]]] = {}
+    for record, may in asked:
+        if (place := ahead.get(record.id, 0)) <= MOST_AHEAD:
+            groups.setdefault((record.device_class, record.root_id), []).append((place, record, may))
     found: dict[str, float] = {}
     for members in groups.values():
         most, last, may = max(members, key=lambda member: member[0])
         before = store.first_ahead(last, may, most) if most else ()
         begins = starts(before, may, running, rates)
-        found |= {r.id: begins[ahead] for ahead, r, _ in members if ahead < len(begins)}
+        found |= {r.id: begins[place] for place, r, _ in members if place < len(begins)}
     return found
 
 
@@ -56,7 +60,7 @@ def starts(
     before: Sequence[JobRecord], workers: Sequence[WorkerRecord], running: Iterable[JobRecord],
     rates: Mapping[str, float],
 ) -> list[float]:  # fmt: skip
-    """Seconds until a worker is free for the first of `before`, the second, ..., and for who comes after them.
+    """Seconds until a worker is free for the first of `before`, the second, ..., and who comes after them.
 
     Ends where the length of a job is not known. Early stopping, pauses and jobs of higher priority that come
     meanwhile are not foreseen.

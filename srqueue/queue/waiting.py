@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -16,6 +16,20 @@ def able(record: JobRecord, workers: Sequence[WorkerRecord]) -> list[WorkerRecor
     if record.root_id is None:
         return serving
     return [w for w in serving if w.root_id == record.root_id]
+
+
+def with_able(
+    records: Iterable[JobRecord], workers: Sequence[WorkerRecord]
+) -> list[tuple[JobRecord, Sequence[WorkerRecord]]]:
+    """Each record with the workers that may claim it; those of one kind share a list."""
+    known: dict[tuple[str, str | None], list[WorkerRecord]] = {}
+    found: list[tuple[JobRecord, Sequence[WorkerRecord]]] = []
+    for record in records:
+        kind = (record.device_class, record.root_id)
+        if kind not in known:
+            known[kind] = able(record, workers)
+        found.append((record, known[kind]))
+    return found
 
 
 def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, now: float) -> str | None:

@@ -82,7 +82,7 @@ def flower_argv(settings: Settings) -> list[str]:
 
 
 def flower_environment(settings: Settings) -> dict[str, str]:
-    """Environment of Flower: its password stands here, for everybody on the machine can read a command line."""
+    """Environment of Flower. Its password stands here: anybody on the machine can read a command line."""
     env = child_environment(settings)
     if settings.flower_auth is not None:
         env["FLOWER_BASIC_AUTH"] = settings.flower_auth.get_secret_value()

@@ -23,7 +23,7 @@ def count_campaigns(connection: Connection, names: Sequence[str]) -> dict[str, d
 
 
 def leases(connection: Connection, ids: Iterable[str]) -> tuple[float, dict[str, float]]:
-    """UTC s of the Redis server, and the seconds that the lease of each job lasts, negative once it ran out."""
+    """UTC s of the Redis server; seconds that the lease of each job lasts, negative once it ran out."""
     asked = list(ids)
     with connection.reach() as client:
         pipeline = client.pipeline(transaction=False)

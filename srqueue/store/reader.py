@@ -199,22 +199,26 @@ class Reader:
 
     def ahead(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> int:
         """How many ready jobs these workers would claim before a ready `record`."""
-        return self.aheads([(record, tuple(workers))])[0]
+        return self.aheads([(record, tuple(workers))])[record.id]
 
-    def aheads(self, asked: Sequence[tuple[JobRecord, Sequence[WorkerRecord]]]) -> list[int]:
-        """The same of many records, each with its workers, in two round trips."""
+    def aheads(self, asked: Iterable[tuple[JobRecord, Sequence[WorkerRecord]]]) -> dict[str, int]:
+        """The same of many records, each with its workers, by id, in two round trips."""
+        pairs = tuple(asked)
+        known: dict[tuple[str, str | None, int], set[str]] = {}  # of one list of workers that many share
         with self.connection.reach() as client:
             pipeline = client.pipeline(transaction=False)
-            for record, _ in asked:
+            for record, _ in pairs:
                 pipeline.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
-            scores, numbers = pipeline.execute(), list[int]()
-            for (record, workers), score in zip(asked, scores, strict=True):
-                keys = self._ready_keys(record, workers) if score is not None else set()
-                numbers.append(len(keys))
-                for key in keys:
+            scores, looked_at = pipeline.execute(), dict[str, int]()
+            for (record, workers), score in zip(pairs, scores, strict=True):
+                kind = (record.device_class, record.root_id, id(workers))
+                if kind not in known:
+                    known[kind] = self._ready_keys(record, workers)
+                looked_at[record.id] = len(known[kind]) if score is not None else 0
+                for key in known[kind] if score is not None else ():
                     pipeline.zcount(key, "-inf", f"({score:.0f}")
             counts = iter(pipeline.execute())
-        return [sum(int(next(counts)) for _ in range(number)) for number in numbers]
+        return {i: sum(int(next(counts)) for _ in range(number)) for i, number in looked_at.items()}
 
     def first_ahead(
         self, record: JobRecord, workers: Iterable[WorkerRecord], most: int

@@ -7,6 +7,7 @@ from typing import Any
 from srqueue.errors import UsageError
 from srqueue.monitor.backend import run_folder
 from srqueue.monitor.refusals import NotThere
+from srqueue.run.pictures import picture_file, read_pictures
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 
@@ -17,8 +18,6 @@ _GONE = "its run folder is on {host}, and the store has no pictures of it (it ke
 
 def pictures(store: Store, record: JobRecord) -> dict[str, Any]:
     """Crops, iterations there are pictures of, and what is missing of them."""
-    from srqueue.run.pictures import read_pictures
-
     run = run_folder(record)
     if run is not None:
         found = read_pictures(run)
@@ -35,8 +34,6 @@ def pictures(store: Store, record: JobRecord) -> dict[str, Any]:
 
 def picture(store: Store, record: JobRecord, crop: int, what: str) -> bytes:
     """One PNG. Raises NotThere."""
-    from srqueue.run.pictures import picture_file
-
     run = run_folder(record)
     try:
         if run is not None:

@@ -95,7 +95,7 @@ def log_tail(store: Store, record: JobRecord) -> list[str]:
     """The last lines that its trainers printed."""
     run = run_folder(record)
     lines = _of_folder(run) if run else []
-    return lines or store.log_tail(record.id)
+    return lines or list(store.log_tail(record.id))
 
 
 def _of_folder(run: RunDir) -> list[str]:

@@ -92,15 +92,15 @@ def _of_workers(workers: Iterable[WorkerRecord]) -> Iterator[GaugeMetricFamily]:
     known = list(workers)
     rows = [((w.name, w.host, w.device, str(w.draining is not None).lower()), 1.0) for w in known]
     yield _gauge("srqueue_worker_up", "Workers that are up.", ("worker", "host", "device", "draining"), rows)
-    cpu = [((w.name, w.host), v) for w in known if (v := _number(_load(w), "cpu")) is not None]
+    cpu = [((w.name, w.host), v) for w in known if (v := _number(w.load, "cpu")) is not None]
     yield _gauge("srqueue_worker_cpu_percent", "Use of all cores, percent.", ("worker", "host"), cpu)
-    memory = [((w.name, w.host), v) for w in known if (v := _mib(_load(w).get("memory_mib"), 0)) is not None]
+    memory = [((w.name, w.host), v) for w in known if (v := _mib(w.load.get("memory_mib"), 0)) is not None]
     yield _gauge("srqueue_worker_memory_used_bytes", "Memory in use.", ("worker", "host"), memory)
     names = ("worker", "host", "gpu", "name")
     gpus = [
         ((w.name, w.host, str(i), str(g.get("name", ""))), g)
         for w in known
-        for i, g in enumerate(_load(w).get("gpus") or ())
+        for i, g in enumerate(w.load.get("gpus") or ())
         if isinstance(g, Mapping)
     ]
     for key, metric, text in _OF_GPU:
@@ -109,11 +109,6 @@ def _of_workers(workers: Iterable[WorkerRecord]) -> Iterator[GaugeMetricFamily]:
     for place, word in enumerate(("used", "total")):
         found = [(who, value) for who, gpu in gpus if (value := _mib(gpu.get("mib"), place)) is not None]
         yield _gauge(f"srqueue_gpu_memory_{word}_bytes", f"Memory of the GPU, {word}.", names, found)
-
-
-def _load(worker: WorkerRecord) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = getattr(worker, "load", {})
-    return found
 
 
 def _gauge(

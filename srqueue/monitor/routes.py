@@ -23,7 +23,8 @@ def routes(backend: Backend) -> list[URLSpec]:
     """In the order in which they are tried."""
     job = rf"/training/api/job/{_ID}"
     found = [
-        _url(r"/training/?", pages.ListPage, backend, "training"),
+        _url(r"/training", pages.ListPage, backend, "training"),
+        _url(r"/training/", pages.ListPage, backend),
         _url(rf"/training/campaign/{_NAME}", pages.CampaignPage, backend),
         _url(rf"/training/job/{_NAME}", pages.JobPage, backend),
         _url(r"/training/compare", pages.ComparePage, backend),

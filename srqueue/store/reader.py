@@ -208,28 +208,38 @@ class Reader:
         with self.connection.reach() as client:
             pipeline = client.pipeline(transaction=False)
             for record, _ in pairs:
-                pipeline.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
-            scores, looked_at = pipeline.execute(), dict[str, int]()
-            for (record, workers), score in zip(pairs, scores, strict=True):
+                own = self.keys.ready(record.device_class, record.root_id)
+                pipeline.zrank(own, record.id)
+                pipeline.zscore(own, record.id)
+            places, looked_at, found = pipeline.execute(), list[str](), dict[str, int]()
+            for (record, workers), rank, score in zip(pairs, places[::2], places[1::2], strict=True):
                 kind = (record.device_class, record.root_id, id(workers))
                 if kind not in known:
-                    known[kind] = self._ready_keys(record, workers)
-                looked_at[record.id] = len(known[kind]) if score is not None else 0
-                for key in known[kind] if score is not None else ():
+                    own = self.keys.ready(record.device_class, record.root_id)
+                    known[kind] = self._ready_keys(record, workers) - {own}
+                found[record.id] = 0 if rank is None else int(rank)
+                for key in known[kind] if rank is not None else ():
                     pipeline.zcount(key, "-inf", f"({score:.0f}")
-            counts = iter(pipeline.execute())
-        return {i: sum(int(next(counts)) for _ in range(number)) for i, number in looked_at.items()}
+                    looked_at.append(record.id)
+            for job_id, number in zip(looked_at, pipeline.execute(), strict=True):
+                found[job_id] += int(number)
+        return found
 
     def first_ahead(
         self, record: JobRecord, workers: Iterable[WorkerRecord], most: int
     ) -> tuple[JobRecord, ...]:
         """The first of those, at most so many."""
+        own = self.keys.ready(record.device_class, record.root_id)
         with self.connection.reach() as client:
-            score = client.zscore(self.keys.ready(record.device_class, record.root_id), record.id)
-            if score is None:
-                return ()
             pipeline = client.pipeline(transaction=False)
-            for key in self._ready_keys(record, workers):
+            pipeline.zrank(own, record.id)
+            pipeline.zscore(own, record.id)
+            rank, score = pipeline.execute()
+            if rank is None or not most:
+                return ()
+            if rank:  # those of its own list that were made at the same moment count by their id
+                pipeline.zrange(own, 0, min(rank, most) - 1, withscores=True)
+            for key in self._ready_keys(record, workers) - {own}:
                 pipeline.zrangebyscore(key, "-inf", f"({score:.0f}", 0, most, withscores=True)
             found = sorted((place, i) for entries in pipeline.execute() for i, place in entries)
         return self._records([i for _, i in found[:most]])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
-from srqueue.stack.ports import next_free_port
 from tests.conftest import ROOT, wait_until
 
 
@@ -32,11 +32,18 @@ class Answer:
         return json.loads(self.body)
 
 
+def _a_port() -> int:
+    """One that nobody else will be given: a Flower opens its own only seconds later."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Flower:
-    """`srqueue flower` in a home folder of its own; `variables`: SRQUEUE_<NAME>; `user`: who asks, as name:password."""
+    """`srqueue flower` with SRQUEUE_<NAME> of its own; `user`: who asks, as name:password."""
 
     def __init__(self, folder: Path, redis_url: str, *more: str, user: str | None = None, **variables: str):
-        self.port = next_free_port("127.0.0.1", 5900)
+        self.port = _a_port()
         self.user, self.prefix = user, variables.get("FLOWER_URL_PREFIX", "").strip("/")
         self.home, self.log = folder / "flower-home", folder / "flower.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SRQUEUE_", "FLOWER_"))}

@@ -31,10 +31,8 @@ def new_job(number: int, name: str, arch: str = "compact", preset: str = "fideli
 
 
 def fill(store: Store) -> None:
-    """One job runs, one failed, one succeeded, of a campaign of three; 120 wait, one of them with a hostile name."""
-    store.create_many(
-        [new_job(n, f"cell_{n}", *NIGHT[n], priority=9) for n in range(3)], campaign="night"
-    )
+    """A campaign of three, of which one runs and two have ended; 120 wait, one of a hostile name."""
+    store.create_many([new_job(n, f"cell_{n}", *NIGHT[n], priority=9) for n in range(3)], campaign="night")
     worker = WorkerRecord(
         name="w1", host="here", pid=1, classes=("any", "cpu"), device="A big card", version="0", since=1.0,
         load={"cpu": 37.5, "memory_mib": [1024, 4096], "gpus": [
@@ -49,7 +47,14 @@ def fill(store: Store) -> None:
         outcome = Outcome(reason, word, 1000, metrics={"best/psnr": psnr, "bicubic/psnr": 31.1})
         store.finish(job_id(n), claim.token, outcome)
     claim = store.claim("w1:1", "here", ["any"], 3600, {"r": "/nowhere"})
-    figures = {"it_s": 10.0, "eta_s": 80.0, "psnr": 32.0, "best_psnr": 32.5, "bicubic_psnr": 31.1, "loss": 0.02}
+    figures = {
+        "it_s": 10.0,
+        "eta_s": 80.0,
+        "psnr": 32.0,
+        "best_psnr": 32.5,
+        "bicubic_psnr": 31.1,
+        "loss": 0.02,
+    }
     store.set_progress(claim.record.id, claim.token, 200, figures)
     store.create_many([new_job(n, f"waits_{n}") for n in range(10, 129)])
     store.create_many([new_job(130, HOSTILE)])
@@ -106,7 +111,7 @@ def test_waiting_jobs_say_why_and_when_in_the_order_in_which_they_are_taken(flow
     found = flower.api("jobs?state=queued,held&order=next&size=3")
     assert [card["id"] for card in found["jobs"]] == [job_id(10), job_id(11), job_id(12)]
     assert [card["waits"] for card in found["jobs"]][1:] == ["behind 1 job", "behind 2 jobs"]
-    # One worker, 80 s to go, then 1,000 iterations each at the 10 it/s that the running job makes, or its kind's.
+    # One worker, 80 s to go, then 1,000 iterations each, at the speed of jobs of its network.
     starts = [card["starts_in_s"] for card in found["jobs"]]
     assert starts[0] == pytest.approx(80)
     assert starts == sorted(starts) and starts[1] > starts[0]
@@ -124,7 +129,10 @@ def test_filters_and_search_go_together(flower):
     assert flower.api("jobs?campaign=night")["total"] == 3
     assert [c["id"] for c in flower.api("jobs?campaign=night&state=failed")["jobs"]] == [job_id(1)]
     assert flower.api("jobs?q=WAITS_1")["total"] == 10 + 29
-    assert [c["id"] for c in flower.api("jobs?q=cell&state=succeeded,failed")["jobs"]] == [job_id(1), job_id(0)]
+    assert [c["id"] for c in flower.api("jobs?q=cell&state=succeeded,failed")["jobs"]] == [
+        job_id(1),
+        job_id(0),
+    ]
     assert flower.api("jobs?q=cell&campaign=night")["counts"]["running"] == 1
     assert [c["id"] for c in flower.api("jobs?q=zz0011")["jobs"]] == [job_id(11)]
     assert flower.api("jobs?q=" + "%5B%2A%5D%3F")["total"] == 1, "signs of a pattern mean themselves"
@@ -138,7 +146,9 @@ def test_filters_and_search_go_together(flower):
 def test_a_hostile_name_comes_as_text_and_stands_in_no_page(flower):
     (card,) = flower.api("jobs?q=onerror")["jobs"]
     assert card["name"] == HOSTILE
-    assert flower.ask(f"/training/api/job/{card['id']}").headers["content-type"].startswith("application/json")
+    assert (
+        flower.ask(f"/training/api/job/{card['id']}").headers["content-type"].startswith("application/json")
+    )
     for path in ("/training", "/training?q=<script>alert(1)</script>", "/training/campaign/night"):
         assert "onerror" not in flower.ask(path.replace("<", "%3C").replace(">", "%3E")).text
         assert "<script>" not in flower.ask(path.replace("<", "%3C").replace(">", "%3E")).text
@@ -224,5 +234,3 @@ def test_prometheus_gets_jobs_workers_and_cards(flower):
     assert figures[f"srqueue_gpu_utilization_percent{card}"] == "91.0"
     assert float(figures[f"srqueue_gpu_memory_used_bytes{card}"]) == 2048 * 2**20
     assert "flower_events_total" in "".join(lines), "Flower's own are there, too"
-
-

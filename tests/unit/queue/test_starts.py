@@ -1,0 +1,55 @@
+"""When waiting jobs begin: what runs and what stands before them, played through."""
+
+import dataclasses
+
+import pytest
+
+from srqueue.queue.starts import speeds, starts
+from srqueue.run.reasons import JobState
+from srqueue.store.record import JobRecord, WorkerRecord
+
+WORKERS = [
+    WorkerRecord(name=f"w{n}", host="h", pid=1, classes=("any",), device="", version="", since=1.0)
+    for n in (1, 2)
+]
+QUEUED = JobRecord(
+    id="0" * 26, name="job", state=JobState.QUEUED, spec={"network_g": {"type": "compact"}}, origins={},
+    spec_id="s", priority=5, device_class="any", created=1.0, updated=1.0, total_iter=1000,
+)  # fmt: skip
+
+
+def running(worker: str, **progress) -> JobRecord:
+    return dataclasses.replace(QUEUED, state=JobState.RUNNING, owner=f"{worker}:1", progress=progress)
+
+
+def test_the_first_begins_at_once_where_a_worker_is_idle():
+    assert starts([], WORKERS, [running("w1", eta_s=500.0)], {}) == [0.0]
+
+
+def test_jobs_go_to_whoever_is_free_first():
+    both = [running("w1", eta_s=30.0), running("w2", eta_s=100.0)]
+    # w1 is free at 30 and busy until 80 and 130, w2 from 100 on.
+    assert starts([QUEUED] * 3, WORKERS, both, {"compact": 20.0}) == [30.0, 80.0, 100.0, 130.0]
+
+
+def test_a_worker_of_several_slots_has_several_that_get_free():
+    both = [running("w1", eta_s=30.0), running("w1", eta_s=40.0)]
+    assert starts([QUEUED], WORKERS[:1], both, {"": 20.0}) == [30.0, 40.0]
+
+
+def test_without_a_speed_only_the_first_is_foretold_and_without_an_end_none():
+    assert starts([QUEUED, QUEUED], WORKERS[:1], [running("w1", eta_s=30.0)], {}) == [30.0]
+    assert starts([QUEUED], WORKERS[:1], [running("w1")], {}) == []
+
+
+def test_jobs_of_other_workers_do_not_matter():
+    assert starts([], WORKERS[:1], [running("w9", eta_s=30.0)], {}) == [0.0]
+
+
+def test_speeds_are_those_of_the_network_else_of_all():
+    other = dataclasses.replace(
+        QUEUED, state=JobState.SUCCEEDED, spec={"network_g": {"type": "edsr"}}, started=0.0, finished=100.0,
+        iteration=1000,
+    )  # fmt: skip
+    found = speeds([running("w1", it_s=30.0), running("w2", it_s=50.0), other, QUEUED])
+    assert found == {"compact": pytest.approx(40), "edsr": pytest.approx(10), "": pytest.approx(30)}

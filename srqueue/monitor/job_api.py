@@ -80,6 +80,7 @@ class PictureHandler(JsonHandler):
         record = await self.backend.ask(self.backend.job, job_id)
         content = await self.backend.ask(picture, self.backend.store, record, int(crop), what)
         self.set_header("Content-Type", "image/png")
+        self.set_header("Cache-Control", "private, no-cache")  # asked for again by its ETag
         self.finish(content)
 
 

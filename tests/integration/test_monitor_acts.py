@@ -4,6 +4,7 @@ import json
 
 import psutil
 import pytest
+from tornado.web import create_signed_value
 
 from srqueue.settings import Settings
 from srqueue.store.store import Store
@@ -11,6 +12,11 @@ from tests.conftest import Server
 from tests.integration.flower_process import Flower
 
 ME = "me:canary-7f3"
+SECRET = "a secret of cookies"
+OAUTH = [
+    "--auth=.*@lab.org", "--auth_provider=flower.views.auth.GoogleAuth2LoginHandler", "--oauth2_key=k",
+    "--oauth2_secret=s", "--oauth2_redirect_uri=http://127.0.0.1/login", f"--cookie_secret={SECRET}",
+]  # fmt: skip
 
 
 def job_id(number: int) -> str:
@@ -37,13 +43,14 @@ def store(server, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def flowers(server, store, tmp_path_factory):
-    """One below a prefix, one that is read-only, one that may not begin."""
+    """One below a prefix, one that is read-only, one that may not begin, one with OAuth."""
     made = [
         Flower(
             tmp_path_factory.mktemp("one"), server.url, user=ME, FLOWER_AUTH=ME, FLOWER_URL_PREFIX="/lab/x/"
         ),
         Flower(tmp_path_factory.mktemp("two"), server.url, "--read-only", user=ME, FLOWER_AUTH=ME),
         Flower(tmp_path_factory.mktemp("three"), server.url, FLOWER_ADDRESS="0.0.0.0"),
+        Flower(tmp_path_factory.mktemp("four"), server.url, *OAUTH),
     ]
     try:
         yield made
@@ -166,3 +173,25 @@ def test_flower_is_not_opened_to_other_machines_without_a_password(flowers):
     assert flowers[2].process.wait(60) == 2
     told = flowers[2].log.read_text()
     assert "ask for no password" in told and "SRQUEUE_FLOWER_AUTH" in told
+
+
+def test_whom_oauth_has_signed_in_sees_and_acts_and_nobody_else(flowers, store):
+    flower, one = flowers[3].ready(), job_id(5)
+    page = flower.ask("/training")
+    assert page.status == 302 and page.headers["location"].startswith("/login?")
+    for path in ("/training/api/jobs", "/metrics"):
+        assert flower.ask(path).status == 401
+
+    def signed_in(who: str) -> str:
+        return "user=" + create_signed_value(SECRET, "user", who).decode()
+
+    assert flower.ask("/training", Cookie=signed_in("me@elsewhere.org")).status == 302
+    page = flower.ask("/training", Cookie=signed_in("me@lab.org"))
+    assert page.status == 200 and 'data-may-act="1"' in page.text
+    path, token = f"/training/api/job/{one}/pause", page.headers["set-cookie"].split(";")[0]
+    both = f"{signed_in('me@lab.org')}; {token}"
+    assert flower.ask(path, "POST", "{}", Cookie=both).status == 403, "the token only as a cookie"
+    head = token.partition("=")[2].strip('"')
+    assert flower.ask(path, "POST", "{}", Cookie=token, X_XSRFToken=head).status == 401
+    assert flower.ask(path, "POST", "{}", Cookie=both, X_XSRFToken=head).status == 200
+    assert store.get(one).state == "paused"

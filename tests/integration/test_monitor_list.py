@@ -1,5 +1,7 @@
 """The Training pages of a Flower without a password: they show everything, and change nothing."""
 
+import re
+
 import pytest
 
 from srqueue.run.outcome import Outcome
@@ -9,7 +11,7 @@ from srqueue.spec.expand import DatasetRef, Expanded, expand
 from srqueue.store.new import NewJob
 from srqueue.store.record import WorkerRecord
 from srqueue.store.store import Store
-from tests.conftest import Server
+from tests.conftest import ROOT, Server
 from tests.integration.flower_process import Flower
 
 HOSTILE = """<img src=x onerror=alert(1)>'"&[*]?\\"""
@@ -62,15 +64,16 @@ def fill(store: Store) -> None:
 
 @pytest.fixture(scope="module")
 def flower(tmp_path_factory):
-    folder, server = tmp_path_factory.mktemp("flower"), Server().start()
-    store = Store.connect(Settings(redis_url=server.url, home=folder))
-    fill(store)
-    flower = Flower(folder, server.url)
+    folder, server, flower = tmp_path_factory.mktemp("flower"), Server().start(), None
     try:
+        store = Store.connect(Settings(redis_url=server.url, home=folder))
+        fill(store)
+        store.connection.close()
+        flower = Flower(folder, server.url)
         yield flower.ready()
     finally:
-        flower.close()
-        store.connection.close()
+        if flower is not None:
+            flower.close()
         server.close()
     log = flower.log.read_text()
     assert "Traceback" not in log
@@ -233,4 +236,7 @@ def test_prometheus_gets_jobs_workers_and_cards(flower):
     card = '{gpu="0",host="here",name="A big card",worker="w1"}'
     assert figures[f"srqueue_gpu_utilization_percent{card}"] == "91.0"
     assert float(figures[f"srqueue_gpu_memory_used_bytes{card}"]) == 2048 * 2**20
+    dashboard = (ROOT / "deploy" / "grafana-dashboard.json").read_text()
+    shown = set(re.findall(r"srqueue_[a-z_]+", dashboard))
+    assert len(shown) > 10 and shown <= {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert "flower_events_total" in "".join(lines), "Flower's own are there, too"

@@ -99,7 +99,7 @@
       })));
     });
     body.append(rows);
-    return el("table", {class: "srq-table"}, [
+    return el("table", {class: "srq-table" + (sort ? " srq-sortable" : "")}, [
       el("caption", {class: "visually-hidden", text: options.caption || "Jobs"}), el("thead", {}, [head]), body
     ]);
   }

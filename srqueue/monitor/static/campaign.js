@@ -18,7 +18,7 @@
 
   function show() {
     var told = Object.entries(known.counts).filter(function (c) { return c[1]; })
-      .map(function (c) { return c[1].toLocaleString("en") + " " + c[0]; });
+      .map(function (c) { return srq.count(c[1]) + " " + c[0]; });
     place("srq-counts").textContent = [told.join(", "), known.note].filter(Boolean).join("; ");
     place("srq-matrix").replaceChildren(matrix());
     leaders();

@@ -6,7 +6,7 @@
   var SIZES = [50, 200, 1000, 5000];
   var place = function (id) { return document.getElementById(id); };
   var asked = read();
-  var turn = 0;
+  var turn = 0, took = 0;
 
   function read() {
     var query = new URLSearchParams(location.search);
@@ -35,7 +35,7 @@
 
   /** Reads what is shown; the answer to an older question is not shown over a newer one. */
   async function load() {
-    var mine = ++turn;
+    var mine = ++turn, begun = Date.now();
     try {
       var main = {campaign: asked.campaign, q: asked.q, page: asked.page, size: asked.size};
       main.state = narrowed() ? asked.state.join(",") : "paused,succeeded,failed,cancelled";
@@ -47,6 +47,7 @@
       if (mine !== turn) { return; }
       show(found);
       srq.note(null);
+      took = Date.now() - begun;
     } catch (error) {
       if (mine === turn) { srq.note(error); }
     }
@@ -56,7 +57,7 @@
     var main = found[0], counts = (found[1] || main).counts;
     chips(counts);
     var all = Object.values(counts).reduce(function (a, b) { return a + b; }, 0);
-    place("srq-state").textContent = all.toLocaleString("en") + (all === 1 ? " job, " : " jobs, ") +
+    place("srq-state").textContent = srq.count(all) + (all === 1 ? " job, " : " jobs, ") +
       main.workers + (main.workers === 1 ? " worker is up" : " workers are up");
     place("srq-overview").hidden = narrowed();
     place("srq-jobs-title").textContent = narrowed() ? "Found" : "Paused and ended";
@@ -95,7 +96,7 @@
           asked.state = on ? asked.state.filter(function (s) { return s !== state; }) : asked.state.concat(state);
           change();
         }}
-      }, [state, " ", el("span", {class: "srq-count", text: (counts[state] || 0).toLocaleString("en")})]);
+      }, [state, " ", el("span", {class: "srq-count", text: srq.count(counts[state] || 0)})]);
     });
     if (narrowed()) {
       made.push(el("button", {type: "button", class: "srq-chip", text: "show all", on: {click: function () {
@@ -123,8 +124,8 @@
         ]),
         el("p", {class: "srq-muted", text: [j.preset, j.arch, j.dataset, j.phase].filter(Boolean).join(" · ")}),
         srq.bar(j),
-        el("p", {class: "srq-small", text: Math.floor(100 * j.share) + " %, iteration " + j.iteration.toLocaleString("en") +
-          " of " + j.total.toLocaleString("en")}),
+        el("p", {class: "srq-small", text: Math.floor(100 * j.share) + " %, iteration " + srq.count(j.iteration) +
+          " of " + srq.count(j.total)}),
         el("dl", {class: "srq-facts"}, facts.map(function (f) {
           return el("div", {}, [el("dt", {text: f[0]}), el("dd", {text: f[1]})]);
         }))
@@ -150,7 +151,7 @@
       empty: "nothing waits", caption: "Waiting jobs, the next one first"
     }));
     if (found.total > found.jobs.length) {
-      shelf.append(el("p", {class: "srq-muted", text: (found.total - found.jobs.length).toLocaleString("en") +
+      shelf.append(el("p", {class: "srq-muted", text: srq.count(found.total - found.jobs.length) +
         " more wait: choose “queued” above"}));
     }
     fill("srq-waiting", shelf);
@@ -159,14 +160,14 @@
   function pages(found) {
     var go = function (page) { return function () { asked.page = page; change(true); }; };
     var from = (found.page - 1) * asked.size + 1, to = from + found.jobs.length - 1;
-    var text = found.total ? from.toLocaleString("en") + " to " + to.toLocaleString("en") + " of " +
-      found.total.toLocaleString("en") + (found.more ? ", and more that were not looked at: type more of the name" : "") : "";
+    var text = found.total ? srq.count(from) + " to " + srq.count(to) + " of " +
+      srq.count(found.total) + (found.more ? ", and more that were not looked at: type more of the name" : "") : "";
     if (found.total && !found.jobs.length) { text = "this page is empty; there are " + found.pages; }
     var select = el("select", {id: "srq-size", on: {change: function (event) {
       asked.size = Number(event.target.value);
       change();
     }}}, SIZES.map(function (s) {
-      return el("option", {value: s, selected: s === asked.size, text: s.toLocaleString("en") + " a page"});
+      return el("option", {value: s, selected: s === asked.size, text: srq.count(s) + " a page"});
     }));
     var shelf = document.createDocumentFragment();
     [
@@ -199,7 +200,7 @@
         var known = found.campaigns.find(function (c) { return c.name === name; });
         select.append(el("option", {
           value: name, selected: name === asked.campaign,
-          text: name + (known ? " (" + known.jobs.toLocaleString("en") + ")" : "")
+          text: name + (known ? " (" + srq.count(known.jobs) + ")" : "")
         }));
       });
     } catch (error) {
@@ -217,10 +218,12 @@
   place("srq-filter").addEventListener("submit", function (event) { event.preventDefault(); });
 
   // What changes each second is read every two; times of the past grow old without any change.
+  // A long list is read less often: a fifth of the time at most.
   var last = 0, due = null;
   function soon() {
     if (due || document.hidden) { return; }
-    due = setTimeout(function () { due = null; last = Date.now(); load(); }, Math.max(0, last + 2000 - Date.now()));
+    var next = last + Math.max(2000, 5 * took);
+    due = setTimeout(function () { due = null; last = Date.now(); load(); }, Math.max(0, next - Date.now()));
   }
   change(true);
   campaigns();

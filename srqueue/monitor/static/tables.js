@@ -33,27 +33,27 @@
     name: ["Job", function (j) {
       return el("span", {}, [job(j.id, j.name), " ", el("span", {class: "srq-muted srq-id", text: j.short})]);
     }, function (j) { return j.name; }],
-    state: ["State", function (j) { return srq.badge(j); }, function (j) { return j.state; }],
+    state: ["State", srq.badge, function (j) { return j.state; }],
     what: ["Training", function (j) {
-      return el("span", {text: [j.preset, j.arch, j.dataset].filter(Boolean).join(" · ") || "-"});
+      return [j.preset, j.arch, j.dataset].filter(Boolean).join(" · ") || "-";
     }, function (j) { return [j.preset, j.arch, j.dataset].join(" "); }],
-    psnr: ["Best PSNR (gain)", function (j) { return el("span", {text: srq.psnr(j)}); }, function (j) { return j.best_psnr; }, "srq-num"],
-    ssim: ["SSIM", function (j) { return el("span", {text: srq.num(j.ssim, 4)}); }, function (j) { return j.ssim; }, "srq-num"],
+    psnr: ["Best PSNR (gain)", srq.psnr, function (j) { return j.best_psnr; }, "srq-num"],
+    ssim: ["SSIM", function (j) { return srq.num(j.ssim, 4); }, function (j) { return j.ssim; }, "srq-num"],
     done: ["Iterations", function (j) {
-      return el("span", {text: j.iteration.toLocaleString("en") + " / " + j.total.toLocaleString("en")});
+      return srq.count(j.iteration) + " / " + srq.count(j.total);
     }, function (j) { return j.iteration; }, "srq-num"],
-    why: ["Why", function (j) { return el("span", {text: why(j)}); }, why],
-    waits: ["Waits", function (j) { return el("span", {text: j.waits || "-"}); }, function (j) { return j.waits; }],
-    starts: ["Starts", function (j) { return el("span", {text: starts(j)}); }, function (j) { return j.starts_in_s; }],
-    priority: ["Priority", function (j) { return el("span", {text: String(j.priority)}); }, function (j) { return j.priority; }, "srq-num"],
+    why: ["Why", why, why],
+    waits: ["Waits", function (j) { return j.waits || "-"; }, function (j) { return j.waits; }],
+    starts: ["Starts", starts, function (j) { return j.starts_in_s; }],
+    priority: ["Priority", function (j) { return String(j.priority); }, function (j) { return j.priority; }, "srq-num"],
     ended: ["Ended", function (j) {
-      return el("span", {text: srq.ago(j.finished), title: j.finished ? new Date(j.finished * 1000).toLocaleString() : null});
+      return el("span", {text: srq.ago(j.finished), title: srq.when(j.finished)});
     }, function (j) { return j.finished; }],
     created: ["Submitted", function (j) {
-      return el("span", {text: srq.ago(j.created), title: new Date(j.created * 1000).toLocaleString()});
+      return el("span", {text: srq.ago(j.created), title: srq.when(j.created)});
     }, function (j) { return j.created; }],
     took: ["Took", function (j) {
-      return el("span", {text: j.started && j.finished ? srq.duration(j.finished - j.started) : "-"});
+      return j.started && j.finished ? srq.duration(j.finished - j.started) : "-";
     }, function (j) { return j.started && j.finished ? j.finished - j.started : null; }, "srq-num"],
     report: ["Report", function (j) {
       return j.has_report ? el("a", {
@@ -61,6 +61,20 @@
       }) : el("span", {class: "srq-muted", text: "-"});
     }, function (j) { return j.has_report ? 1 : 0; }]
   };
+
+  // Above so many rows each row is a grid of its own, which is laid out only where it is seen; columns are then as wide as here.
+  var LONG = 200;
+  var WIDTHS = {name: "minmax(0, 2fr)", state: "7.5rem", what: "minmax(0, 2fr)", waits: "minmax(0, 2fr)",
+    why: "minmax(0, 2fr)", done: "minmax(0, 8rem)", psnr: "minmax(0, 8rem)", starts: "minmax(0, 8rem)", created: "minmax(0, 8rem)"};
+
+  function cell(column, j) {
+    var made = document.createElement("td");
+    made.setAttribute("role", "cell");  // whatever CSS makes of the table
+    if (column[3]) { made.className = column[3]; }
+    made.dataset.label = column[0];
+    made.append(column[1](j));
+    return made;
+  }
 
   function compare(a, b) {
     var none = function (v) { return v === null || v === undefined; };
@@ -80,28 +94,36 @@
         return x === null || y === null || x === undefined || y === undefined || !sort.down ? known : -known;
       });
     }
-    var head = el("tr", {}, names.map(function (name) {
+    var head = el("tr", {role: "row"}, names.map(function (name) {
       var c = columns[name], on = sort && sort.by === name;
       var inner = !sort ? document.createTextNode(c[0]) : el("button", {
         type: "button", class: "srq-sort", "data-by": name,
         on: {click: function () { sort.on(name, on ? !sort.down : ["psnr", "ssim", "done"].includes(name)); }}
       }, [c[0], el("span", {"aria-hidden": "true", text: on ? (sort.down ? " ▼" : " ▲") : ""})]);
       return el("th", {
-        scope: "col", class: c[3], "aria-sort": on ? (sort.down ? "descending" : "ascending") : null
+        scope: "col", role: "columnheader", class: c[3], "aria-sort": on ? (sort.down ? "descending" : "ascending") : null
       }, [inner]);
     }));
-    var body = el("tbody");
+    var body = el("tbody", {role: "rowgroup"});
     var rows = document.createDocumentFragment();
     jobs.forEach(function (j) {
-      rows.append(el("tr", {"data-job": j.id}, names.map(function (name) {
+      rows.append(el("tr", {"data-job": j.id, role: "row"}, names.map(function (name) {
         var c = columns[name];
-        return el("td", {class: c[3], "data-label": c[0]}, [c[1](j)]);
+        return cell(c, j);
       })));
     });
     body.append(rows);
-    return el("table", {class: "srq-table" + (sort ? " srq-sortable" : "")}, [
-      el("caption", {class: "visually-hidden", text: options.caption || "Jobs"}), el("thead", {}, [head]), body
+    var long = jobs.length > LONG;
+    var made = el("table", {
+      class: "srq-table" + (sort ? " srq-sortable" : "") + (long ? " srq-long" : ""), role: "table"
+    }, [
+      el("caption", {class: "visually-hidden", text: options.caption || "Jobs"}),
+      el("thead", {role: "rowgroup"}, [head]), body
     ]);
+    if (long) {
+      made.style.setProperty("--srq-columns", names.map(function (n) { return WIDTHS[n] || "minmax(0, 1fr)"; }).join(" "));
+    }
+    return made;
   }
 
   Object.assign(srq, {table: table, bar: bar, why: why, starts: starts, jobLink: job});

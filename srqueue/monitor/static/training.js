@@ -1,5 +1,6 @@
 /* What every Training page needs: the API, the stream, and how figures are written. No page needs more than a name of it:
-   window.srq = {base, mayAct, whyNot, get, post, stream, esc, ago, duration, num, psnr, el, note, announce, badge}. */
+   window.srq = {base, mayAct, whyNot, get, post, stream, esc, ago, duration, num, psnr, el, note, announce,
+   badge, count, when}. */
 (function () {
   "use strict";
 
@@ -54,24 +55,31 @@
   }
 
   /** Calls handlers[event](data) for what changes; where streams break twice, handlers.poll() every 3 s instead.
-      params: {job: id} or {list: 1}. Returns {close()}. */
+      params: {job: id} or {list: 1}. Returns {close(), polling()}. A page that nobody sees has no stream: a browser
+      keeps only six connections to one host, whatever the number of its tabs. */
   function stream(params, handlers) {
     var errors = 0, timer = null, source = null, closed = false;
 
-    function poll() {
+    function stop() {
       if (source) { source.close(); }
+      source = null;
+    }
+    function poll() {
+      stop();
       if (!timer && !closed && handlers.poll) {
         timer = setInterval(function () { if (!document.hidden) { handlers.poll(); } }, 3000);
         handlers.poll();
       }
     }
     function open() {
+      if (closed || timer || source || document.hidden) { return; }
       if (!window.EventSource) { poll(); return; }
       source = new EventSource(api + "stream?" + new URLSearchParams(params));
       source.onopen = function () { if (handlers.open) { handlers.open(); } };
       source.onerror = function () {
         errors += 1;
-        if (errors >= 2) { poll(); } else if (source.readyState === EventSource.CLOSED) { setTimeout(open, 1000); }
+        if (errors >= 2) { poll(); return; }
+        if (source && source.readyState === EventSource.CLOSED) { stop(); setTimeout(open, 1000); }
       };
       Object.keys(handlers).forEach(function (name) {
         if (name === "poll" || name === "open") { return; }
@@ -84,9 +92,12 @@
         source.addEventListener("note", function (event) { errors = 0; note(JSON.parse(event.data)); });
       }
     }
+    document.addEventListener("visibilitychange", function () {
+      if (document.hidden) { stop(); } else { open(); }
+    });
     open();
     return {
-      close: function () { closed = true; clearInterval(timer); if (source) { source.close(); } },
+      close: function () { closed = true; clearInterval(timer); stop(); },
       polling: function () { return timer !== null; }
     };
   }
@@ -118,6 +129,18 @@
   /** A number with so many digits; "-" where there is none. */
   function num(x, digits) {
     return typeof x === "number" && isFinite(x) ? x.toFixed(digits === undefined ? 2 : digits) : "-";
+  }
+
+  var whole = new Intl.NumberFormat("en"), moment = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
+
+  /** 12,345. */
+  function count(x) {
+    return whole.format(x);
+  }
+
+  /** Date and time of UTC seconds, as this browser writes them; null where there is none. */
+  function when(t) {
+    return t === null || t === undefined ? null : moment.format(t * 1000);
   }
 
   /** An element: el("a", {href, class, text, on: {click}}, children). Attributes that are null are left out. */
@@ -174,7 +197,7 @@
 
   window.srq = {
     base: base, mayAct: root.dataset.mayAct === "1", whyNot: root.dataset.whyNot || null, get: get, post: post,
-    stream: stream, esc: esc, ago: ago, duration: duration, num: num, el: el, note: note, announce: announce,
+    stream: stream, esc: esc, ago: ago, count: count, when: when, duration: duration, num: num, el: el, note: note, announce: announce,
     badge: badge, psnr: psnr, ApiError: ApiError
   };
 }());

@@ -19,6 +19,10 @@ from srqueue.errors import UsageError
 _LONGEST_SOCKET_PATH = 100
 
 
+OCCASIONS = ("finished", "failed", "plateau", "disk", "started", "digest")
+"""What a notice can be about."""
+
+
 class Settings(BaseSettings):
     """Settings of one process; each field is the environment variable SRQUEUE_<NAME>."""
 
@@ -108,6 +112,31 @@ class Settings(BaseSettings):
         True,
         description="whether a worker keeps a trainer ready that has imported torch: 0.3 GB of memory a slot",
     )
+    report: bool = Field(True, description="whether a report is made at the end of each job")
+    notify: SecretStr | None = Field(
+        None, description="where notices go: Apprise URLs, by commas or blanks; may hold passwords and tokens"
+    )
+    notify_on: str = Field(
+        "finished,failed,plateau,disk",
+        description="which notices: finished, failed, plateau, disk, started, digest, by commas or blanks",
+    )
+    notify_digest: int = Field(8, ge=0, le=23, description="hour of the day, local time, of the digest")
+    notify_disk: float = Field(
+        10.0, ge=0, le=1e6, description="GiB free under the runs root, below which a disk is low"
+    )
+
+    @field_validator("notify_on")
+    @classmethod
+    def _known_occasions(cls, text: str) -> str:
+        unknown = set(text.replace(",", " ").split()) - set(OCCASIONS)
+        if unknown:
+            raise ValueError(f"no notice {', '.join(sorted(unknown))}; there are {', '.join(OCCASIONS)}")
+        return text
+
+    @property
+    def notified(self) -> frozenset[str]:
+        """The occasions that are told; none where nobody is to be told."""
+        return frozenset(self.notify_on.replace(",", " ").split() if self.notify else ())
 
     @field_validator("flower_auth")
     @classmethod

@@ -5,7 +5,7 @@ runs/<job_id>/
   attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   pictures/{pictures.json, <crop>/{bicubic, original, it<iteration>}.png}
-  export/
+  export/  report.html  tensorboard/
 """
 
 from __future__ import annotations
@@ -162,6 +162,16 @@ class RunDir:
     def pictures(self) -> Path:
         """The same crops at each validation, see srqueue.run.pictures."""
         return self.path / "pictures"
+
+    @property
+    def report(self) -> Path:
+        """The job as one HTML file, made at its end."""
+        return self.path / "report.html"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, made beside the report."""
+        return self.path / "tensorboard"
 
     @property
     def compiled(self) -> Path:

@@ -1,0 +1,147 @@
+"""The report as one HTML file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+from typing import Any
+
+from srqueue.errors import UsageError
+from srqueue.report import tables
+from srqueue.report.comparable import remarks
+from srqueue.report.differences import spec_rows
+from srqueue.report.plots import drawings, marks_of
+from srqueue.report.provenance import provenance
+from srqueue.report.subject import Crop, Subject
+
+MOST_DRAWN = 40
+"""Jobs whose curves are drawn; tables have all."""
+MOST_PICTURED = 8
+"""Jobs whose pictures are in the file."""
+
+
+def installed() -> bool:
+    """Whether reports can be made here."""
+    return find_spec("plotly") is not None and find_spec("jinja2") is not None
+
+
+def page(subjects: Sequence[Subject], title: str) -> str:
+    """The HTML. Raises UsageError where the extra `report` is not installed."""
+    if not installed():
+        raise UsageError("a report needs plotly and jinja2", hint="pip install 'srqueue[report]'")
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("srqueue.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    plotly, script = _plotly(), _text("report.js")
+    return environment.get_template("report.html").render(
+        title=title,
+        made=tables.moment(time.time()),
+        policy=_policy(plotly, script),
+        remarks=[*remarks(subjects), *_left_out(subjects)],
+        tables=_tables(subjects),
+        jobs=[_job(subject, index) for index, subject in enumerate(subjects)],
+        data=_data(subjects),
+        # Ours, and from the installed package: the only texts that are not escaped.
+        plotly=_Ours(plotly), script=_Ours(script), style=_Ours(_text("report.css")),
+    )  # fmt: skip
+
+
+class _Ours(str):
+    """A text that jinja2 takes as it is."""
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def _tables(subjects: Sequence[Subject]) -> list[tables.Table]:
+    found = [tables.results(subjects), tables.quality_over_time(subjects), tables.differences(subjects)]
+    return [table for table in found if table is not None]
+
+
+def _job(subject: Subject, index: int) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "headline": _headline(subject),
+        "tables": [t for t in (tables.attempts(subject), tables.figures(subject)) if t],
+        "spec": spec_rows(subject),
+        "provenance": provenance(subject),
+        "crops": len(subject.gallery.crops) if index < MOST_PICTURED else 0,
+        "sheet": _uri(subject.gallery.sheet) if subject.gallery.sheet and index < MOST_PICTURED else None,
+    }
+
+
+def _headline(subject: Subject) -> list[tuple[str, str]]:
+    gain = subject.gain
+    rows = [
+        ("state", subject.state),
+        ("PSNR on Y", tables.number(subject.best("psnr"), 2) + " dB"),
+        ("over bicubic", "-" if gain is None else f"{gain:+.2f} dB"),
+        ("SSIM on Y", tables.number(subject.best("ssim"), 4)),
+        ("iterations", f"{subject.history.iteration:,} of {subject.total_iter:,}"),
+        ("trained", tables.hours(subject.history.hours)),
+    ]
+    return [(label, value) for label, value in rows if not value.startswith("-")]
+
+
+def _data(subjects: Sequence[Subject]) -> dict[str, Any]:
+    """What the script draws."""
+    drawn = subjects[:MOST_DRAWN]
+    return {
+        "jobs": [s.label for s in drawn],
+        "plots": drawings(drawn),
+        "marks": [marks_of(s) for s in drawn],
+        "pictures": [[_crop(c) for c in s.gallery.crops] for s in subjects[:MOST_PICTURED]],
+    }
+
+
+def _crop(crop: Crop) -> dict[str, Any]:
+    return {
+        "name": crop.name, "bicubic": _uri(crop.bicubic), "original": _uri(crop.original),
+        "iterations": list(crop.model), "model": [_uri(png) for png in crop.model.values()],
+    }  # fmt: skip
+
+
+def _left_out(subjects: Sequence[Subject]) -> list[str]:
+    found = [f"{s.label}: {remark}." for s in subjects for remark in s.remarks]
+    if len(subjects) > MOST_DRAWN:
+        found.append(f"Curves are drawn of the first {MOST_DRAWN} of {len(subjects)} jobs; the tables have all.")
+    if sum(bool(s.gallery.crops or s.gallery.sheet) for s in subjects[MOST_PICTURED:]):
+        found.append(f"Pictures are here of the first {MOST_PICTURED} of {len(subjects)} jobs.")
+    return found
+
+
+def _policy(*scripts: str) -> str:
+    """A browser that keeps to it loads nothing, sends nothing, and runs these scripts only."""
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+@cache
+def _text(name: str) -> str:
+    return files("srqueue.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    """plotly's script out of the installed package; plotly itself is not imported, which would take long."""
+    text = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
+    # What would end the script element ends no string of it when it is written so.
+    return text.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -1,0 +1,145 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  // Okabe and Ito's colours: they stay apart for colour-blind eyes.
+  const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
+  const DASHES = ["solid", "dash", "dot", "dashdot"];
+  const SYMBOLS = {action: "triangle-down", restart: "diamond", warning: "x", error: "x", checkpoint: "line-ns-open"};
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const many = data.jobs.length > 1;
+  // plotly reads a little HTML in its texts: ours has none.
+  const plain = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const wrapped = text => plain(text).replace(/(.{70}\S*)\s/g, "$1<br>");
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+
+  function axis() { return document.querySelector("input[name=axis]:checked").value; }
+
+  function traces(plot, over) {
+    const names = new Set(plot.lines.filter(l => !l.base).map(l => l.name));
+    const seen = {};
+    const found = [];
+    for (const line of plot.lines) {
+      const colour = COLOURS[(many ? line.job : line.base ? 7 : [...names].indexOf(line.name)) % COLOURS.length];
+      const what = line.base ? "bicubic" : line.name.replace("losses/", "");
+      const name = many ? plain(data.jobs[line.job]) + (names.size > 1 || line.base ? " · " + plain(what) : "") : plain(what);
+      // One point is no line.
+      const mode = line.values.length > 1 ? "lines" : "markers";
+      let x = line[over], y = line.values;
+      if (line.base) {  // as wide as what it is compared with
+        const beside = plot.lines.find(l => l.job === line.job && !l.base);
+        if (beside && beside[over].length > 1) { x = [beside[over][0], beside[over].at(-1)]; y = [y.at(-1), y.at(-1)]; }
+      }
+      const nth = seen[line.job] = (seen[line.job] ?? -1) + 1;
+      found.push({x, y, name, mode: line.base && x.length > 1 ? "lines" : mode, type: "scatter",
+        line: {color: colour, width: line.base ? 1.5 : 2, dash: line.base ? "dash" : many ? DASHES[nth % 4] : "solid"},
+        marker: {color: colour, size: 7},
+        hovertemplate: "%{y:.6~g}" + (plot.unit ? " " + plain(plot.unit) : "") + "<extra>" + name + "</extra>"});
+    }
+    if (document.getElementById("with-marks").checked) found.push(...marks(over));
+    return found;
+  }
+
+  function marks(over) {
+    const found = [];
+    data.marks.forEach((all, job) => {
+      for (const [low, title] of [[true, "checkpoints"], [false, "events"]]) {
+        const some = all.filter(m => (m.kind === "checkpoint") === low);
+        if (!some.length) continue;
+        found.push({x: some.map(m => m[over]), y: some.map(() => low ? 0.02 : 0.96), yaxis: "y2", type: "scatter", mode: "markers",
+          name: title, showlegend: false, cliponaxis: false,
+          marker: {symbol: some.map(m => SYMBOLS[m.kind] ?? "circle"), size: low ? 7 : 9, opacity: low ? .55 : .95,
+            color: some.map(m => m.kind === "error" || m.kind === "warning" ? "#d55e00" : many ? COLOURS[job % COLOURS.length] : "#7f7f7f")},
+          hovertemplate: some.map(m => (many ? plain(data.jobs[job]) + "<br>" : "") + plain(m.kind) + " at " + m.it + ": " + wrapped(m.text) + "<extra></extra>")});
+      }
+    });
+    return found;
+  }
+
+  function layout(plot, over) {
+    const style = getComputedStyle(document.body);
+    const line = style.getPropertyValue("--line"), text = style.getPropertyValue("--text");
+    return {
+      title: {text: plain(plot.title) + (plot.unit ? " (" + plain(plot.unit) + ")" : ""), font: {size: 15}, x: 0.02, xanchor: "left"},
+      margin: {l: 62, r: 18, t: 44, b: 46}, height: 340, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: {color: text.trim(), family: style.fontFamily, size: 12}, hovermode: "closest",
+      xaxis: {title: {text: over === "it" ? "iterations" : "hours of training"}, gridcolor: line.trim(), zeroline: false, rangemode: "tozero"},
+      yaxis: {gridcolor: line.trim(), zeroline: false, type: plot.logarithmic ? "log" : "linear", automargin: true, exponentformat: "power"},
+      yaxis2: {overlaying: "y", range: [0, 1], visible: false, fixedrange: true},
+      legend: {orientation: "h", y: -0.24, yanchor: "top", font: {size: 11}},
+      showlegend: plot.lines.length > 1,
+    };
+  }
+
+  function draw() {
+    const over = axis();
+    data.plots.forEach((plot, index) => {
+      const place = document.getElementById("plot-" + index);
+      Plotly.react(place, traces(plot, over), layout(plot, over), {responsive: true, displaylogo: false,
+        modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"]});
+    });
+  }
+
+  function wipe(crop) {
+    const choices = ["bicubic", "model", "original"];
+    const newest = crop.model.length - 1;
+    let left = "bicubic", right = "model", at = newest, share = 0.5;
+    const under = make("img", {alt: "", draggable: "false"}), over = make("img", {alt: "", draggable: "false"});
+    const edge = make("span", {class: "edge"}), tagLeft = make("span", {class: "tag left"}), tagRight = make("span", {class: "tag right"});
+    const box = make("div", {class: "wipe"}, under, over, edge, tagLeft, tagRight);
+    const slider = make("input", {type: "range", min: 0, max: 100, value: 50, "aria-label": "how much of the left picture"});
+    const steps = make("input", {type: "range", min: 0, max: newest, value: newest, "aria-label": "iteration of the model's picture"});
+    const told = make("span");
+    const choose = (label, value, take) => {
+      const select = make("select", {"aria-label": label}, ...choices.map(c => make("option", {value: c}, c)));
+      select.value = value;
+      select.addEventListener("change", () => { take(select.value); show(); });
+      return select;
+    };
+    const source = what => what === "model" ? crop.model[at] : crop[what];
+    const title = what => what === "model" ? "model, iteration " + crop.iterations[at] : what;
+    function show() {
+      under.src = source(right); over.src = source(left);
+      under.alt = title(right); over.alt = title(left);
+      over.style.clipPath = `inset(0 ${(1 - share) * 100}% 0 0)`;
+      edge.style.left = share * 100 + "%";
+      tagLeft.textContent = title(left); tagRight.textContent = title(right);
+      told.textContent = "iteration " + crop.iterations[at];
+      steps.setAttribute("aria-valuetext", told.textContent);
+      slider.value = Math.round(share * 100);
+    }
+    const follow = event => {
+      const place = box.getBoundingClientRect();
+      share = Math.min(1, Math.max(0, (event.clientX - place.left) / place.width));
+      show();
+    };
+    box.addEventListener("pointerdown", event => { box.setPointerCapture(event.pointerId); follow(event); });
+    box.addEventListener("pointermove", event => { if (event.buttons) follow(event); });
+    slider.addEventListener("input", () => { share = slider.value / 100; show(); });
+    steps.addEventListener("input", () => { at = Number(steps.value); show(); });
+    const controls = make("div", {class: "controls"},
+      make("span", {}, "beside"), make("span", {class: "two"}, choose("left picture", left, v => left = v), "|", choose("right picture", right, v => right = v)),
+      make("span", {}, "wipe"), slider);
+    if (newest > 0) controls.append(told, steps);
+    show();
+    return make("figure", {class: "crop"}, make("figcaption", {}, crop.name), box, controls);
+  }
+
+  const gallery = document.getElementById("pictures");
+  data.pictures.forEach((crops, job) => {
+    if (!crops.length) return;
+    gallery.hidden = false;
+    if (many) gallery.append(make("h3", {}, data.jobs[job]));
+    gallery.append(make("div", {class: "crops"}, ...crops.map(wipe)));
+  });
+  const plots = document.getElementById("plots");
+  data.plots.forEach((plot, index) => plots.append(make("div", {class: "plot", id: "plot-" + index, role: "img", "aria-label": plot.title})));
+  if (!data.plots.length) plots.append(make("p", {}, "There are no figures yet."));
+  document.getElementById("axis").addEventListener("change", draw);
+  dark.addEventListener("change", draw);
+  draw();
+})();

@@ -16,6 +16,7 @@ from srqueue.queue.routing import queue_names
 from srqueue.settings import Settings, load_settings
 from workers import draining
 from workers.devices import Device, find_device
+from workers.notifier import Notifier, start_notifier
 from workers.spares import Spares
 from workers.sweeper import Sweeper
 from workers.unique import refuse_taken
@@ -41,6 +42,7 @@ app.conf.include = ["workers.tasks"]
 app.conf.worker_concurrency = settings().slots
 
 _sweepers: list[Sweeper] = []
+_notifiers: list[Notifier] = []
 _spares: list[Spares] = []
 _interrupted: list[bool] = []
 
@@ -68,6 +70,8 @@ def _start_sweeping(sender: Any, **_: Any) -> None:
     sweeper = Sweeper(settings(), sender.hostname, this_device())
     _sweepers.append(sweeper)
     sweeper.start()
+    if notifier := start_notifier(settings()):
+        _notifiers.append(notifier)
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
@@ -109,5 +113,7 @@ def _asked_again(number: int, _frame: FrameType | None) -> None:
 def _stop_sweeping(sender: Any, **_: Any) -> None:
     if any(_interrupted):
         sender.exitcode = INTERRUPTED
+    while _notifiers:
+        _notifiers.pop().stop()
     while _sweepers:
         _sweepers.pop().stop()

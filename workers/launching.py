@@ -20,7 +20,8 @@ def launch(
         "PYTHONUNBUFFERED": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:1 is nvidia-smi's GPU 1
     }
-    environment.pop("SRQUEUE_REDIS_URL", None)  # may hold a password, and the trainer needs no Redis
+    for name in ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY"):  # may hold passwords, and the trainer needs neither
+        environment.pop(name, None)
     return subprocess.Popen(
         [sys.executable, "-m", "workers.trainer", *arguments],
         stdin=subprocess.PIPE,

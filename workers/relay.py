@@ -8,10 +8,14 @@ from typing import Any
 from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir
 from srqueue.run.shown import shown
+from srqueue.store.occasions import Occasions
 from srqueue.store.record import Claim
 from srqueue.store.store import Store
 
 _LINES_A_TIME = 200
+_MOST_TEXT = 300
+_ON_A_PLATEAU = ("IntelligentLearningRateScheduler", "IntelligentEarlyStopping")
+"""Automations that act where the quality stands still."""
 
 
 class Relay:
@@ -19,6 +23,7 @@ class Relay:
 
     def __init__(self, store: Store, claim: Claim, attempt: AttemptDir) -> None:
         self._store = store
+        self._occasions = Occasions(store.connection)
         self._job_id = claim.record.id
         self._token = attempt.token
         self._file = attempt.events_file
@@ -51,3 +56,16 @@ class Relay:
             if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
                 self.iteration = event.it
             self.progress.update(shown(event))
+            if occasion := _occasion(self._job_id, event):
+                self._occasions.note(occasion)
+
+
+def _occasion(job_id: str, event: Event) -> str | None:
+    """What a notice may be about; the same event is the same occasion, however often it is sent."""
+    data = event.data
+    if event.kind == "phase" and data.get("phase") == "started":
+        return f"started:{job_id}"
+    if event.kind == "action" and data.get("by") in _ON_A_PLATEAU:
+        text = f"{data['by']} {data.get('did')}: {data.get('reason')}"
+        return f"plateau:{job_id}:{event.it}:{text[:_MOST_TEXT]}"
+    return None

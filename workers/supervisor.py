@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from srqueue.errors import ServiceUnreachable
+from srqueue.report.making import make_beside
 from srqueue.run.atomic import write_json
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.outcome import Outcome
@@ -105,6 +106,8 @@ class Supervisor:
         record = self._finish(outcome, relay, run)
         if not self._lost:
             self._leave_behind(attempt, outcome, record)
+        if record is not None and record.state.final and self._settings.report:
+            make_beside(run)
         return record
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:

@@ -19,8 +19,8 @@ def notify(
     """
     from srqueue.cli.output import print_json, print_table, say
     from srqueue.errors import UsageError
-    from srqueue.notices.sending import addresses, send
     from srqueue.notices.said import trial
+    from srqueue.notices.sending import addresses, send
     from srqueue.settings import load_settings
 
     settings = load_settings()

@@ -146,7 +146,8 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     argv.append("--supervised")  # it ends with this process, however that ends
     threads = str(settings.threads or 1)
     env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, PYTHONUNBUFFERED="1")
-    env.pop("SRQUEUE_REDIS_URL", None)  # may hold a password, and the trainer needs no Redis
+    for name in ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY"):  # may hold passwords, and the trainer needs neither
+        env.pop(name, None)
     say(f"run folder: {run.path}")
     with attempt.log_file.open("ab") as log, Display(spec.name) as display:
         child = subprocess.Popen(
@@ -174,12 +175,22 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
         say(outcome.message or CONSEQUENCES[outcome.reason].text)
     if outcome.export:
         print(run.path / outcome.export)
+    if settings.report and CONSEQUENCES[outcome.reason].next_state.final:
+        _report(run)
     if failure is not None:
         raise failure
     if outcome.reason is StopReason.PAUSED:
         say(f"go on: srqueue train SPEC --run-dir {run.path}")
         return 130
     return 0 if CONSEQUENCES[outcome.reason].next_state is JobState.SUCCEEDED else 1
+
+
+def _report(run: RunDir) -> None:
+    from srqueue.cli.output import say
+    from srqueue.report.making import make_report
+
+    if make_report(run):
+        say(f"report: {run.report}")
 
 
 def _failure(outcome: Outcome, attempt: AttemptDir) -> SrqueueError | None:

@@ -36,7 +36,8 @@ def remarks(subjects: Sequence[Subject]) -> list[str]:
     found = []
     if len(groups) > 1:
         told = "; ".join(
-            f"{', '.join(s.label for s in group)}: on {validation_text(group[0])}" for group in groups.values()
+            f"{', '.join(s.label for s in group)}: on {validation_text(group[0])}"
+            for group in groups.values()
         )
         found.append(
             "These jobs were not validated on the same pictures. Their PSNR and SSIM cannot be compared with "
@@ -61,4 +62,6 @@ def _bicubic_differs(subjects: Sequence[Subject]) -> list[str]:
     if not found or max(found.values()) - min(found.values()) < 0.005:
         return []
     told = ", ".join(f"{label} {base:.3f} dB" for label, base in found.items())
-    return [f"Bicubic interpolation reaches other figures though the data is the same: {told}. Do not compare."]
+    return [
+        f"Bicubic interpolation reaches other figures though the data is the same: {told}. Do not compare."
+    ]

@@ -83,5 +83,5 @@ def _records(store: Store, ref: str) -> Iterable[JobRecord]:
             raise
     if count > MOST_JOBS:
         raise UsageError(f"campaign {ref} has {count:,} jobs, one report at most {MOST_JOBS}", where=ref)
-    newest = [r for at in range(0, count, _AT_ONCE) for r in store.list(limit=_AT_ONCE, offset=at, campaign=ref)]
-    return reversed(newest)
+    pages = (store.list(limit=_AT_ONCE, offset=at, campaign=ref) for at in range(0, count, _AT_ONCE))
+    return reversed([record for page in pages for record in page])

@@ -22,8 +22,8 @@ _LONGEST = 500  # characters of a parameter
 def to_mlflow(subject: Subject, folder: Path) -> str:
     """Logs a job; says where it went. Server and credentials are MLflow's own MLFLOW_* variables.
 
-    Without MLFLOW_TRACKING_URI it goes into files below `folder`. Raises UsageError without the extra `mlflow`,
-    SrqueueError where MLflow refuses.
+    Without MLFLOW_TRACKING_URI it goes into files below `folder`. Raises UsageError without the extra
+    `mlflow`, SrqueueError where MLflow refuses.
     """
     if find_spec("mlflow") is None:
         raise UsageError("this needs MLflow", hint="pip install 'srqueue[mlflow]'")
@@ -49,14 +49,16 @@ def to_mlflow(subject: Subject, folder: Path) -> str:
         ]
         last = begun + int(3.6e6 * subject.history.hours)
         final = [
-            Metric(_key(f"final/{k}"), v, last, subject.history.iteration) for k, v in figures(subject).items()
+            Metric(_key(f"final/{k}"), v, last, subject.history.iteration)
+            for k, v in figures(subject).items()
         ]
         for some in _parts([*metrics, *final], _AT_ONCE):
             client.log_batch(run, metrics=some)
         client.log_batch(run, tags=[RunTag("srqueue.job", subject.id)])
         client.set_terminated(run, "FAILED" if subject.state == "failed" else "FINISHED", last or None)
     except (MlflowException, OSError) as error:
-        raise SrqueueError(f"MLflow did not take it: {str(error).splitlines()[0]}", where=_shown(uri)) from None
+        told = str(error).splitlines()[0].replace(uri, _shown(uri))
+        raise SrqueueError(f"MLflow did not take it: {told}", where=_shown(uri)) from None
     return f"run {run} of experiment {name} in {_shown(uri)}"
 
 

@@ -112,7 +112,9 @@ def _crop(crop: Crop) -> dict[str, Any]:
 def _left_out(subjects: Sequence[Subject]) -> list[str]:
     found = [f"{s.label}: {remark}." for s in subjects for remark in s.remarks]
     if len(subjects) > MOST_DRAWN:
-        found.append(f"Curves are drawn of the first {MOST_DRAWN} of {len(subjects)} jobs; the tables have all.")
+        found.append(
+            f"Curves are drawn of the first {MOST_DRAWN} of {len(subjects)} jobs; the tables have all."
+        )
     if sum(bool(s.gallery.crops or s.gallery.sheet) for s in subjects[MOST_PICTURED:]):
         found.append(f"Pictures are here of the first {MOST_PICTURED} of {len(subjects)} jobs.")
     return found

@@ -80,6 +80,7 @@ def spread(count: int, most: int) -> list[int]:
 
 def _drawing(plot: Plot, subjects: Sequence[Subject]) -> dict[str, Any]:
     lines = [line for index, subject in enumerate(subjects) for line in _lines(plot, index, subject)]
+    lines += _bases(plot, subjects)
     unit = next((line.pop("unit") for line in lines if line.get("unit")), "")
     for line in lines:
         line.pop("unit", None)
@@ -92,9 +93,19 @@ def _drawing(plot: Plot, subjects: Sequence[Subject]) -> dict[str, Any]:
 def _lines(plot: Plot, index: int, subject: Subject) -> Iterator[dict[str, Any]]:
     for key in keys_of(plot, subject):
         yield _line(index, key, subject.history.curves[key], base=False)
-    base = subject.history.curves.get(plot.base)
-    if base is not None and base.values:
-        yield _line(index, "bicubic", base, base=True)
+
+
+def _bases(plot: Plot, subjects: Sequence[Subject]) -> list[dict[str, Any]]:
+    """What interpolation reaches: one line for all jobs that were compared with the same."""
+    found: dict[float, dict[str, Any]] = {}
+    for index, subject in enumerate(subjects):
+        curve = subject.history.curves.get(plot.base)
+        if curve is not None and curve.last is not None:
+            found.setdefault(round(curve.last, 3), _line(index, "bicubic", curve, base=True))
+    if len(found) > 1:
+        for line in found.values():
+            line["name"] = f"bicubic of {subjects[line['job']].label}"
+    return list(found.values())
 
 
 def _line(index: int, name: str, curve: Curve, base: bool) -> dict[str, Any]:

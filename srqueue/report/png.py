@@ -40,10 +40,8 @@ def png(subjects: Sequence[Subject], over: str = "it") -> bytes:
                 unit = curve.unit or unit
                 label = subject.label if len(subjects) > 1 else key
                 colour = _COLOURS[index % len(_COLOURS)] if len(subjects) > 1 else None
-                axes.plot(
-                    curve.it if over == "it" else curve.hours, curve.values, label=_literal(label), color=colour,
-                    marker="o" if len(curve.values) == 1 else None,
-                )  # fmt: skip
+                x, marker = curve.it if over == "it" else curve.hours, "o" if len(curve.values) == 1 else None
+                axes.plot(x, curve.values, label=_literal(label), color=colour, marker=marker)
         _bicubic(axes, plot.base, subjects)
         if plot.logarithmic:
             axes.set_yscale("log")

@@ -73,7 +73,16 @@ def _pair(marks: Mapping[str, Any]) -> str:
 
 
 def _arithmetic(marks: Mapping[str, Any]) -> str:
-    keys = ("precision", "instructions", "threads", "micro_batch", "channels_last", "compile", "mode", "devices")
+    keys = (
+        "precision",
+        "instructions",
+        "threads",
+        "micro_batch",
+        "channels_last",
+        "compile",
+        "mode",
+        "devices",
+    )
     return ", ".join(f"{key} {marks[key]}" for key in keys if marks.get(key) is not None)
 
 

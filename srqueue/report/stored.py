@@ -33,8 +33,8 @@ def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subje
         gallery = stored_gallery(store, record.id) if pictures else None
         if record.run_dir is not None:
             remarks.append(
-                f"its run folder is on {record.host or 'another machine'} ({record.run_dir}): curves and pictures "
-                "are what Redis has of it, thinned, and without what its export alone has"
+                f"its run folder is on {record.host or 'another machine'} ({record.run_dir}): curves and "
+                "pictures are what Redis has of it, thinned, and without what its export alone has"
             )
     more = {} if gallery is None else {"gallery": gallery}
     return Subject(

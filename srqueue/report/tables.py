@@ -32,7 +32,7 @@ RESULT_COLUMNS = (
 def results(subjects: Sequence[Subject]) -> Table:
     """What came out of each job."""
     rows = [_result_row(s, result(s)) for s in subjects]
-    return Table("Results", RESULT_COLUMNS, rows, frozenset(range(3, 8)))
+    return Table("What came out of each job", RESULT_COLUMNS, rows, frozenset(range(3, 8)))
 
 
 def quality_over_time(subjects: Sequence[Subject]) -> Table:
@@ -106,7 +106,9 @@ def moment(at: float | None) -> str:
 
 
 def _result_row(subject: Subject, row: Result) -> list[str]:
-    iterations = f"{row.iterations:,}" + (f" of {row.total_iter:,}" if row.total_iter > row.iterations else "")
+    iterations = f"{row.iterations:,}" + (
+        f" of {row.total_iter:,}" if row.total_iter > row.iterations else ""
+    )
     gain = "-" if row.gain is None else f"{row.gain:+.2f}"
     return [
         subject.label, row.preset or "-", row.network, iterations, hours(row.hours), number(row.psnr, 2),

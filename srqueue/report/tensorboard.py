@@ -22,9 +22,7 @@ def write_tensorboard(subject: Subject, folder: Path) -> Path:
     Raises UsageError without the extra `tensorboard`, OSError where it cannot be written.
     """
     if not installed():
-        raise UsageError(
-            "TensorBoard's files need tensorboardX", hint="pip install 'srqueue[tensorboard]'"
-        )
+        raise UsageError("TensorBoard's files need tensorboardX", hint="pip install 'srqueue[tensorboard]'")
     from tensorboardX import SummaryWriter
 
     new = folder.with_name(f".{folder.name}.new")

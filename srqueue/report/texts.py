@@ -13,7 +13,7 @@ from srqueue.report import tables
 from srqueue.report.comparable import remarks
 from srqueue.report.differences import spec_differences
 from srqueue.report.provenance import provenance
-from srqueue.report.results import Result, at_moments, moment_text, moments, result
+from srqueue.report.results import Result, at_moments, moments, result
 from srqueue.report.subject import Subject
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,7 +49,7 @@ def as_json(subjects: Sequence[Subject]) -> str:
         }
         for s in subjects
     ]
-    differing = {path: values for path, values in spec_differences(subjects)} if len(subjects) > 1 else {}
+    differing = dict(spec_differences(subjects)) if len(subjects) > 1 else {}
     return json.dumps({"remarks": remarks(subjects), "jobs": jobs, "differences": differing}, indent=2) + "\n"
 
 

@@ -22,6 +22,9 @@
 <prefix>:running                      zset     running ids by priority
 <prefix>:yielding                     set      running ids that were asked to give way, and some that were
 <prefix>:claim:<claim>                string   id that this call of `claim` was given, for an hour
+<prefix>:occasions                    zset     what notices may be about, by time; bounded (occasions.py)
+<prefix>:notices:since                string   when somebody first looked for them
+<prefix>:notice:<occasion>            string   that it is being told, or was; expires
 <prefix>:seen                         string   when a worker was last in touch with Redis
 <prefix>:machine:<machine>            set      ids that were bound on a machine, swept by its workers
 <prefix>:workers                      zset     worker names by the time their announcement ends
@@ -81,6 +84,20 @@ class Keys:
     def bells(self) -> str:
         """Ready ids by the time to ring for them again."""
         return f"{self.prefix}:bells"
+
+    @property
+    def occasions(self) -> str:
+        """What notices may be about, by time."""
+        return f"{self.prefix}:occasions"
+
+    @property
+    def notices_since(self) -> str:
+        """When somebody first looked for occasions."""
+        return f"{self.prefix}:notices:since"
+
+    def notice(self, occasion: str) -> str:
+        """That an occasion is being told, or was."""
+        return f"{self.prefix}:notice:{occasion}"
 
     @property
     def workers(self) -> str:

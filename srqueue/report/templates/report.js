@@ -21,20 +21,18 @@
 
   function traces(plot, over) {
     const names = new Set(plot.lines.filter(l => !l.base).map(l => l.name));
+    const width = Math.max(0, ...plot.lines.flatMap(l => l.base ? [] : l[over]));
     const seen = {};
     const found = [];
     for (const line of plot.lines) {
-      const colour = COLOURS[(many ? line.job : line.base ? 7 : [...names].indexOf(line.name)) % COLOURS.length];
-      const what = line.base ? "bicubic" : line.name.replace("losses/", "");
-      const name = many ? plain(data.jobs[line.job]) + (names.size > 1 || line.base ? " · " + plain(what) : "") : plain(what);
+      const colour = COLOURS[(line.base ? 7 : many ? line.job : [...names].indexOf(line.name)) % COLOURS.length];
+      const what = line.name.replace("losses/", "").replace(/^val\/.*/, "model");
+      const name = many && !line.base ? plain(data.jobs[line.job]) + (names.size > 1 ? " · " + plain(what) : "") : plain(what);
       // One point is no line.
       const mode = line.values.length > 1 ? "lines" : "markers";
       let x = line[over], y = line.values;
-      if (line.base) {  // as wide as what it is compared with
-        const beside = plot.lines.find(l => l.job === line.job && !l.base);
-        if (beside && beside[over].length > 1) { x = [beside[over][0], beside[over].at(-1)]; y = [y.at(-1), y.at(-1)]; }
-      }
-      const nth = seen[line.job] = (seen[line.job] ?? -1) + 1;
+      if (line.base && width > 0) { x = [0, width]; y = [y.at(-1), y.at(-1)]; }  // beside all that is compared with it
+      const nth = line.base ? 1 : seen[line.job] = (seen[line.job] ?? -1) + 1;
       found.push({x, y, name, mode: line.base && x.length > 1 ? "lines" : mode, type: "scatter",
         line: {color: colour, width: line.base ? 1.5 : 2, dash: line.base ? "dash" : many ? DASHES[nth % 4] : "solid"},
         marker: {color: colour, size: 7},
@@ -65,12 +63,13 @@
     const line = style.getPropertyValue("--line"), text = style.getPropertyValue("--text");
     return {
       title: {text: plain(plot.title) + (plot.unit ? " (" + plain(plot.unit) + ")" : ""), font: {size: 15}, x: 0.02, xanchor: "left"},
-      margin: {l: 62, r: 18, t: 44, b: 46}, height: 340, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      margin: {l: 62, r: 18, t: 44, b: 54}, height: 340, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: {color: text.trim(), family: style.fontFamily, size: 12}, hovermode: "closest",
       xaxis: {title: {text: over === "it" ? "iterations" : "hours of training"}, gridcolor: line.trim(), zeroline: false, rangemode: "tozero"},
       yaxis: {gridcolor: line.trim(), zeroline: false, type: plot.logarithmic ? "log" : "linear", automargin: true, exponentformat: "power"},
       yaxis2: {overlaying: "y", range: [0, 1], visible: false, fixedrange: true},
-      legend: {orientation: "h", y: -0.24, yanchor: "top", font: {size: 11}},
+      modebar: {bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--soft").trim(), activecolor: style.getPropertyValue("--accent").trim()},
+      legend: {orientation: "h", y: -0.26, yanchor: "top", font: {size: 11}},
       showlegend: plot.lines.length > 1,
     };
   }
@@ -80,7 +79,7 @@
     data.plots.forEach((plot, index) => {
       const place = document.getElementById("plot-" + index);
       Plotly.react(place, traces(plot, over), layout(plot, over), {responsive: true, displaylogo: false,
-        modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"]});
+        modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]});
     });
   }
 

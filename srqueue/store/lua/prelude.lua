@@ -19,6 +19,7 @@
 --   leases                zset    running ids by the end of their lease
 --   running               zset    running ids by priority
 --   yielding              set     running ids that were asked to give way, and some that were
+--   occasions             zset    what notices may be about (ended:<id>:<when>), by time; the newest of them
 --   seen                  string  when a worker was last in touch with Redis (see `note`)
 
 local P = KEYS[1]
@@ -258,6 +259,14 @@ local function close_attempt(id, reached, reason, message, counted)
   end)
 end
 
+local OCCASIONS_KEPT = 5000
+
+-- The job has ended for good: whoever sends notices may tell.
+local function note_end(id)
+  redis.call('ZADD', P .. 'occasions', stamp(now()), 'ended:' .. id .. ':' .. get(id, 'finished'))
+  redis.call('ZREMRANGEBYRANK', P .. 'occasions', 0, -OCCASIONS_KEPT - 1)
+end
+
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
 -- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and
 -- no_progress; exporting and unexported; backoff, longest, jitter, later.
@@ -302,6 +311,9 @@ local function end_attempt(id, c)
     local wait = math.min(c.backoff * 2 ^ (failures - 1), c.longest)
     delay(id, state, wait * (0.5 + c.jitter / 2))
   elseif requeue == 'later' then delay(id, state, c.later)
-  else park(id, state, c.final[state] == true) end
+  else
+    park(id, state, c.final[state] == true)
+    if c.final[state] then note_end(id) end
+  end
   close_attempt(id, reached, c.reason, c.message, c.counts and failures > 0)
 end

@@ -1,7 +1,7 @@
 """Sends one notice to some addresses: a process of its own, that may hang or die without anybody's harm.
 
 It is run by its path and imports nothing of srqueue. On stdin it gets one JSON object {addresses, title,
-body, picture}: addresses hold secrets, and no command line may. On stdout it writes one line {n, well, result}
+body, picture}: addresses hold secrets, no command line may. On stdout it writes a line {n, well, result}
 for each address, as soon as it is known.
 """
 

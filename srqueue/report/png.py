@@ -35,7 +35,8 @@ def png(subjects: Sequence[Subject], over: str = "it") -> bytes:
         axes = figure.add_subplot(rows, columns, place)
         unit = ""
         for index, subject in enumerate(subjects):
-            for key in keys_of(plot, subject):
+            keys = keys_of(plot, subject)
+            for key in keys[:1] if len(subjects) > 1 else keys:  # beside others the whole loss alone
                 curve = subject.history.curves[key]
                 unit = curve.unit or unit
                 label = subject.label if len(subjects) > 1 else key

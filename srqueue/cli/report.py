@@ -103,9 +103,7 @@ def _write(target: Path, data: bytes) -> None:
     from srqueue.run.atomic import write_file
 
     if target.exists() and (target.is_symlink() or not target.is_file()):
-        raise UsageError(
-            "there is something else than a plain file", where=str(target), hint="choose another"
-        )
+        raise UsageError("that is no plain file", where=str(target), hint="choose another")
     try:
         write_file(target, data)
     except OSError as error:

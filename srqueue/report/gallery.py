@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from srqueue.report.subject import Crop, Gallery
 from srqueue.run.folder import RunDir
@@ -30,15 +29,14 @@ def gallery_of(run: RunDir) -> Gallery:
 
 def stored_gallery(store: Reader, job_id: str) -> Gallery:
     """The newest crops in Redis; nothing where they are gone or were never there."""
-    look = getattr(store, "pictures", None)
-    there: Any = look(job_id) if look else None
+    there = store.pictures(job_id)
     if there is None:
         return Gallery()
     crops = []
     for index, crop in enumerate(there.crops):
         images = {what: there.images.get(f"{index}/{what}", b"") for what in (*_FIXED, "model")}
         found = {str(there.iteration) if what == "model" else what: png for what, png in images.items()}
-        crops += _crop(_name(crop), {what: png for what, png in found.items() if png.startswith(_PNG)})
+        crops += _crop(crop.name, {what: png for what, png in found.items() if png.startswith(_PNG)})
     return Gallery(crops=crops)
 
 
@@ -48,10 +46,6 @@ def _crop(name: str, found: Mapping[str, bytes]) -> list[Crop]:
     if not model or not all(what in found for what in _FIXED):
         return []
     return [Crop(name=name, bicubic=found["bicubic"], original=found["original"], model=model)]
-
-
-def _name(crop: Any) -> str:
-    return str(crop["name"] if isinstance(crop, Mapping) else crop.name)
 
 
 def _read(file: Path) -> bytes | None:

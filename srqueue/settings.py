@@ -19,6 +19,8 @@ from srqueue.errors import UsageError
 _LONGEST_SOCKET_PATH = 100
 
 
+SECRET_VARIABLES = ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY")
+"""Variables that may hold passwords: children that need them not are started without them."""
 OCCASIONS = ("finished", "failed", "plateau", "disk", "started", "digest")
 """What a notice can be about."""
 

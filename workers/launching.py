@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import IO
 
+from srqueue.settings import SECRET_VARIABLES
+
 
 def launch(
     arguments: Sequence[str], threads: int, stdout: IO[bytes] | int, stderr: int | None
@@ -20,7 +22,7 @@ def launch(
         "PYTHONUNBUFFERED": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:1 is nvidia-smi's GPU 1
     }
-    for name in ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY"):  # may hold passwords, and the trainer needs neither
+    for name in SECRET_VARIABLES:  # the trainer needs none of them
         environment.pop(name, None)
     return subprocess.Popen(
         [sys.executable, "-m", "workers.trainer", *arguments],

@@ -48,6 +48,7 @@ def _measured(settings: Settings, specs: list[JobSpec], megapixels: float) -> li
 
     from srqueue.cli.output import say
     from srqueue.queue.forecasts import Speed
+    from srqueue.settings import SECRET_VARIABLES
     from srqueue.stack.commands import child_environment
 
     works = [spec.model_copy(update={"name": "work"}).model_dump(mode="json") for spec in specs]
@@ -64,7 +65,8 @@ def _measured(settings: Settings, specs: list[JobSpec], megapixels: float) -> li
     }
     threads = str(settings.threads or 1)
     env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
-    env.pop("SRQUEUE_REDIS_URL", None)
+    for name in SECRET_VARIABLES:
+        env.pop(name, None)
     say(f"measuring {len(different)} kind{'s' if len(different) > 1 else ''} of work, some seconds each ...")
     try:
         done = subprocess.run(

@@ -139,6 +139,7 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     from srqueue.cli.output import say
     from srqueue.run.outcome import Outcome
     from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
+    from srqueue.settings import SECRET_VARIABLES
     from srqueue.stack.commands import child_environment
     from srqueue.stack.processes import last_lines
 
@@ -146,7 +147,7 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     argv.append("--supervised")  # it ends with this process, however that ends
     threads = str(settings.threads or 1)
     env = child_environment(settings, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, PYTHONUNBUFFERED="1")
-    for name in ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY"):  # may hold passwords, and the trainer needs neither
+    for name in SECRET_VARIABLES:  # the trainer needs none of them
         env.pop(name, None)
     say(f"run folder: {run.path}")
     with attempt.log_file.open("ab") as log, Display(spec.name) as display:

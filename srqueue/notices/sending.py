@@ -17,12 +17,11 @@ from typing import Any
 from srqueue.errors import UsageError
 from srqueue.notices.addresses import redacted, split
 from srqueue.notices.notice import Notice
-from srqueue.settings import Settings
+from srqueue.settings import SECRET_VARIABLES, Settings
 
 SECONDS = 30.0
 """For one notice to all addresses; then the child is ended."""
 _CHILD = Path(__file__).with_name("child.py")
-_SECRETS = ("SRQUEUE_NOTIFY", "SRQUEUE_REDIS_URL")
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def _ask(settings: Settings, told: dict[str, Any], seconds: float) -> list[Sent]
 
 def _run(question: bytes, seconds: float) -> Sequence[bytes]:
     """What the child answered in time."""
-    environment = {key: value for key, value in os.environ.items() if key not in _SECRETS}
+    environment = {key: value for key, value in os.environ.items() if key not in SECRET_VARIABLES}
     child = subprocess.Popen(
         [sys.executable, "-P", str(_CHILD)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

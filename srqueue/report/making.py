@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 
 from srqueue.errors import SrqueueError
@@ -12,9 +15,11 @@ from srqueue.report.page import installed, page
 from srqueue.report.subject import Subject
 from srqueue.run.atomic import write_file
 from srqueue.run.folder import RunDir
+from srqueue.settings import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
 
+TENSORBOARD_SECONDS = 300.0
 PATIENCE = 5.0
 """Seconds that the next job waits at most; what takes longer goes on beside it."""
 
@@ -30,7 +35,7 @@ def make_report(run: RunDir, subject: Subject | None = None) -> bool:
         found = subject or from_folder(run)
         write_file(run.report, page([found], found.label).encode())
         if tensorboard.installed():
-            tensorboard.write_tensorboard(found, run.tensorboard)
+            _write_tensorboard(run)
     except SrqueueError as error:
         log.warning("no report of %s: %s", run.job_id, error.message)
     except Exception as error:  # whatever it is, the job has ended well
@@ -39,6 +44,24 @@ def make_report(run: RunDir, subject: Subject | None = None) -> bool:
     else:
         return True
     return False
+
+
+def _write_tensorboard(run: RunDir) -> None:
+    """In a process of its own: a worker lives for weeks, and need not hold numpy and protobuf for it.
+
+    Where the worker ends meanwhile, it goes on and ends by itself.
+    """
+    argv = [sys.executable, "-m", "srqueue.report.tensorboard", str(run.path)]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {key: value for key, value in os.environ.items() if key not in SECRET_VARIABLES}
+    child = subprocess.Popen(argv, env=environment, start_new_session=True, **quiet)
+    try:
+        code = child.wait(TENSORBOARD_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        code = child.wait()
+    if code:
+        log.warning("no TensorBoard files of %s (exit code %s)", run.job_id, code)
 
 
 def make_beside(run: RunDir) -> threading.Thread:

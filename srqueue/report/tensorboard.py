@@ -1,14 +1,16 @@
-"""TensorBoard's event files of a run, written by tensorboardX."""
+"""TensorBoard's event files of a run, written by tensorboardX: `python -m srqueue.report.tensorboard RUN_DIR`."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from srqueue.errors import UsageError
 from srqueue.report.flat import config, figures
 from srqueue.report.subject import Subject
+from srqueue.run.folder import RunDir
 
 
 def installed() -> bool:
@@ -43,3 +45,10 @@ def write_tensorboard(subject: Subject, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     return folder
+
+
+if __name__ == "__main__":
+    from srqueue.report.folders import from_folder
+
+    _run = RunDir(Path(sys.argv[1]))
+    write_tensorboard(from_folder(_run), _run.tensorboard)

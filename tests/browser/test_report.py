@@ -15,9 +15,7 @@ from srqueue.run.events import Event
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no Chromium (Debian: apt install chromium)"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
 
 
 def png(level):

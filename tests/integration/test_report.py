@@ -31,7 +31,7 @@ def srqueue(capsys):
 
 
 def test_a_campaign_of_two_jobs_from_the_worker_to_every_kind_of_report(
-    settings, tiny_dataset, tiny_spec, start_worker, tmp_path, monkeypatch, srqueue
+    settings, tiny_dataset, tiny_spec, start_worker, tmp_path, monkeypatch, srqueue, wait_until
 ):
     """Given two jobs, the second of which cannot write its report, by one worker."""
     identity = tiny_dataset(settings).identity
@@ -60,7 +60,7 @@ def test_a_campaign_of_two_jobs_from_the_worker_to_every_kind_of_report(
     crop = data["pictures"][0][0]
     assert len({crop["bicubic"], crop["original"], crop["model"][-1]}) == 3
     assert crop["iterations"][-1] == 200
-    assert list(folder.tensorboard.glob("events.out.tfevents.*"))
+    wait_until(lambda: list(folder.tensorboard.glob("events.out.tfevents.*")), "TensorBoard's files")
 
     # By hand: one job by its name, the campaign, a folder without Redis.
     assert srqueue("report", "job-1").out.strip() == str(folder.report)

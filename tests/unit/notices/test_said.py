@@ -13,7 +13,8 @@ from srqueue.store.record import JobRecord
 
 def job(**more):
     values = {
-        "id": "01J0000000000000000000ABCD", "name": "night", "state": JobState.SUCCEEDED, "spec": {}, "origins": {},
+        "id": "01J0000000000000000000ABCD", "name": "night", "state": JobState.SUCCEEDED, "spec": {},
+        "origins": {},
         "spec_id": "x", "priority": 5, "device_class": "any", "created": 0.0, "updated": 0.0, "host": "gpu1",
         "iteration": 40000, "total_iter": 40000, "attempts": 2, "reason": StopReason.COMPLETED,
         "message": "all iterations done", "run_dir": "/runs/x",

@@ -43,7 +43,8 @@ def subject():
         found = events if events is not None else told(12, lambda hour: 27.0 + hour / 4)
         values = {
             "id": f"01J0000000000000000000{name[:4].upper():0>4}", "name": name, "state": "succeeded",
-            "reason": "completed", "spec": more.pop("spec", spec), "history": history(found), "spec_id": "c" * 64,
+            "reason": "completed", "spec": more.pop("spec", spec), "history": history(found),
+            "spec_id": "c" * 64,
         }  # fmt: skip
         return Subject(**{**values, **more})
 

@@ -96,9 +96,7 @@ def test_wandb_without_a_key_is_an_offline_run(run, tmp_path):
     assert b"val/psnr" in file.read_bytes() and b"manual_seed" in file.read_bytes()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("mlflow") is None, reason="MLflow is not installed (extra mlflow)"
-)
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="no MLflow here (extra mlflow)")
 def test_mlflow_without_a_server_writes_files(run, tmp_path):
     code = "from srqueue.report.mlflow import to_mlflow\nprint(to_mlflow(made, folder / 'ml'))"
     assert "of experiment srqueue" in logged(code, run, tmp_path)

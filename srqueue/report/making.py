@@ -52,9 +52,11 @@ def _write_tensorboard(run: RunDir) -> None:
     Where the worker ends meanwhile, it goes on and ends by itself.
     """
     argv = [sys.executable, "-m", "srqueue.report.tensorboard", str(run.path)]
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = {key: value for key, value in os.environ.items() if key not in SECRET_VARIABLES}
-    child = subprocess.Popen(argv, env=environment, start_new_session=True, **quiet)
+    child = subprocess.Popen(
+        argv, env=environment, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         code = child.wait(TENSORBOARD_SECONDS)
     except subprocess.TimeoutExpired:

@@ -31,6 +31,8 @@ def test_the_wheel_carries_workers_presets_and_scripts(wheel):
         "workers/trainer/__main__.py",
         "srqueue/presets/fidelity/fidelity.yaml",
         "srqueue/py.typed",
+        "srqueue/report/templates/report.html",
+        "srqueue/report/templates/report.js",
     } <= names
     assert any(name.startswith("srqueue/store/") and name.endswith(".lua") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)

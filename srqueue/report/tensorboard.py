@@ -1,4 +1,4 @@
-"""TensorBoard's event files of a run, by tensorboardX; also `python -m srqueue.report.tensorboard RUN_DIR`."""
+"""TensorBoard's event files of a run, by tensorboardX; or `python -m srqueue.report.tensorboard RUN_DIR`."""
 
 from __future__ import annotations
 

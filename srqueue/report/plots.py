@@ -13,6 +13,7 @@ from srqueue.report.subject import Subject
 MOST_POINTS = 1500
 """Points of a curve in a report; of more, evenly spread ones stay."""
 _MOST_MARKS = 400
+_MOST_CHECKPOINTS = 60
 _DIGITS = 6  # significant: half a pixel of the largest plot is more
 
 
@@ -63,7 +64,7 @@ def marks_of(subject: Subject) -> list[dict[str, Any]]:
     """What happened beside the curves; checkpoints are thinned where they are many."""
     rare = [m for m in subject.history.marks if m.kind != "checkpoint"][-_MOST_MARKS:]
     saved = [m for m in subject.history.marks if m.kind == "checkpoint"]
-    saved = [saved[i] for i in spread(len(saved), _MOST_MARKS)]
+    saved = [saved[i] for i in spread(len(saved), _MOST_CHECKPOINTS)]
     return [
         {"it": m.it, "hours": _short(m.hours), "kind": m.kind, "text": m.text[:300]}
         for m in sorted(rare + saved, key=lambda m: m.hours)

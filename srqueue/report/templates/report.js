@@ -58,6 +58,13 @@
     return found;
   }
 
+  // A curve that is flat gets room of its own size, not of one.
+  function range(plot) {
+    const values = plot.lines.flatMap(l => l.values).filter(v => v !== null);
+    const least = Math.min(...values), most = Math.max(...values);
+    return values.length && least === most && most > 0 && !plot.logarithmic ? {range: [0, 1.2 * most]} : {};
+  }
+
   function layout(plot, over) {
     const style = getComputedStyle(document.body);
     const line = style.getPropertyValue("--line"), text = style.getPropertyValue("--text");
@@ -66,7 +73,7 @@
       margin: {l: 62, r: 18, t: 44, b: 54}, height: 340, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: {color: text.trim(), family: style.fontFamily, size: 12}, hovermode: "closest",
       xaxis: {title: {text: over === "it" ? "iterations" : "hours of training"}, gridcolor: line.trim(), zeroline: false, rangemode: "tozero"},
-      yaxis: {gridcolor: line.trim(), zeroline: false, type: plot.logarithmic ? "log" : "linear", automargin: true, exponentformat: "power"},
+      yaxis: {...range(plot), gridcolor: line.trim(), zeroline: false, type: plot.logarithmic ? "log" : "linear", automargin: true, exponentformat: "power"},
       yaxis2: {overlaying: "y", range: [0, 1], visible: false, fixedrange: true},
       modebar: {bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--soft").trim(), activecolor: style.getPropertyValue("--accent").trim()},
       legend: {orientation: "h", y: -0.26, yanchor: "top", font: {size: 11}},

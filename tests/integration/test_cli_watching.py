@@ -69,6 +69,21 @@ class Terminal:
         return self.process.wait(30)
 
 
+@pytest.fixture
+def start(with_stack):
+    """Starts commands, and ends those that a failed test leaves."""
+    started = []
+
+    def start(*args):
+        started.append(with_stack.start(*args))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 def submit(cli, name, iterations, seed, *more):
     args = ("--iterations", str(iterations), "--name", name, "--seed", str(seed), *more)
     return cli("submit", "tiny", *SMALL, *args).stdout.strip()
@@ -109,10 +124,10 @@ def test_a_terminal_shows_a_job_with_its_curves_and_leaves_it_alone(with_stack):
     assert "1 cancelled" in everything.text
 
 
-def test_a_restart_is_followed_and_every_attempt_tells_what_it_printed(with_stack):
+def test_a_restart_is_followed_and_every_attempt_tells_what_it_printed(with_stack, start):
     cli = with_stack
     submit(cli, "fallen", 1_000_000, 12, "--set", "logger.save_checkpoint_seconds=1")
-    watching, following = cli.start("watch", "fallen"), cli.start("logs", "-f", "fallen")
+    watching, following = start("watch", "fallen"), start("logs", "-f", "fallen")
     read_until(following, r"checkpoint: ")
     run = record(cli, "fallen")["run_dir"]
     os.kill(RunDir(Path(run)).attempt(1).read()["trainer"]["pid"], signal.SIGKILL)

@@ -167,7 +167,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_dataset(pictures):
     """Registers `pictures` as data set `tiny` in the registry of given settings."""
     from srqueue.datasets import DatasetEntry, Registry

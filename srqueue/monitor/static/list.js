@@ -7,6 +7,7 @@
   var place = function (id) { return document.getElementById(id); };
   var asked = read();
   var turn = 0, took = 0;
+  var reading = 0; // questions without an answer so far
 
   function read() {
     var query = new URLSearchParams(location.search);
@@ -36,6 +37,7 @@
   /** Reads what is shown; the answer to an older question is not shown over a newer one. */
   async function load() {
     var mine = ++turn, begun = Date.now();
+    reading += 1;
     try {
       var main = {campaign: asked.campaign, q: asked.q, page: asked.page, size: asked.size};
       main.state = narrowed() ? asked.state.join(",") : "paused,succeeded,failed,cancelled";
@@ -50,6 +52,8 @@
       took = Date.now() - begun;
     } catch (error) {
       if (mine === turn) { srq.note(error); }
+    } finally {
+      reading -= 1;
     }
   }
 
@@ -223,7 +227,12 @@
   function soon() {
     if (due || document.hidden) { return; }
     var next = last + Math.max(2000, 5 * took);
-    due = setTimeout(function () { due = null; last = Date.now(); load(); }, Math.max(0, next - Date.now()));
+    due = setTimeout(function () {
+      due = null;
+      if (reading) { soon(); return; } // else no answer that takes longer than two seconds would ever be shown
+      last = Date.now();
+      load();
+    }, Math.max(reading ? 200 : 0, next - Date.now()));
   }
   change(true);
   campaigns();

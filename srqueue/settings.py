@@ -19,7 +19,7 @@ from srqueue.errors import UsageError
 _LONGEST_SOCKET_PATH = 100
 
 
-SECRET_VARIABLES = ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY")
+SECRET_VARIABLES = ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY", "SRQUEUE_FLOWER_AUTH", "FLOWER_BASIC_AUTH")
 """Variables that may hold passwords: children that need them not are started without them."""
 OCCASIONS = ("finished", "failed", "plateau", "disk", "started", "digest")
 """What a notice can be about."""

@@ -10,9 +10,6 @@ from typing import IO
 
 from srqueue.settings import SECRET_VARIABLES
 
-SECRETS = ("SRQUEUE_REDIS_URL", "SRQUEUE_FLOWER_AUTH", "SRQUEUE_NOTIFY", "FLOWER_BASIC_AUTH")
-"""May hold passwords, and a trainer needs none of them."""
-
 
 def launch(
     arguments: Sequence[str], threads: int, stdout: IO[bytes] | int, stderr: int | None

@@ -149,6 +149,8 @@ class Settings(BaseSettings):
         # Flower parts several credentials by commas: a piece of a password would be one.
         if not (user and colon and password) or "," in user + password:
             raise ValueError("must be user:password, without a comma")
+        if not (user + password).isascii():  # Flower cannot compare it, and would let nobody in
+            raise ValueError("must be of ASCII characters")
         return given
 
     @property

@@ -33,13 +33,12 @@ LOOK = 5.0
 TAKEN = 2 * SECONDS
 """Seconds for which an occasion is one worker's alone: should it die, another tells."""
 _DAY = 86400.0
-_BACK = 3 * TAKEN + 600
-"""Seconds that each look goes back after the first, which goes back a day."""
+"""Seconds that a look goes back."""
 _OTHERS_FIRST = 20.0
 """Seconds for the workers of the machine that has the run folder, and so the picture."""
 _AT_ONCE = 5  # jobs that ended are told one by one up to here
 _LATE = 4  # hours after its own in which a digest is still sent
-_LISTED = 500
+_LISTED = 5000
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class _Told:
 
     notice: Notice
     occasions: Sequence[str]
+    taken: bool = False  # already, for this worker
 
 
 class Notifier(threading.Thread):
@@ -67,7 +67,6 @@ class Notifier(threading.Thread):
         self._host = host
         self._ended = threading.Event()
         self._began: float | None = None
-        self._first = True
         self._passed: set[str] = set()  # occasions that nobody here wants to hear of
 
     def run(self) -> None:
@@ -93,17 +92,17 @@ class Notifier(threading.Thread):
         """Tells what has happened and nobody has told yet."""
         now = self._occasions.now()
         self._began = self._began or self._occasions.began()
-        back = _DAY if self._first else _BACK
-        self._first = False
         self._look_at_disk()
         self._look_at_clock()
-        found = self._occasions.since(max(self._began, now - back))
+        found = self._occasions.since(max(self._began, now - _DAY))
         self._passed &= {occasion for occasion, _ in found}
         for told in self._due([pair for pair in found if pair[0] not in self._passed], now):
-            self._tell(told)
+            # Only now: to send what stands before it may take longer than an occasion is one worker's alone.
+            if told.taken or self._take(told.occasions[0]):
+                self._tell(told)
 
     def _due(self, found: Sequence[tuple[str, float]], now: float) -> list[_Told]:
-        """What this worker tells now, its occasions taken."""
+        """What this worker would tell now."""
         ends: list[tuple[str, JobRecord]] = []
         others: list[_Told] = []
         for occasion, at in found:
@@ -118,13 +117,14 @@ class Notifier(threading.Thread):
                 continue
             if kind == "ended":
                 ends.append((occasion, record))
-            elif self._take(occasion):
+            else:
                 what = rest.split(":", 2)[-1]
                 others.append(_Told(_notice(kind, record, what), [occasion]))
-        mine = [(occasion, record) for occasion, record in ends if self._take(occasion)]
-        if len(mine) > _AT_ONCE:
-            return [_Told(said.bundle([r for _, r in mine]), [o for o, _ in mine]), *others]
-        return [_Told(_ending(r, self._host), [o]) for o, r in mine] + others
+        if len(ends) > _AT_ONCE:
+            mine = [(occasion, record) for occasion, record in ends if self._take(occasion)]
+            bundle = _Told(said.bundle([r for _, r in mine]), [o for o, _ in mine], taken=True)
+            return [bundle, *others] if mine else others
+        return [_Told(_ending(r, self._host), [o]) for o, r in ends] + others
 
     def _wanted(self, kind: str, occasion: str, record: JobRecord) -> bool:
         """Whether somebody wants to know of its kind; of a job's end also whether that still stands."""

@@ -107,7 +107,7 @@ class Supervisor:
         if not self._lost:
             self._leave_behind(attempt, outcome, record)
         if record is not None and record.state.final and self._settings.report:
-            make_beside(run)
+            make_beside(run, record)
         return record
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:

@@ -92,7 +92,7 @@ class Sweeper(threading.Thread):
         seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
         if draining.asked():  # by a signal
             self._record = replace(self._record, draining=Drain.HAND_OVER)
-        self._record = replace(self._record, load=self._load.read())
+        self._record = replace(self._record, load=self._load.newest())
         announced = self._store.announce_worker(self._record, seconds)
         if self._began is None:
             self._began = announced.now

@@ -188,10 +188,11 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
 
 def _report(run: RunDir) -> None:
     from srqueue.cli.output import say
-    from srqueue.report.making import make_report
+    from srqueue.report.making import make_report, write_tensorboard
 
     if make_report(run):
         say(f"report: {run.report}")
+    write_tensorboard(run)
 
 
 def _failure(outcome: Outcome, attempt: AttemptDir) -> SrqueueError | None:

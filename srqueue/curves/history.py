@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from srqueue.run.events import Event
@@ -63,7 +63,7 @@ class History:
     curves: dict[str, Curve] = field(default_factory=dict)  # by metric: val/psnr, loss, losses/l1, lr
     marks: list[Mark] = field(default_factory=list)
     iteration: int = 0
-    hours: float = 0.0  # trained so far, what was trained again counted twice
+    hours: float = 0.0  # trained so far, but for what a killed attempt lost
 
     def at_hours(self, metric: str, hours: float) -> float | None:
         """The newest value of a metric at so many hours; None before the first, and beyond the end."""
@@ -78,7 +78,8 @@ def history(events: Iterable[Event]) -> History:
     """The curves of an event stream in the order in which it was written, of one attempt or of many.
 
     A point is an event `train` or `val`. Where an iteration is lower than the one before (a roll-back, an
-    attempt that goes on from a checkpoint), the points beyond it are dropped.
+    attempt that goes on from a checkpoint), the points beyond it are dropped. What a killed attempt lost
+    counts no hours, so that a run has the same hours whether or not its lost events are still there.
     """
     found, token, before = History(), -1, 0.0
     for event in events:
@@ -87,16 +88,27 @@ def history(events: Iterable[Event]) -> History:
         token, before = event.token, event.t
         if event.kind in ("train", "val"):
             _point(found, event)
-        if (mark := _mark(event, found.hours)) is not None:
-            found.marks.append(mark)
+        mark = _mark(event, found.hours)
         if mark is not None and mark.kind == "restart":
+            found.hours = _hours_at(found, event.it)
+            mark = replace(mark, hours=found.hours)
             _go_back(found, event.it)
+        elif event.kind == "action" and event.it < found.iteration:
+            _go_back(found, event.it)
+        if mark is not None:
+            found.marks.append(mark)
     return found
+
+
+def _hours_at(found: History, it: int) -> float:
+    """When the newest checkpoint of that iteration was there; now, where nothing is known of it."""
+    saved = [mark.hours for mark in found.marks if mark.kind == "checkpoint" and mark.it == it]
+    return saved[-1] if saved else found.hours if it else 0.0
 
 
 def _point(found: History, event: Event) -> None:
     if event.it < found.iteration:
-        _go_back(found, event.it)
+        _go_back(found, event.it - 1)  # what was said of this very iteration is said anew
     found.iteration = event.it
     for key, value in _figures(event.data):
         found.curves.setdefault(key, Curve(UNITS.get(key, ""))).add(event.it, found.hours, value)

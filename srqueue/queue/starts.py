@@ -14,6 +14,7 @@ from srqueue.store.store import Store
 MOST_AHEAD = 500
 """Jobs that are played through; who stands further back gets no forecast."""
 _LOOKED_AT = 100
+_MOST_RUNNING = 2000
 
 
 def start_forecasts(
@@ -30,7 +31,7 @@ def start_forecasts(
     ]
     if not asked:
         return {}
-    running = store.list([JobState.RUNNING], _LOOKED_AT)
+    running = store.list([JobState.RUNNING], _MOST_RUNNING)
     rates = speeds([*running, *store.list([JobState.SUCCEEDED], _LOOKED_AT)])
     groups: dict[tuple[str, str | None], list[tuple[int, JobRecord, Sequence[WorkerRecord]]]] = {}
     for record, may in asked:

@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 from srqueue.errors import SrqueueError
 from srqueue.report import tensorboard
 from srqueue.report.folders import from_folder
 from srqueue.report.page import installed, page
-from srqueue.report.subject import Subject
 from srqueue.run.atomic import write_file
 from srqueue.run.folder import RunDir
 from srqueue.settings import SECRET_VARIABLES
+from srqueue.store.record import JobRecord
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +25,20 @@ PATIENCE = 5.0
 """Seconds that the next job waits at most; what takes longer goes on beside it."""
 
 
-def make_report(run: RunDir, subject: Subject | None = None) -> bool:
-    """Writes report.html, and TensorBoard's files where tensorboardX is installed; False where it could not.
+def make_report(run: RunDir, end: JobRecord | None = None) -> bool:
+    """Writes report.html; False where it could not.
 
-    `subject`: what is known beside the run folder. Nothing is done where plotly or jinja2 is missing.
+    `end`: the record of the job, which knows better than the folder what became of it. Nothing is done where
+    plotly or jinja2 is missing.
     """
     if not installed():
         return False
     try:
-        found = subject or from_folder(run)
+        found = from_folder(run)
+        if end is not None:
+            reason = str(end.reason) if end.reason else found.reason
+            found = replace(found, state=str(end.state), reason=reason, message=end.message or found.message)
         write_file(run.report, page([found], found.label).encode())
-        if tensorboard.installed():
-            _write_tensorboard(run)
     except SrqueueError as error:
         log.warning("no report of %s: %s", run.job_id, error.message)
     except Exception as error:  # whatever it is, the job has ended well
@@ -46,17 +49,24 @@ def make_report(run: RunDir, subject: Subject | None = None) -> bool:
     return False
 
 
-def _write_tensorboard(run: RunDir) -> None:
-    """In a process of its own: a worker lives for weeks, and need not hold numpy and protobuf for it.
+def write_tensorboard(run: RunDir) -> None:
+    """TensorBoard's files, where tensorboardX is installed; a failure is only logged.
 
-    Where the worker ends meanwhile, it goes on and ends by itself.
+    In a process of its own, which gives way to trainings: a worker lives for weeks, and need not hold numpy
+    and protobuf for it. Where the worker ends meanwhile, it goes on and ends by itself.
     """
+    if not tensorboard.installed():
+        return
     argv = [sys.executable, "-m", "srqueue.report.tensorboard", str(run.path)]
     environment = {key: value for key, value in os.environ.items() if key not in SECRET_VARIABLES}
-    child = subprocess.Popen(
-        argv, env=environment, start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    try:
+        child = subprocess.Popen(
+            argv, env=environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError as error:
+        log.warning("no TensorBoard files of %s: %s", run.job_id, error.strerror or error)
+        return
     try:
         code = child.wait(TENSORBOARD_SECONDS)
     except subprocess.TimeoutExpired:
@@ -66,9 +76,9 @@ def _write_tensorboard(run: RunDir) -> None:
         log.warning("no TensorBoard files of %s (exit code %s)", run.job_id, code)
 
 
-def make_beside(run: RunDir) -> threading.Thread:
-    """The same in a thread; returns once it is made, or after PATIENCE."""
-    thread = threading.Thread(target=make_report, args=(run,), name="report")
-    thread.start()
-    thread.join(PATIENCE)
-    return thread
+def make_beside(run: RunDir, end: JobRecord | None = None) -> None:
+    """The report, waited for PATIENCE at most; then TensorBoard's files, beside whatever comes next."""
+    made = threading.Thread(target=make_report, args=(run, end), name="report")
+    made.start()
+    made.join(PATIENCE)
+    threading.Thread(target=write_tensorboard, args=(run,), name="tensorboard").start()

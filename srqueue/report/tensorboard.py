@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from importlib.util import find_spec
@@ -50,5 +51,6 @@ def write_tensorboard(subject: Subject, folder: Path) -> Path:
 if __name__ == "__main__":
     from srqueue.report.folders import from_folder
 
+    os.nice(10)  # trainings come first
     _run = RunDir(Path(sys.argv[1]))
     write_tensorboard(from_folder(_run), _run.tensorboard)

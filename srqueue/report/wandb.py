@@ -30,7 +30,7 @@ def to_wandb(subject: Subject, folder: Path) -> str:
             project=os.environ.get("WANDB_PROJECT") or PROJECT,
             name=subject.label,
             id=subject.id.lower(),
-            resume="allow" if mode == "online" else None,
+            resume="never" if mode == "online" else None,  # its history would be there twice
             mode=mode,
             dir=str(folder),
             config=config(subject),

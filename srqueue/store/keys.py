@@ -4,6 +4,7 @@
 <prefix>:events:<id>                  stream   event lines of all attempts, bounded
 <prefix>:attempts:<id>                list     attempts as JSON, oldest first, bounded
 <prefix>:log:<id>                     stream   newest lines that its trainers printed, for a week
+<prefix>:logs                         zset     ids that have some, by the time of the last
 <prefix>:pictures:<id>                hash     newest validation pictures (PNG), for a week
 <prefix>:pictures                     zset     ids that have some, by the time of the last
 <prefix>:jobs                         zset     all ids by time of creation

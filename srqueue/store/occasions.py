@@ -13,7 +13,8 @@ KEPT = 5000
 """Occasions in Redis, the newest; `OCCASIONS_KEPT` in prelude.lua is the same."""
 TOLD_SECONDS = 30 * 86400
 """How long it is remembered that one was told."""
-TRIES = 3
+AGAIN = (60, 300, 1200, 3600, 3 * 3600, 6 * 3600)
+"""Seconds until an occasion that could not be told is tried again: a night without a network loses none."""
 _TOLD = "told"
 
 
@@ -73,11 +74,13 @@ class Occasions:
             client.set(self._keys.notice(occasion), _TOLD, ex=TOLD_SECONDS)
 
     def failed(self, occasion: str) -> bool:
-        """It could not be told; whether it is given up. If not, it is free again when the taking expires."""
+        """It could not be told; whether it is given up. If not, it is free again after a while."""
         with self._connection.reach() as client:
             key = self._keys.notice(f"{occasion}:tries")
             tries = int(client.incr(key))
             client.expire(key, TOLD_SECONDS)
-        if tries >= TRIES:
+            if tries <= len(AGAIN):
+                client.set(self._keys.notice(occasion), "waiting", ex=AGAIN[tries - 1])
+        if tries > len(AGAIN):
             self.told(occasion)
-        return tries >= TRIES
+        return tries > len(AGAIN)

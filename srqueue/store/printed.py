@@ -7,6 +7,8 @@ from srqueue.store.connection import Connection
 LINES_KEPT = 200
 BYTES_KEPT = 65536
 SECONDS_KEPT = 7 * 86400
+JOBS_KEPT = 1000
+"""Those that printed last: the run folder has all of it."""
 
 
 def printed_lines(connection: Connection, job_id: str, after: str = "0-0") -> tuple[tuple[str, str], ...]:

@@ -18,7 +18,7 @@ from srqueue.store.consequences import EXPORTS_FIRST, consequence
 from srqueue.store.drains import DRAIN_SECONDS, Announced, Drain
 from srqueue.store.new import NewJob, check_priority
 from srqueue.store.pictures import script_arguments
-from srqueue.store.printed import BYTES_KEPT, LINES_KEPT, SECONDS_KEPT
+from srqueue.store.printed import BYTES_KEPT, JOBS_KEPT, LINES_KEPT, SECONDS_KEPT
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
     Bell,
@@ -207,7 +207,7 @@ class Store(Reader):
 
         `span`: the bytes of the attempt's log that they take.
         """
-        kept = (LINES_KEPT, BYTES_KEPT, SECONDS_KEPT)
+        kept = (LINES_KEPT, BYTES_KEPT, SECONDS_KEPT, JOBS_KEPT)
         told = (f"t{token} {line}" for line in lines)
         return int(self._held(job_id, self._run("log", job_id, token, *span, *kept, *told))[1])
 

@@ -18,7 +18,7 @@ from srqueue.queue.client import Client
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import load_settings
-from srqueue.store.occasions import TRIES, Occasions
+from srqueue.store.occasions import AGAIN, Occasions
 from workers.notifier import Notifier
 
 SECRET = "s3cret-t0ken"
@@ -167,17 +167,38 @@ def test_the_machine_that_has_the_picture_tells_first(told, store, receiver):
     assert len(receiver.received) == 1
 
 
-def test_who_refuses_is_asked_a_few_times_and_then_left_alone(told, store, receiver):
+def test_a_notice_that_takes_long_keeps_no_other_from_its_teller(told, store, receiver, monkeypatch):
+    """What is sent later is taken later: a second notifier may come first, and then it is told once."""
+    monkeypatch.setattr("workers.notifier.TAKEN", 1)
+    first = Notifier(told, host="h", sender=lambda *given: (time.sleep(1.2), send(*given))[1])
+    second = Notifier(told, host="h")
+    first.look()
+    for _ in range(3):
+        end(store)
+    slow = threading.Thread(target=first.look)
+    slow.start()
+    time.sleep(0.3)
+    second.look()
+    slow.join()
+    second.look()
+    assert len(receiver.received) in (3, 4)  # the one being sent when its time was over may come twice
+
+
+def test_who_refuses_is_asked_ever_more_seldom_and_then_left_alone(told, store, receiver):
     receiver.status = 500
     notifier, occasions = Notifier(told, host="h"), Occasions(store.connection)
     notifier.look()
     end(store)
-    for _ in range(TRIES + 2):
+    redis, waits = store.connection.redis, []
+    for _ in range(len(AGAIN) + 3):
         notifier.look()
-        for key in store.connection.redis.keys("srq:notice:ended:*"):
-            if store.connection.redis.get(key) == "telling":
-                store.connection.redis.delete(key)  # the time for which it was taken is over
-    assert len(receiver.received) == TRIES
+        notifier.look()  # too soon
+        for key in redis.keys("srq:notice:ended:*"):
+            if redis.get(key) == "waiting":
+                waits.append(redis.ttl(key))
+                redis.delete(key)  # the wait is over
+    assert waits == sorted(waits) and len(waits) == len(AGAIN) and waits[-1] > 3600
+    assert len(receiver.received) == len(AGAIN) + 1
     assert occasions.since(0) == []
 
 

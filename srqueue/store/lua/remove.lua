@@ -22,5 +22,6 @@ end
 redis.call('ZREMRANGEBYSCORE', P .. 'campaigns', '-inf', 0)
 redis.call('DEL', P .. 'claim:' .. get(id, 'claim'))
 redis.call('ZREM', P .. 'pictures', id)
+redis.call('ZREM', P .. 'logs', id)
 redis.call('DEL', job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id, P .. 'pictures:' .. id)
 return {'ok', state}

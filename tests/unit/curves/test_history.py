@@ -54,6 +54,15 @@ def test_what_was_trained_again_counts_once():
     assert found.curves["loss"].it == [10, 20] and found.curves["loss"].values == [1.0, 0.95]
 
 
+def test_hours_are_the_same_with_and_without_what_was_lost():
+    first = [(1, 0, 0, "phase", {"phase": "started"}), (1, 3600, 10, "train", {"loss": 1.0})]
+    saved = [(1, 5400, 10, "checkpoint", {"name": "ckpt-000001-it10-t1"})]
+    lost = [(1, 7200, 20, "train", {"loss": 0.9})]
+    after = [(2, 90_000, 10, "phase", {"phase": "restored"}), (2, 93_600, 20, "train", {"loss": 0.8})]
+    whole, short = history(events(*first, *saved, *lost, *after)), history(events(*first, *saved, *after))
+    assert whole.curves == short.curves and whole.hours == short.hours == 2.5
+
+
 def test_a_roll_back_drops_what_it_took_back_and_leaves_a_mark():
     found = history(
         events(
@@ -65,6 +74,18 @@ def test_a_roll_back_drops_what_it_took_back_and_leaves_a_mark():
     )
     assert found.curves["val/psnr"].values == [30.0, 30.5]
     assert [(m.kind, m.text) for m in found.marks] == [("action", "guard: went back (the loss exploded)")]
+
+
+def test_the_iteration_that_is_trained_again_has_the_new_value():
+    found = history(
+        events(
+            *((1, n, n * 100, "train", {"loss": 1.0}) for n in (8, 9)),
+            (1, 10, 1000, "train", {"loss": 9.0}),
+            (1, 11, 900, "train", {"loss": 0.8}),
+            (1, 12, 1000, "train", {"loss": 0.7}),
+        )
+    )
+    assert found.curves["loss"].it == [800, 900, 1000] and found.curves["loss"].values == [1.0, 0.8, 0.7]
 
 
 def test_a_checkpoint_that_is_told_late_takes_nothing_back():

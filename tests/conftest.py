@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -121,7 +122,8 @@ def own_valkey():
 def environment(monkeypatch, tmp_path):
     """Sets the SRQUEUE_* variables of one test: everything below tmp_path, short waits.
 
-    No trainer stands ready, but where a test asks for it (WARM): to make one takes seconds of a core.
+    No trainer stands ready, but where a test asks for it (WARM): to make one takes seconds of a core. Nor is
+    a report made beside what comes next (REPORT).
     """
 
     def set_up(server: Server, **more: str) -> Settings:
@@ -130,7 +132,8 @@ def environment(monkeypatch, tmp_path):
         values = {
             "REDIS_URL": server.url, "HOME": tmp_path / "home", "RUNS": tmp_path / "runs",
             "DATASETS": tmp_path / "config" / "datasets.yaml", "DEVICE": "cpu", "THREADS": "1",
-            "LEASE": "2", "RENEW": "0.3", "SWEEP": "0.3", "BACKOFF": "0.2", "WARM": "false", **more,
+            "LEASE": "2", "RENEW": "0.3", "SWEEP": "0.3", "BACKOFF": "0.2", "WARM": "false", "REPORT": "false",
+            **more,
         }  # fmt: skip
         for name, value in values.items():
             monkeypatch.setenv(f"SRQUEUE_{name}", str(value))
@@ -167,49 +170,29 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_dataset(pictures):
+def register_tiny(pictures: Path, settings: Settings):
     """Registers `pictures` as data set `tiny` in the registry of given settings."""
     from srqueue.datasets import DatasetEntry, Registry
     from srqueue.run.listing import Listing, Picture, identity_of
 
-    def register(settings: Settings) -> DatasetEntry:
-        found = []
-        for file in sorted(pictures.iterdir()):
-            stat, digest = file.stat(), hashlib.sha256(file.read_bytes()).hexdigest()
-            held_out = file.stem == "held_out"
-            found.append(
-                Picture(file.name, 96, 96, stat.st_size, stat.st_mtime_ns, digest, held_out=held_out)
-            )
-        identity = identity_of(tuple(found), None)
-        registry = Registry(settings)
-        listing = Listing("tiny", identity, str(pictures), None, None, tuple(found), {})
-        listing.write(registry.listing_file("tiny"))
-        entry = DatasetEntry(
-            "tiny", str(pictures), identity, pictures=3, held_out=1, min_width=96, min_height=96
-        )
-        registry.put(entry)
-        return entry
-
-    return register
+    found = []
+    for file in sorted(pictures.iterdir()):
+        stat, digest = file.stat(), hashlib.sha256(file.read_bytes()).hexdigest()
+        held_out = file.stem == "held_out"
+        found.append(Picture(file.name, 96, 96, stat.st_size, stat.st_mtime_ns, digest, held_out=held_out))
+    identity = identity_of(tuple(found), None)
+    registry = Registry(settings)
+    listing = Listing("tiny", identity, str(pictures), None, None, tuple(found), {})
+    listing.write(registry.listing_file("tiny"))
+    entry = DatasetEntry("tiny", str(pictures), identity, pictures=3, held_out=1, min_width=96, min_height=96)
+    registry.put(entry)
+    return entry
 
 
-def tiny_spec(identity: str | None, total_iter: int, **more) -> JobSpec:
-    """A spec that trains some hundred iterations a second on one core."""
-    return JobSpec.model_validate(
-        {
-            "name": "tiny", "scale": 2, "network_g": {"type": "compact", "num_feat": 8, "num_conv": 1},
-            "datasets": {
-                "train": {"name": "tiny", "identity": identity, "lq_size": 16, "batch_size": 4},
-                "val": {"name": "tiny", "identity": identity},
-            },
-            "train": {"total_iter": total_iter, "optim_g": {"lr": 1e-3}},
-            "val": {"val_freq": max(total_iter // 2, 1)},
-            "logger": {"print_freq": 20, "save_checkpoint_seconds": 1},
-            "compute": {"device": "cpu", "precision": "fp32", "channels_last": False, "threads": 1},
-            **more,
-        }
-    )  # fmt: skip
+@pytest.fixture
+def tiny_dataset(pictures):
+    """Registers this test's pictures as data set `tiny`."""
+    return partial(register_tiny, pictures)
 
 
 @pytest.fixture(name="tiny_spec", scope="session")

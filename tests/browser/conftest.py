@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser.stack import PASSWORD, USER, Stack
-from tests.conftest import Server, wait_until
+from tests.conftest import Server, register_tiny, wait_until
 
 TOTAL = 120  # iterations of the job that has ended
 SIGNED_IN = {"http_credentials": {"username": USER, "password": PASSWORD}}
@@ -43,10 +43,10 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def stack(chromium, tmp_path_factory, tiny_dataset):
+def stack(chromium, tmp_path_factory, pictures):
     """Valkey, a worker, Flower; needs `chromium` first, so that nothing is started for a skip."""
     stack = Stack(tmp_path_factory.mktemp("browser"), Server().start(), wait_until)
-    stack.identity = tiny_dataset(stack.settings).identity
+    stack.identity = register_tiny(pictures, stack.settings).identity
     try:
         stack.start("worker", nice=19)  # a training that never ends must not slow the pages down
         stack.start("flower")

@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from srqueue.cli.running import run
 from srqueue.queue.client import Client
 from srqueue.report.finding import find
+from srqueue.report.making import make_report
 from srqueue.report.stored import from_store
 from srqueue.run.folder import RunDir
-from srqueue.run.reasons import JobState
+from srqueue.run.reasons import JobState, StopReason
 
 
 def data_of(html):
@@ -42,7 +44,7 @@ def test_a_campaign_of_two_jobs_from_the_worker_to_every_kind_of_report(
     ]
     blocked = RunDir(settings.runs_root / jobs[1].id)
     (blocked.report / "a folder in its place").mkdir(parents=True)
-    worker = start_worker()
+    worker = start_worker(REPORT="true")
     first, second = (client.wait(job.id, timeout=100) for job in jobs)
 
     # A report that cannot be written fails no job, and is said.
@@ -61,6 +63,11 @@ def test_a_campaign_of_two_jobs_from_the_worker_to_every_kind_of_report(
     assert len({crop["bicubic"], crop["original"], crop["model"][-1]}) == 3
     assert crop["iterations"][-1] == 200
     wait_until(lambda: list(folder.tensorboard.glob("events.out.tfevents.*")), "TensorBoard's files")
+
+    # It tells the end that the record tells: a third crash has failed the job, the folder has but the crash.
+    failed = replace(first, state=JobState.FAILED, reason=StopReason.NO_PROGRESS, message="no more tries")
+    assert make_report(folder, failed)
+    assert "no_progress" in folder.report.read_text() and "no more tries" in folder.report.read_text()
 
     # By hand: one job by its name, the campaign, a folder without Redis.
     assert srqueue("report", "job-1").out.strip() == str(folder.report)

@@ -195,6 +195,24 @@ def tiny_dataset(pictures):
     return partial(register_tiny, pictures)
 
 
+def tiny_spec(identity: str | None, total_iter: int, **more) -> JobSpec:
+    """A spec that trains some hundred iterations a second on one core."""
+    return JobSpec.model_validate(
+        {
+            "name": "tiny", "scale": 2, "network_g": {"type": "compact", "num_feat": 8, "num_conv": 1},
+            "datasets": {
+                "train": {"name": "tiny", "identity": identity, "lq_size": 16, "batch_size": 4},
+                "val": {"name": "tiny", "identity": identity},
+            },
+            "train": {"total_iter": total_iter, "optim_g": {"lr": 1e-3}},
+            "val": {"val_freq": max(total_iter // 2, 1)},
+            "logger": {"print_freq": 20, "save_checkpoint_seconds": 1},
+            "compute": {"device": "cpu", "precision": "fp32", "channels_last": False, "threads": 1},
+            **more,
+        }
+    )  # fmt: skip
+
+
 @pytest.fixture(name="tiny_spec", scope="session")
 def _tiny_spec():
     return tiny_spec

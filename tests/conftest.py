@@ -132,7 +132,8 @@ def environment(monkeypatch, tmp_path):
         values = {
             "REDIS_URL": server.url, "HOME": tmp_path / "home", "RUNS": tmp_path / "runs",
             "DATASETS": tmp_path / "config" / "datasets.yaml", "DEVICE": "cpu", "THREADS": "1",
-            "LEASE": "2", "RENEW": "0.3", "SWEEP": "0.3", "BACKOFF": "0.2", "WARM": "false", "REPORT": "false",
+            "LEASE": "2", "RENEW": "0.3", "SWEEP": "0.3", "BACKOFF": "0.2", "WARM": "false",
+            "REPORT": "false",
             **more,
         }  # fmt: skip
         for name, value in values.items():

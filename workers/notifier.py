@@ -123,13 +123,14 @@ class Notifier(threading.Thread):
         if len(ends) > _AT_ONCE:
             mine = [(occasion, record) for occasion, record in ends if self._take(occasion)]
             bundle = _Told(said.bundle([r for _, r in mine]), [o for o, _ in mine], taken=True)
-            return [bundle, *others] if mine else others
-        return [_Told(_ending(r, self._host), [o]) for o, r in ends] + others
+            return [*others, bundle] if mine else others
+        return others + [_Told(_ending(r, self._host), [o]) for o, r in ends]
 
     def _wanted(self, kind: str, occasion: str, record: JobRecord) -> bool:
         """Whether somebody wants to know of its kind; of a job's end also whether that still stands."""
         if kind != "ended":
-            return kind in self._settings.notified
+            stands = kind != "held" or record.state is JobState.HELD
+            return kind in self._settings.notified and stands
         stands = record.finished is not None and occasion.endswith(f":{record.finished:.3f}")
         kinds = {JobState.SUCCEEDED: "finished", JobState.FAILED: "failed"}
         return stands and kinds.get(record.state) in self._settings.notified
@@ -201,6 +202,8 @@ def start_notifier(settings: Settings) -> Notifier | None:
 
 
 def _notice(kind: str, record: JobRecord, what: str) -> Notice:
+    if kind == "held":
+        return said.held(record)
     return said.started(record) if kind == "started" else said.plateau(record, what)
 
 

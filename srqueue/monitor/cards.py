@@ -44,12 +44,17 @@ def card(
         "psnr": psnr, "best_psnr": best, "bicubic_psnr": bicubic,
         "gain": None if best is None or bicubic is None else best - bicubic,
         "ssim": _first(values, "best/ssim", "best_ssim", "val/ssim", "ssim"),
-        "device": (devices or {}).get(record.worker or "", record.device_class),
+        "device": (devices or {}).get(record.worker or "") or _asked_for(record),
         "worker": record.worker, "host": record.host, "attempts": record.attempts,
         "failures": record.failures, "reason": str(record.reason) if record.reason else None,
         "message": first_line(record.message or "") or None, "waits": waits, "starts_in_s": starts_in_s,
         "lease_left_s": lease_left_s, "campaigns": list(record.campaigns), "has_report": has_report(record),
     }  # fmt: skip
+
+
+def _asked_for(record: JobRecord) -> str | None:
+    """The kind of device that the job is for; None where any will do."""
+    return None if record.device_class == "any" else record.device_class
 
 
 def devices_of(workers: Iterable[WorkerRecord]) -> dict[str, str]:

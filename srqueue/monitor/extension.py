@@ -2,7 +2,8 @@
 
 Flower has no plug-in interface; what is used of it is pinned in pyproject.toml and tested: the list
 `flower.urls.handlers` (url_prefix is applied to what stands in it), the mapping `flower.urls.settings`
-(arguments of its Tornado application), the names of its templates and their blocks, and its options.
+(arguments of its Tornado application), `Flower.start` and `stop`, the names of its templates and their
+blocks, and its options.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from flower import urls
 from tornado.options import options
 
 from srqueue.monitor.backend import Backend
+from srqueue.monitor.ending import end_in_time
 from srqueue.monitor.exposure import refuse_open_doors
 from srqueue.monitor.routes import routes
 from srqueue.monitor.templating import TrainingLoader
@@ -22,3 +24,4 @@ def install(settings: Settings) -> None:
     urls.handlers[:0] = routes(Backend(settings))
     urls.settings["template_loader"] = TrainingLoader(urls.settings["template_path"])
     options.add_parse_callback(refuse_open_doors)
+    end_in_time()

@@ -43,6 +43,13 @@ def failed(job: JobRecord) -> Notice:
     return Notice(f"{job.name} failed: {job.reason or 'unknown'}", "\n".join(filter(None, lines)))
 
 
+def held(job: JobRecord) -> Notice:
+    """It waits for somebody: its pictures or its disk are not there."""
+    lines = [_why(job), _done(job), _where(job)]
+    lines.append(f"it is looked at again by itself; at once with: srqueue resume {job.short_id}")
+    return Notice(f"{job.name} is held: {job.reason or 'unknown'}", "\n".join(filter(None, lines)))
+
+
 def started(job: JobRecord) -> Notice:
     """Its first attempt began."""
     return Notice(f"{job.name} started", f"{job.total_iter:,} iterations\n{_where(job)}")

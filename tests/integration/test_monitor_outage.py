@@ -48,6 +48,11 @@ def test_the_pages_outlive_a_store_that_is_away_comes_back_loses_a_job_and_refus
         assert answer.status == 503 and "refuses the user or the password" in answer.json["error"]
         assert "SRQUEUE_REDIS_URL" in answer.json["hint"] and "canary" not in answer.text
         store.connection.close()
+
+        server.kill()
+        wait_until(lambda: flower.log.read_text().count("Failed to capture events") > 1, "Flower misses it")
+        flower.process.terminate()
+        assert flower.process.wait(30) == 0, "it waits for no call to a worker"
     finally:
         flower.close()
         server.close()

@@ -139,6 +139,19 @@ def test_a_job_that_the_sweeper_fails_is_told(told, store, receiver):
     assert [got["title"] for got in receiver.received] == ["lost failed: no_progress"]
 
 
+def test_a_held_job_is_told_once_until_it_gets_on(told, store, receiver):
+    notifier = Notifier(told, host="h")
+    notifier.look()
+    job_id = end(store, StopReason.DATA_MISSING, message="a.png is not there").id
+    notifier.look()
+    store.resume(job_id)
+    claim = store.claim("w:1", "h", ["any"], 60, {"root": "/runs"})
+    store.finish(job_id, claim.token, Outcome(StopReason.DATA_MISSING, "a.png is not there", 0))
+    notifier.look()
+    assert store.get(job_id).state is JobState.HELD
+    assert [got["title"] for got in receiver.received] == ["night is held: data_missing"]
+
+
 def test_a_job_that_was_queued_again_before_it_was_told_is_not_told_as_failed(told, store, receiver):
     notifier = Notifier(told, host="h")
     notifier.look()

@@ -3,8 +3,8 @@
 import { theme } from "./theme.js";
 
 const CONFIG = {
-  displaylogo: false, scrollZoom: false, doubleClick: "autosize",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  // Drawn over the legend it would hide it: dragging zooms, a double click shows all again.
+  displayModeBar: false, scrollZoom: false, doubleClick: "autosize",
 };
 
 export class Plot {
@@ -36,7 +36,6 @@ export class Plot {
       font: { color: colours.text, size: 12, family: getComputedStyle(document.body).fontFamily },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, bgcolor: "rgba(0,0,0,0)" },
       hoverlabel: { bgcolor: colours.surface, bordercolor: colours.grid, font: { color: colours.text, size: 12 } },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: colours.muted, activecolor: colours.text },
       xaxis: { ...axis, title: { text: x, font: { size: 11 }, standoff: 4 }, ...seen(range) },
       yaxis: { ...axis, title: { text: unit, font: { size: 11 }, standoff: 4 }, type: log ? "log" : "linear", ...seen(this.y) },
       yaxis2: { overlaying: "y", range: [0, 1], fixedrange: true, visible: false },

@@ -262,10 +262,15 @@ end
 local OCCASIONS_KEPT = 5000
 
 -- The job has ended for good: whoever sends notices may tell.
-local function note_end(id)
-  redis.call('ZADD', P .. 'occasions', stamp(now()), 'ended:' .. id .. ':' .. get(id, 'finished'))
+local function note_occasion(occasion)
+  redis.call('ZADD', P .. 'occasions', 'NX', stamp(now()), occasion)
   redis.call('ZREMRANGEBYRANK', P .. 'occasions', 0, -OCCASIONS_KEPT - 1)
 end
+
+local function note_end(id) note_occasion('ended:' .. id .. ':' .. get(id, 'finished')) end
+
+-- Looked at again by itself and held again for the same, before it got on, is the same occasion.
+local function note_held(id, reason) note_occasion('held:' .. id .. ':' .. reason .. ':' .. get(id, 'seq')) end
 
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
 -- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and
@@ -310,7 +315,9 @@ local function end_attempt(id, c)
   elseif requeue == 'backoff' then
     local wait = math.min(c.backoff * 2 ^ (failures - 1), c.longest)
     delay(id, state, wait * (0.5 + c.jitter / 2))
-  elseif requeue == 'later' then delay(id, state, c.later)
+  elseif requeue == 'later' then
+    delay(id, state, c.later)
+    if state == 'held' then note_held(id, reason) end
   else
     park(id, state, c.final[state] == true)
     if c.final[state] then note_end(id) end

@@ -1,4 +1,4 @@
-"""One stack and one browser for this folder; a page a test, which must ask nobody but this machine."""
+"""A stack a file, whose training never ends, and one browser; a page a test, which must ask nobody but this machine."""
 
 import dataclasses
 import os
@@ -24,7 +24,7 @@ def missing(reason: str):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium of this machine."""
     try:
@@ -42,7 +42,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stack(chromium, tmp_path_factory, pictures):
     """Valkey, a worker, Flower; needs `chromium` first, so that nothing is started for a skip."""
     stack = Stack(tmp_path_factory.mktemp("browser"), Server().start(), wait_until)
@@ -56,7 +56,7 @@ def stack(chromium, tmp_path_factory, pictures):
         stack.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ended(stack, tiny_spec):
     """A job that has trained to its end: its figures change no more."""
     more = {
@@ -68,9 +68,9 @@ def ended(stack, tiny_spec):
     return stack.until(job.id, lambda r: r.state.final, "the first job ends")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def running(stack, ended, tiny_spec):
-    """A job that trains until the last test of this folder."""
+    """A job that trains until the last test of this file."""
     more = {"name": "running", "val": {"val_freq": 400}}
     job = stack.submit(tiny_spec(stack.identity, ENDLESS, **more), priority=7)
     return stack.until(job.id, lambda r: r.iteration > 0 and "psnr" in r.progress, "the second job trains")
@@ -91,7 +91,7 @@ class Seen:
             self.hosts.add(parts.hostname)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def all_seen():
     return Seen()
 
@@ -106,7 +106,7 @@ def seen(all_seen):
     assert all_seen.hosts <= {"127.0.0.1"}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def signed_in(chromium):
     """A context that most pages share, so that the plotting library is read and compiled once."""
     context = chromium.new_context(**SIGNED_IN, **SCREEN)

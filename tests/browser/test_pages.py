@@ -14,7 +14,7 @@ MOST_SECONDS = 1.0
 SCRIPT = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def many(stack):
     """5,000 jobs that no worker here can take; their names end in a number."""
     spec = {"network_g": {"type": "compact"}, "datasets": {"train": {"name": "tiny"}}}

@@ -1,4 +1,4 @@
-"""A stack a file, whose training never ends, and one browser; a page a test, which must ask nobody but this machine."""
+"""A stack a file, whose training never ends; one browser; a page a test, which must ask only this machine."""
 
 import dataclasses
 import os

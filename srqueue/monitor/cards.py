@@ -47,9 +47,15 @@ def card(
         "device": (devices or {}).get(record.worker or "") or _asked_for(record),
         "worker": record.worker, "host": record.host, "attempts": record.attempts,
         "failures": record.failures, "reason": str(record.reason) if record.reason else None,
-        "message": first_line(record.message or "") or None, "waits": waits, "starts_in_s": starts_in_s,
+        "message": _message(record), "waits": waits, "starts_in_s": starts_in_s,
         "lease_left_s": lease_left_s, "campaigns": list(record.campaigns), "has_report": has_report(record),
     }  # fmt: skip
+
+
+def _message(record: JobRecord) -> str | None:
+    """What is said beside the reason; None where that says it all."""
+    text = first_line(record.message or "")
+    return None if text in ("", str(record.reason)) else text
 
 
 def _asked_for(record: JobRecord) -> str | None:

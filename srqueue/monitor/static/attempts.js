@@ -30,7 +30,7 @@ export function showAttempts(attempts) {
   const rows = attempts.map((one) => {
     const took = one.begun ? duration((one.ended ?? Date.now() / 1000) - one.begun) : "–";
     const begun = one.begun ? new Date(1000 * one.begun).toLocaleString("en-GB") : "–";
-    const end = one.ended ? [one.reason, one.message].filter(Boolean).join(": ") : "runs";
+    const end = one.ended ? [one.reason, one.message !== one.reason && one.message].filter(Boolean).join(": ") : "runs";
     const cells = [one.token, one.worker, begun, took, one.from_iteration, one.iteration];
     return row([...cells.map((cell) => (cell ?? "–").toLocaleString("en-GB")), end]);
   });

@@ -80,6 +80,7 @@ stop = follow(
       if (changed) look();
     },
     curves: look,
+    note: (told) => (told.gone ? look() : window.srq.note(told)), // a look takes the acts away as well
   },
   look,
 );

@@ -52,7 +52,7 @@
     created: ["Submitted", function (j) {
       return el("span", {text: srq.ago(j.created), title: srq.when(j.created)});
     }, function (j) { return j.created; }],
-    took: ["Took", function (j) {
+    took: ["Wall time", function (j) {
       return j.started && j.finished ? srq.duration(j.finished - j.started) : "-";
     }, function (j) { return j.started && j.finished ? j.finished - j.started : null; }, "srq-num"],
     report: ["Report", function (j) {

@@ -83,7 +83,7 @@ def _keep_a_spare(**_: Any) -> None:
     def wanted() -> bool:
         return not draining.asked() and not draining.finishing()
 
-    _spares[:] = [Spares(device.threads(settings(), device.name), wanted)]
+    _spares[:] = [Spares(device.threads(settings(), device.name), wanted, settings().lease / 8)]
     _spares[0].start()
 
 

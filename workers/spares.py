@@ -70,12 +70,15 @@ class Spare:
 class Spares:
     """Keeps one spare of `threads` CPU threads while `wanted`, from `start` on.
 
+    `patience`: seconds that a job may wait for one that is not ready; no lease is renewed meanwhile.
+
     Its thread never ends before the process: Linux ends a child with the thread that has started it
     (PDEATHSIG), and the child may be training by then.
     """
 
-    def __init__(self, threads: int, wanted: Callable[[], bool]) -> None:
+    def __init__(self, threads: int, wanted: Callable[[], bool], patience: float = float("inf")) -> None:
         self._threads, self._wanted = threads, wanted
+        self._patience = min(READY_SOON, patience)
         self._lock = threading.Lock()
         self._spare: Spare | None = None
         self._not_before = 0.0
@@ -95,7 +98,7 @@ class Spares:
             self._not_before = max(self._not_before, time.monotonic() + SETTLE)
             spare = self._spare
             fits = spare is not None and spare.threads == threads
-            if spare is None or not (spare.ready or spare.says(READY, READY_SOON if fits else 0)):
+            if spare is None or not (spare.ready or spare.says(READY, self._patience if fits else 0)):
                 return None
             self._spare = None
             if fits and self._told(spare, run, token):

@@ -280,7 +280,7 @@ def test_the_same_submit_twice_queues_one_job_unless_asked_for_again(with_server
     first, second = (json.loads(cli(*submit).stdout) for _ in range(2))
     assert (first["new"], second["new"]) == (True, False)
     assert first["job"]["id"] == second["job"]["id"]
-    assert "queued already" in cli(*submit[:-1]).stderr
+    assert "(queued)" in cli(*submit[:-1]).stderr
     again = json.loads(cli(*submit, "--again").stdout)
     assert again["new"]
     assert again["job"]["id"] != first["job"]["id"]

@@ -19,7 +19,7 @@ def course(monkeypatch):
     """Validations that find COURSE, and the weights that they were of."""
     seen = []
 
-    def network(self, net):
+    def network(self, net, look=None):
         metrics = {name: values[len(seen)] for name, values in COURSE.items()}
         seen.append({name: t.clone() for name, t in net.state_dict().items()})
         return metrics

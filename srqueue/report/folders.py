@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from srqueue.report.energy import measured_energy
 from srqueue.report.gallery import gallery_of
 from srqueue.report.sources import fingerprints, newest_figures, numbers
 from srqueue.report.subject import Subject, Try
+from srqueue.run.atomic import read_object
 from srqueue.run.card import JobCard
 from srqueue.run.events import Event, read_events
 from srqueue.run.evidence import AttemptEvidence, gather
@@ -40,7 +40,7 @@ def trained(run: RunDir) -> Trained:
     """Curves and figures of a run folder."""
     events = list(run.events())
     curves = history(events)
-    exported = _json(run.export / "metrics.json").get("metrics")
+    exported = read_object(run.export / "metrics.json").get("metrics")
     figures = newest_figures(curves) | numbers(exported if isinstance(exported, dict) else {})
     return Trained(curves, figures, fingerprints(events), measured_energy(_every_event(run)))
 
@@ -96,12 +96,12 @@ def _try(found: AttemptEvidence) -> Try:
 
 def _spec(run: RunDir) -> dict[str, Any]:
     """With every `auto` decided, where that was done."""
-    return _json(run.resolved_file) or _json(run.spec_file)
+    return read_object(run.resolved_file) or read_object(run.spec_file)
 
 
 def _spec_id(run: RunDir) -> str:
     try:
-        return spec_id(JobSpec.model_validate(_json(run.spec_file)))
+        return spec_id(JobSpec.model_validate(read_object(run.spec_file)))
     except ValidationError:  # of another version
         return ""
 
@@ -119,11 +119,3 @@ def _changed(path: Path) -> float | None:
         return path.stat().st_mtime
     except OSError:
         return None
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

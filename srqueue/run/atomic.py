@@ -40,3 +40,12 @@ def write_file(path: Path, data: bytes, durable: bool = True) -> None:
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Writes `value` as indented JSON, whole or not at all. NaN and infinities are refused."""
     write_file(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode(), durable)
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; empty where there is none that can be read."""
+    try:
+        value = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from srqueue.run.atomic import read_object
 from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
@@ -74,7 +74,7 @@ def gather(run: RunDir, now: float) -> Evidence | None:
         names, attempts = run.checkpoint_names(), run.attempts()
         newest = names[-1] if names else None
         state = _state(run.checkpoints / str(newest)) if newest else {}
-        spec = _json(run.spec_file)
+        spec = read_object(run.spec_file)
         decisions = [d for d in state.get("decisions") or () if isinstance(d, dict)]
         return Evidence(
             run=run.path,
@@ -166,15 +166,7 @@ def _age(path: Path, now: float) -> float:
 
 def _state(checkpoint: Path) -> dict[str, Any]:
     """The state in a checkpoint's manifest; it is not verified here."""
-    value = _json(checkpoint / "manifest.json").get("state")
-    return value if isinstance(value, dict) else {}
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
+    value = read_object(checkpoint / "manifest.json").get("state")
     return value if isinstance(value, dict) else {}
 
 

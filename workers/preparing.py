@@ -24,6 +24,7 @@ from workers.devices import Device
 from workers.endings import FULL
 from workers.forgotten import end_leftovers, free_device
 from workers.patience import patiently
+from workers.starting import NoModel, take_model
 from workers.this_machine import machine_id
 
 
@@ -69,6 +70,10 @@ def prepare(
         if not run.spec_file.exists():
             write_file(run.spec_file, spec.model_dump_json(indent=2).encode() + b"\n")
         _card(record).write(run.card_file)
+        try:
+            take_model(store, spec, run)
+        except NoModel as error:
+            raise NotReady(StopReason.DATA_MISSING, str(error), token) from None
         names = run.checkpoint_names()
         name = device.for_job(record.device_class)
         attempt = run.write_attempt(

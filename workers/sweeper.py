@@ -14,6 +14,7 @@ import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring_missing
+from srqueue.queue.stewarding import tend
 from srqueue.run.folder import read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
@@ -97,7 +98,7 @@ class Sweeper(threading.Thread):
         if self._began is None:
             self._began = announced.now
         self._obey(announced.asked_since(self._began), seconds)
-        ring_missing(self._app, self._store.sweep())
+        ring_missing(self._app, [*self._store.sweep(), *tend(self._store)])
         if time.monotonic() >= self._ask_from:
             self._preempt()
 

@@ -11,8 +11,9 @@ from functools import cache
 from typing import Any
 
 from srqueue.errors import ServiceUnreachable, UsageError
-from srqueue.queue.doorbell import bell_of, ring
+from srqueue.queue.doorbell import bell_of, ring, ring_missing
 from srqueue.queue.routing import TASK_RUN_JOB
+from srqueue.queue.stewarding import tend
 from srqueue.run.folder import read_root_id
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.store.connection import Connection
@@ -83,7 +84,17 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
         if record.reason is StopReason.PREEMPTED:
             _ring_for_the_better(store, record)
         ring(app, bell_of(record))  # handed back: another worker goes on at once
+    if record is not None and record.campaigns:
+        _let_others_begin(store)
     return record
+
+
+def _let_others_begin(store: Store) -> None:
+    """Cells of campaigns that waited for this one begin at once; else a sweeper sees to it."""
+    try:
+        ring_missing(app, tend(store))
+    except ServiceUnreachable as error:
+        log.debug("campaigns are left to the sweepers: %s", error.message)
 
 
 def _ring_for_the_better(store: Store, record: JobRecord) -> None:

@@ -41,6 +41,7 @@ class Command:
 COMMANDS = (
     Command("demo", "demo", START),
     Command("submit", "submit", START),
+    Command("campaign", "campaign", START, group=True),
     Command("recommend", "recommend", START),
     Command("zero-config", "zero_config", START),
     Command("doctor", "doctor", START),

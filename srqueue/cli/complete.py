@@ -39,6 +39,28 @@ def datasets(incomplete: str) -> list[str]:
     return _matching(known, incomplete)
 
 
+def campaign_files(incomplete: str) -> list[str]:
+    """Names of the campaigns that come with srqueue."""
+
+    def known() -> list[str]:
+        from srqueue.campaign.shipped import shipped
+
+        return shipped()
+
+    return _matching(known, incomplete)
+
+
+def campaigns(incomplete: str) -> list[str]:
+    """Names of the campaigns that were submitted."""
+
+    def known() -> list[str]:
+        from srqueue.queue.campaigns import CampaignClient
+
+        return [record.name for record in CampaignClient().records.newest()]
+
+    return _matching(known, incomplete)
+
+
 def _matching(known: Callable[[], list[str]], incomplete: str) -> list[str]:
     try:
         return [name for name in known() if name.startswith(incomplete)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from srqueue.errors import UsageError
 from srqueue.monitor.job_view import ACTS
+from srqueue.monitor.refusals import Malformed
 from srqueue.queue.client import Client
 from srqueue.queue.findings import with_findings
 from srqueue.run.folder import check_name
@@ -51,7 +52,7 @@ def act(client: Client, job: JobRecord, name: str, given: Mapping[str, Any]) -> 
         preset = str(given.get("preset") or "fidelity")
         return _queued(client, client.upgrade(job.id, preset, name=_name(given)))
     if name not in ACTS:
-        raise UsageError(f"there is no act {name!r}")
+        raise Malformed(f"there is no act {name!r}")
     changed: JobRecord = getattr(client, name)(job.id)
     running = changed.state is JobState.RUNNING
     text = _ASKED[name] if running else (changed.message or _ASKED[name]) if changed.wish else _DONE[name]
@@ -69,10 +70,13 @@ def _queued(client: Client, expanded: Expanded) -> Done:
 def _whole(given: Mapping[str, Any], key: str, least: int, most: int) -> int:
     value = given.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise UsageError(f"{key} must be a whole number from {least} to {most}", where=key)
+        raise Malformed(f"{key} must be a whole number from {least} to {most}", where=key)
     return value
 
 
 def _name(given: Mapping[str, Any]) -> str | None:
     name = given.get("name")
-    return check_name(str(name), "a job") if name else None
+    try:
+        return check_name(str(name), "a job") if name else None
+    except UsageError as error:
+        raise Malformed(error.message, where=error.where, hint=error.hint) from None

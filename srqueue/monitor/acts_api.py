@@ -7,11 +7,10 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
-from srqueue.errors import UsageError
 from srqueue.monitor.acts import act
 from srqueue.monitor.cards import card
 from srqueue.monitor.handlers import JsonHandler
-from srqueue.monitor.refusals import Refused
+from srqueue.monitor.refusals import Malformed, Refused
 from srqueue.monitor.signing import why_not
 
 _LONGEST_BODY = 16_384
@@ -64,5 +63,5 @@ class ActHandler(JsonHandler):
         except (ValueError, RecursionError):
             given = None
         if not isinstance(given, dict):
-            raise UsageError("the body of an act is a JSON object", hint='such as {"iterations": 1000}')
+            raise Malformed("the body of an act is a JSON object", hint='such as {"iterations": 1000}')
         return given

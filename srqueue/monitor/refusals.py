@@ -9,6 +9,10 @@ class NotThere(UsageError):
     """No such job, campaign or file (404)."""
 
 
+class Malformed(UsageError):
+    """What was sent is not what the act needs (400)."""
+
+
 class Refused(SrqueueError):
     """An act that this user, or this Flower, may not do. `status`: 401 or 403."""
 
@@ -23,6 +27,8 @@ def status_of(error: SrqueueError, otherwise: int) -> int:
         return error.status
     if isinstance(error, NotThere):
         return 404
+    if isinstance(error, Malformed):
+        return 400
     return 503 if isinstance(error, ServiceUnreachable) else otherwise
 
 

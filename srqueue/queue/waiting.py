@@ -39,6 +39,8 @@ def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, 
     """
     if record.state not in (JobState.QUEUED, JobState.HELD):
         return None
+    if record.held_by:
+        return f"campaign {record.held_by} has not let it begin: {record.message or 'its turn has not come'}"
     if not workers:
         return "no worker is up; start one: srqueue up"
     ending = [w for w in workers if w.draining is not None]

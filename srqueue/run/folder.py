@@ -129,6 +129,16 @@ class RunDir:
         return self.path / "spec.resolved.json"
 
     @property
+    def start_file(self) -> Path:
+        """Which job's model it began with, where `path.pretrain_jobs` left that open."""
+        return self.path / "start.json"
+
+    @property
+    def start_model(self) -> Path:
+        """That model, as it was then."""
+        return self.path / "start.safetensors"
+
+    @property
     def card_file(self) -> Path:
         """What the queue knows of the job (see JobCard); none in a folder that no worker made."""
         return self.path / "job.json"

@@ -21,6 +21,7 @@ LOADER = frozenset({"bank", "prefetch", "loader_threads"})
 
 SafeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
 Identity = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
+JobId = Annotated[str, Field(pattern=r"\A[0-9A-HJKMNP-TV-Z]{26}\z")]
 
 
 class TrainSetSpec(Frozen):
@@ -63,6 +64,11 @@ class PathSpec(Frozen):
     pretrain_sha256: Identity | None = Field(None, description="what that file must be, where it is known")
     resume_from: str | None = Field(
         None, description="checkpoint folder of another run that this one goes on from, at its iteration"
+    )
+    pretrain_jobs: tuple[JobId, ...] = Field(
+        (),
+        max_length=1000,
+        description="jobs of which the best one's model is what it starts from, once they ended",
     )
 
 
@@ -134,8 +140,10 @@ class JobSpec(Frozen):
             if hr < SMALLEST_CROP.get(loss.type, 0):
                 least = SMALLEST_CROP[loss.type]
                 raise ValueError(f"the loss {loss.type} needs crops of {least} pixels or more, here {hr}")
-        if self.path.resume_from and self.path.pretrain_network_g:
-            raise ValueError("path.resume_from and path.pretrain_network_g exclude each other")
+        named = ("resume_from", "pretrain_network_g", "pretrain_jobs")
+        starts = [f"path.{name}" for name in named if getattr(self.path, name)]
+        if len(starts) > 1:
+            raise ValueError(f"{' and '.join(starts)} exclude each other")
         return self
 
 

@@ -15,6 +15,17 @@
 <prefix>:campaigns                    zset     names of campaigns by number of jobs
 <prefix>:campaign:<name>              zset     ids of that campaign by time of creation
 <prefix>:campaign:<name>:<state>      zset     those of them in that state, by time of creation
+<prefix>:campaign:<name>:record       hash     a campaign that came from a file: what it says, state, budget
+<prefix>:campaign:<name>:cells        hash     id -> stage and axes, of the cells that the file has
+<prefix>:campaign:<name>:won          hash     stage -> how many of its cells succeeded
+<prefix>:campaign:<name>:open:<stage> set      ids of a stage that have not ended
+<prefix>:campaign:<name>:free         zset     held ids that may begin, by time of creation
+<prefix>:campaign:<name>:due          set      held ids to be looked at: one that they wait for has ended
+<prefix>:campaign:<name>:paused-with  set      ids that were paused because the campaign was
+<prefix>:campaign-files               zset     names of campaigns from files, by time of submit
+<prefix>:campaigns-open               set      those that have not ended
+<prefix>:followers:<id>               set      held ids that wait for that job
+<prefix>:followers:<name>/<stage>     set      held ids that wait for that stage of that campaign
 <prefix>:suffixes                     zset     reversed ids, all scored 0: a suffix is a range
 <prefix>:ready:<device class>:<root>  zset     ids that can be claimed, best first; root `-`: not begun yet
 <prefix>:delayed                      zset     ids by the time they become ready
@@ -141,6 +152,16 @@ class Keys:
     def campaign(self, name: str, state: str | None = None) -> str:
         """Ids of a campaign; with a state those in it."""
         return f"{self.prefix}:campaign:{name}" + (f":{state}" if state else "")
+
+    @property
+    def campaign_files(self) -> str:
+        """Names of campaigns that came from files, by time of submit."""
+        return f"{self.prefix}:campaign-files"
+
+    @property
+    def open_campaigns(self) -> str:
+        """Those of them that have not ended."""
+        return f"{self.prefix}:campaigns-open"
 
     def name(self, name: str) -> str:
         """Ids of a name."""

@@ -23,6 +23,11 @@ class NewJob:
     total_iter: int
     priority: int = 5
     device_class: str = "any"
+    held_by: str = ""
+    """Campaign that holds it until it may begin."""
+    after: tuple[str, ...] = ()
+    """What a held one waits for: ids of jobs, and `stage:<name>`."""
+    message: str = ""
 
     def check(self) -> None:
         """Raises UsageError where the queue has no such priority or device class."""
@@ -36,6 +41,8 @@ class NewJob:
             "name": self.name, "packed": pack(self.spec, self.origins), "priority": self.priority,
             "device_class": self.device_class, "total_iter": self.total_iter, "iteration": 0,
         }  # fmt: skip
+        if self.held_by:
+            fields |= {"held_by": self.held_by, "after": ",".join(self.after), "message": self.message}
         flat = [part for pair in fields.items() for part in pair]
         return [self.id, self.spec_id, len(flat), *flat]
 

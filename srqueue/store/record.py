@@ -68,6 +68,8 @@ class JobRecord:
     yields_to: str | None = None  # with the wish preempt: name, short id and priority of that job
     preempted_by: str | None = None  # id of the job that it gives way to, or gave way to last
     campaigns: tuple[str, ...] = ()  # names of the campaigns that it belongs to
+    held_by: str | None = None  # campaign that has not let it begin yet
+    after: tuple[str, ...] = ()  # what it waits for there: ids, and stage:<name>
 
     @property
     def short_id(self) -> str:
@@ -121,7 +123,7 @@ _READ: dict[str, Any] = {
         ("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures", "preemptions"), int
     ),
     **dict.fromkeys(("spec", "origins", "progress", "metrics"), json.loads),
-    "campaigns": lambda text: tuple(text.split(",")),
+    **dict.fromkeys(("campaigns", "after"), lambda text: tuple(text.split(","))),
     "state": JobState,
     "reason": StopReason,
 }

@@ -119,9 +119,9 @@ def test_acts_are_those_of_the_command_line(flower, store):
     [
         (1, "retry", {}, 409, "cannot retry job"),
         (1, "extend", {"iterations": 10}, 409, ""),
-        (1, "extend", {"iterations": "many"}, 409, "iterations must be a whole number"),
-        (1, "priority", {"priority": 10}, 409, "priority must be a whole number from 0 to 9"),
-        (1, "priority", [1], 409, "JSON object"),
+        (1, "extend", {"iterations": "many"}, 400, "iterations must be a whole number"),
+        (1, "priority", {"priority": 10}, 400, "priority must be a whole number from 0 to 9"),
+        (1, "priority", [1], 400, "JSON object"),
         (99, "pause", {}, 404, "there is no job"),
         (1, "explode", {}, 404, ""),
     ],

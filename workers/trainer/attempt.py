@@ -34,7 +34,7 @@ from workers.trainer.losses.ms_ssim import MsSsimLoss
 from workers.trainer.overlap import overlap
 from workers.trainer.preflight import preflight
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
-from workers.trainer.resolve import read_spec, resolve, this_machine
+from workers.trainer.resolve import read_spec, resolve, this_machine, with_start
 from workers.trainer.restore import Restored, restore
 from workers.trainer.rollback import Diverged, anchor_interval
 from workers.trainer.saving import Saver
@@ -113,7 +113,8 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     machine = this_machine(submitted.compute, given)
     if submitted.compute.compile is True or submitted.compute.mode == "fast":
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(run.compiled)  # so that the next attempt compiles nothing
-    resolved = resolve(run, submitted, machine, lambda: stop.reason is not None)
+    begun = with_start(run, submitted)
+    resolved = resolve(run, begun, machine, lambda: stop.reason is not None)
     spec = resolved.spec
     identity = spec_id(submitted)
     reporter = Reporter(attempt, spec.train.total_iter)

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from srqueue.errors import SpecError, SrqueueError, UsageError
-from srqueue.run.atomic import write_file
+from srqueue.run.atomic import read_object, write_file
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec, JobSpec
 from workers.trainer.levers import FILE, choose
@@ -86,6 +86,21 @@ def read_spec(file: Path) -> JobSpec:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SpecError(f"the spec does not hold: {first['msg']}", where=f"{file}, {where}") from None
+
+
+def with_start(run: RunDir, spec: JobSpec) -> JobSpec:
+    """`spec`, with the model that the worker has chosen where it leaves that open. Raises SpecError."""
+    if not spec.path.pretrain_jobs:
+        return spec
+    sha256 = read_object(run.start_file).get("sha256")
+    if sha256 is None:
+        raise SpecError(
+            "which model it begins with is decided by a worker of the queue",
+            where="path.pretrain_jobs",
+            hint="by hand, name the file: path.pretrain_network_g",
+        )
+    chosen = {"pretrain_jobs": (), "pretrain_network_g": str(run.start_model), "pretrain_sha256": sha256}
+    return spec.model_copy(update={"path": spec.path.model_copy(update=chosen)})
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 -- create: new jobs, or for each the id of one that has or had the same spec.
--- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  bells
+-- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  bells  followers:*
 -- ARGV: again ('1'), campaign ('' none), then for each job: id, spec_id, number of parts, field, value, ...
--- A job that was there joins the campaign. One of the campaign itself counts whatever its state: a cell that failed
+-- One with the field held_by is held by the campaign (see keep). A job that was there joins the campaign. One of the campaign itself counts whatever its state: a cell that failed
 -- is not queued anew because its campaign is submitted once more.
 -- Returns {id, created 0|1, ...}.
 local again, campaign = ARGV[1] == '1', ARGV[2]
@@ -27,7 +27,7 @@ while i <= #ARGV do
       unpack(ARGV, i + 3, i + 2 + parts))
     register(id)
     join(id, campaign)
-    make_ready(id, '0')
+    if get(id, 'held_by') ~= '' then keep(id, campaign, get(id, 'after')) else make_ready(id, '0') end
   end
   table.insert(answer, found or id)
   table.insert(answer, found and 0 or 1)

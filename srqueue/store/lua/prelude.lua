@@ -12,6 +12,13 @@
 --   spec:<spec_id>        zset    ids of a spec by creation
 --   campaign:<name>       zset    ids of a campaign by creation; campaign:<name>:<state> those in a state
 --   campaigns             zset    names of campaigns by number of jobs
+--   campaign:<name>:record  hash  a campaign from a file (store/campaigns.py); of such a one also
+--   campaign:<name>:cells   hash  id -> {stage, axes} as JSON, of the cells that the file has now
+--   campaign:<name>:won     hash  stage -> cells that succeeded
+--   campaign:<name>:open:<stage>  set  ids of a stage that have not ended
+--   campaign:<name>:free    zset  held ids that may begin, by creation
+--   campaign:<name>:due     set   held ids to be looked at again, since one that they wait for has ended
+--   followers:<id>  followers:<name>/<stage>  set  held ids that wait for that job, that stage
 --   suffixes              zset    reversed ids
 --   ready:<class>:<root>  zset    ids that can be claimed, lowest score first
 --   delayed               zset    ids by the time they become ready
@@ -86,6 +93,20 @@ local function give_way_only_for_better(id)
   set(id, 'wish', '', 'yields_to', '', 'preempted_by', '')
 end
 
+-- The campaigns of a job, one after the other.
+local function campaigns(id) return string.gmatch(get(id, 'campaigns'), '[^,]+') end
+
+local function campaign_key(name, state) return P .. 'campaign:' .. name .. (state and ':' .. state or '') end
+
+-- Its campaign holds it no more.
+local function let_go(id)
+  local keeper = get(id, 'held_by')
+  if keeper == '' then return end
+  redis.call('ZREM', campaign_key(keeper, 'free'), id)
+  redis.call('SREM', campaign_key(keeper, 'due'), id)
+  set(id, 'held_by', '')
+end
+
 local function unqueue(id)
   redis.call('ZREM', ready_key(id), id)
   redis.call('ZREM', P .. 'delayed', id)
@@ -95,12 +116,41 @@ local function unqueue(id)
     give_way_only_for_better(string.match(get(id, 'asked'), '^%S+'))
     set(id, 'asked', '')
   end
+  let_go(id)
 end
 
--- The campaigns of a job, one after the other.
-local function campaigns(id) return string.gmatch(get(id, 'campaigns'), '[^,]+') end
+local FINAL = {succeeded = true, failed = true, cancelled = true}
 
-local function campaign_key(name, state) return P .. 'campaign:' .. name .. (state and ':' .. state or '') end
+local function wake_followers(key)
+  for _, id in ipairs(redis.call('SMEMBERS', P .. 'followers:' .. key)) do
+    local keeper = get(id, 'held_by')
+    if keeper ~= '' then redis.call('SADD', campaign_key(keeper, 'due'), id) end
+  end
+end
+
+-- The stage of a job in a campaign; nil where the campaign has no file, or the job is in it no more.
+local function stage_of(id, name)
+  local cell = redis.call('HGET', campaign_key(name, 'cells'), id)
+  return cell and cjson.decode(cell).stage
+end
+
+-- A job has ended, or goes on after its end: what its stages and those that wait for it learn of it.
+local function count_end(id, name, stage, state)
+  local open = campaign_key(name, 'open:' .. stage)
+  if not FINAL[state] then redis.call('SADD', open, id) return end
+  redis.call('SREM', open, id)
+  if state == 'succeeded' then redis.call('HINCRBY', campaign_key(name, 'won'), stage, 1) end
+  if redis.call('SCARD', open) == 0 then wake_followers(name .. '/' .. stage) end
+end
+
+local function tell_campaigns(id, before, state)
+  if FINAL[before] == FINAL[state] then return end
+  for name in campaigns(id) do
+    local stage = stage_of(id, name)
+    if stage then count_end(id, name, stage, state) end
+  end
+  if FINAL[state] then wake_followers(id) end
+end
 
 local function move(id, state)
   local before, created = get(id, 'state'), get(id, 'created')
@@ -113,6 +163,7 @@ local function move(id, state)
   redis.call('ZREM', P .. 'running', id)
   if state == 'running' then redis.call('ZADD', P .. 'running', get(id, 'priority'), id) end
   set(id, 'state', state, 'updated', stamp(now()))
+  tell_campaigns(id, before, state)
 end
 
 local function index_in(name, id)
@@ -147,6 +198,18 @@ local function make_ready(id, front)
   set(id, 'front', front, 'finished', '')
   redis.call('ZADD', ready_key(id), ready_score(id), id)
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AFTER), id)
+end
+
+-- Held by a campaign, until it lets the job begin. `after`: what it waits for, ids and stage:<stage>, with commas.
+local function keep(id, name, after)
+  move(id, 'held')
+  set(id, 'held_by', name)
+  if after == '' then redis.call('ZADD', campaign_key(name, 'free'), get(id, 'created'), id) return end
+  for one in string.gmatch(after, '[^,]+') do
+    local stage = string.match(one, '^stage:(.+)$')
+    redis.call('SADD', P .. 'followers:' .. (stage and name .. '/' .. stage or one), id)
+  end
+  redis.call('SADD', campaign_key(name, 'due'), id)
 end
 
 -- To the very front, for a worker to export the best weights of its checkpoint and end it.
@@ -250,6 +313,11 @@ end
 local function close_attempt(id, reached, reason, message, counted)
   note_attempt(id, function(attempt)
     attempt.ended, attempt.reason, attempt.counted = tonumber(stamp(now())), reason, counted
+    for name in campaigns(id) do  -- what its budget is compared with
+      if redis.call('EXISTS', campaign_key(name, 'record')) == 1 then
+        redis.call('HINCRBYFLOAT', campaign_key(name, 'record'), 'spent_s', stamp(attempt.ended - (attempt.begun or attempt.ended)))
+      end
+    end
     -- No character may be cut in two.
     attempt.message = string.sub(message, 1, MESSAGE_KEPT)
     if #message > MESSAGE_KEPT then attempt.message = string.gsub(attempt.message, '[\192-\255][\128-\191]*$', '') .. '...' end

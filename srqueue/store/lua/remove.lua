@@ -1,5 +1,5 @@
 -- remove: the record and everything that names it, unless it runs.
--- deletes  job:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  claim:<claim>; from  jobs  state:*
+-- deletes  job:<id>  followers:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  claim:<claim>; from  jobs  state:*
 --          name:<name>  names  pictures  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
 -- ARGV: id   Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
@@ -17,11 +17,17 @@ redis.call('ZREM', P .. 'suffixes', string.reverse(id))
 for campaign in campaigns(id) do
   redis.call('ZREM', campaign_key(campaign), id)
   redis.call('ZREM', campaign_key(campaign, state), id)
+  local stage = stage_of(id, campaign)
+  if stage then
+    redis.call('SREM', campaign_key(campaign, 'open:' .. stage), id)
+    redis.call('HDEL', campaign_key(campaign, 'cells'), id)
+  end
   redis.call('ZINCRBY', P .. 'campaigns', -1, campaign)
 end
 redis.call('ZREMRANGEBYSCORE', P .. 'campaigns', '-inf', 0)
 redis.call('DEL', P .. 'claim:' .. get(id, 'claim'))
 redis.call('ZREM', P .. 'pictures', id)
 redis.call('ZREM', P .. 'logs', id)
-redis.call('DEL', job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id, P .. 'pictures:' .. id)
+wake_followers(id)
+redis.call('DEL', P .. 'followers:' .. id, job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id, P .. 'pictures:' .. id)
 return {'ok', state}

@@ -1,0 +1,151 @@
+"""Cells: the combinations that a campaign's matrix stands for."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from srqueue.campaign.spec import SHORT, CampaignSpec, Keys, StageSpec
+from srqueue.errors import SpecError
+from srqueue.spec.layers import leaves, set_path
+
+MOST_CELLS = 100_000
+ASKED_ABOVE = 1000
+"""A campaign of more cells is queued only where the user says so."""
+
+CHOICES = ("preset", "dataset", "arch", "seed", "name")
+"""Keys of a cell that are not keys of a spec."""
+
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a campaign. `axes`: what tells it from the others of its stage, by key."""
+
+    stage: str
+    axes: Keys
+    choices: Keys
+    layers: tuple[tuple[str, Mapping[str, Any]], ...]
+    """(origin, partial spec), later ones win."""
+
+    @property
+    def label(self) -> str:
+        """For people: `fidelity · cc0 · compact · seed 2`."""
+        return " · ".join(f"{_tail(key)} {shown(value)}" if key not in _SPEAKING else shown(value)
+                          for key, value in self.axes.items()) or self.stage  # fmt: skip
+
+    def key(self) -> str:
+        """The same for the same stage and axes."""
+        return json.dumps([self.stage, sorted(self.axes.items())], sort_keys=True, default=str)
+
+
+_SPEAKING = ("preset", "dataset", "arch")
+
+
+def count(campaign: CampaignSpec) -> int:
+    """How many cells the file stands for, before `exclude`; nothing is made."""
+    return sum(_combinations(stage) + len(stage.include) for stage in campaign.stages.values())
+
+
+def cells_of(campaign: CampaignSpec) -> tuple[Cell, ...]:
+    """All cells, stage after stage. Raises SpecError where there are none, too many, or one twice."""
+    where = f"campaign {campaign.name}"
+    if (number := count(campaign)) > MOST_CELLS:
+        raise SpecError(f"{number:,} cells are more than a campaign may have ({MOST_CELLS:,})", where=where)
+    found: dict[str, Cell] = {}
+    for name in campaign.order():
+        stage = campaign.stages[name]
+        made = list(_cells(name, stage, campaign.name))
+        if not made:
+            raise SpecError(
+                "no cell is left" if stage.matrix else "the matrix is empty", where=f"{where}, stage {name}"
+            )
+        for cell in made:
+            if cell.key() in found:
+                raise SpecError(f"one cell stands twice: {cell.label}", where=f"{where}, stage {name}")
+            found[cell.key()] = cell
+    return tuple(found.values())
+
+
+def _combinations(stage: StageSpec) -> int:
+    if not stage.matrix and (stage.include or not stage.base):
+        return 0
+    return math.prod(len(values) for values in stage.matrix.values())
+
+
+def _cells(name: str, stage: StageSpec, campaign: str) -> Iterator[Cell]:
+    origin = f"campaign {campaign}"
+    base = plain(stage.base)
+    matrix = {SHORT.get(key, key): values for key, values in stage.matrix.items()}
+    rows: list[Keys] = []
+    if _combinations(stage):
+        rows = [dict(zip(matrix, row, strict=True)) for row in product(*matrix.values())]
+    left = [plain(rule) for rule in stage.exclude]
+    rows = [row for row in rows if not any(_matches({**base, **flat(row)}, rule) for rule in left)]
+    rows += [{SHORT.get(k, k): v for k, v in row.items()} for row in stage.include]
+    for row in rows:
+        laid = [("base", base), ("matrix", flat(row))]
+        for override in stage.overrides:
+            now = {key: value for _, keys in laid for key, value in keys.items()}
+            if _matches(now, plain(override.when)):
+                laid.append(("overrides", plain(override.set)))
+        choices = {k: v for _, keys in laid for k, v in keys.items() if k in CHOICES}
+        layers = [(f"{origin}, {part}", tree(keys)) for part, keys in laid]
+        yield Cell(name, row, choices, tuple((o, layer) for o, layer in layers if layer))
+
+
+def plain(keys: Mapping[str, Any]) -> Keys:
+    """Keys with their full names, sections as dotted paths."""
+    return flat({SHORT.get(key, key): value for key, value in keys.items()})
+
+
+def flat(keys: Mapping[str, Any]) -> Keys:
+    """Sections as dotted paths."""
+    return dict(leaves(keys))
+
+
+def tree(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The partial spec in dotted keys; choices are left out."""
+    found: dict[str, Any] = {}
+    for path, value in keys.items():
+        if path not in CHOICES:
+            set_path(found, path, value)
+    return found
+
+
+def _matches(cell: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
+    """Whether the cell has every value of the rule; a list means one of them."""
+    return all(
+        key in cell and (cell[key] in value if isinstance(value, list) else cell[key] == value)
+        for key, value in rule.items()
+    )
+
+
+def shown(value: Any) -> str:
+    """One value, short."""
+    if isinstance(value, Mapping):
+        rest = [f"{k} {shown(v)}" for k, v in value.items() if k != "type"]
+        return " ".join([str(value.get("type", "")), *rest]).strip()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def name_of(cell: Cell, arch: str, dataset: str, preset: str) -> str:
+    """A job's name that tells the cells of a campaign apart, as far as 64 characters go."""
+    if "name" in cell.choices:
+        return str(cell.choices["name"])
+    rest = [f"{_tail(key)}{shown(value)}" for key, value in cell.axes.items() if key not in _SPEAKING]
+    text = "_".join([arch, dataset, preset, *rest])
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-")
+
+
+def _tail(key: str) -> str:
+    """`lr` of `train.optim_g.lr`."""
+    return key.rpartition(".")[2]

@@ -1,0 +1,148 @@
+"""From cells to specs: every cell expanded, every error told by its cell, and who begins with whose model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from srqueue.campaign.cells import Cell, cells_of, name_of
+from srqueue.campaign.spec import CampaignSpec
+from srqueue.errors import SpecError, SrqueueError
+from srqueue.spec.expand import DEFAULT_ARCHITECTURE, DatasetRef, Expanded, expand
+from srqueue.spec.presets import load_preset
+
+_MOST_TOLD = 10
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell and its spec.
+
+    `parents`: positions in the plan of the cells of which the best gives the model that it begins with.
+    """
+
+    cell: Cell
+    expanded: Expanded
+    parents: tuple[int, ...] = ()
+
+
+def plan_cells(campaign: CampaignSpec, dataset: Callable[[str], DatasetRef]) -> tuple[Planned, ...]:
+    """Every cell with its spec, stage after stage. `dataset`: what is known of a data set, by its name.
+
+    Raises SpecError that tells all that is wrong, by cell.
+    """
+    cells = cells_of(campaign)
+    refs: dict[str, DatasetRef] = {}
+    made: list[Expanded | None] = []
+    wrong: dict[str, list[str]] = {}
+
+    def known(name: str) -> DatasetRef:
+        if name not in refs:
+            refs[name] = dataset(name)
+        return refs[name]
+
+    for cell in cells:
+        try:
+            made.append(_expanded(campaign, cell, known))
+        except SrqueueError as error:
+            made.append(None)
+            text = "; ".join(filter(None, [error.message, error.hint]))
+            wrong.setdefault(text, []).append(cell.label)
+    if not wrong:
+        whole = [expanded for expanded in made if expanded is not None]
+        planned, unmet = _with_parents(campaign, cells, whole)
+        for text, labels in unmet.items():
+            wrong.setdefault(text, []).extend(labels)
+        if not wrong:
+            return planned
+    lines = [f"{_which(labels, len(cells))}: {text}" for text, labels in list(wrong.items())[:_MOST_TOLD]]
+    if len(wrong) > _MOST_TOLD:
+        lines.append(f"... and {len(wrong) - _MOST_TOLD} more")
+    raise SpecError("\n  ".join(lines), where=f"campaign {campaign.name}")
+
+
+def _which(labels: Sequence[str], cells: int) -> str:
+    if len(labels) == cells and cells > 1:
+        return f"every cell ({cells})"
+    if len(labels) == 1:
+        return f"cell {labels[0]}"
+    return f"{len(labels)} cells ({labels[0]}, ...)"
+
+
+def _expanded(campaign: CampaignSpec, cell: Cell, dataset: Callable[[str], DatasetRef]) -> Expanded:
+    name = cell.choices.get("dataset")
+    if not isinstance(name, str):
+        raise SpecError("no data set is named", hint="give `dataset` in base or matrix")
+    preset, arch = cell.choices.get("preset", "convenience"), cell.choices.get("arch")
+    for key, value in (("preset", preset), ("arch", arch)):
+        if value is not None and not isinstance(value, str):
+            raise SpecError(f"{key} is a name, not {value!r}")
+    layers = list(cell.layers)
+    if "seed" in cell.choices:
+        layers.append((f"campaign {campaign.name}", {"manual_seed": cell.choices["seed"]}))
+    return expand(
+        dataset(name), preset=preset, architecture=arch, architecture_from=f"campaign {campaign.name}",
+        overrides=layers, name=name_of(cell, arch or _own_network(preset), name, preset),
+    )  # fmt: skip
+
+
+def _own_network(preset: str) -> str:
+    return (load_preset(preset).architecture or DEFAULT_ARCHITECTURE).replace(":", "-")
+
+
+def _with_parents(
+    campaign: CampaignSpec, cells: Sequence[Cell], made: Sequence[Expanded]
+) -> tuple[tuple[Planned, ...], dict[str, list[str]]]:
+    """The plan, and what is wrong with whom."""
+    planned: list[Planned] = []
+    wrong: dict[str, list[str]] = {}
+    of_stage: dict[str, list[int]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], list[int]]] = {}
+    for place, (cell, expanded) in enumerate(zip(cells, made, strict=True)):
+        of_stage.setdefault(cell.stage, []).append(place)
+        first = campaign.stages[cell.stage].start_from
+        if first is None:
+            planned.append(Planned(cell, expanded))
+            continue
+        shared = tuple(sorted(cell.axes.keys() & {key for i in of_stage[first] for key in cells[i].axes}))
+        if (first, shared) not in groups:
+            index = groups[first, shared] = {}
+            for i in of_stage[first]:
+                index.setdefault(_values(cells[i], shared), []).append(i)
+        agreeing = groups[first, shared].get(_values(cell, shared), [])
+        strict = expanded.spec.path.strict_load_g
+        fitting = [i for i in agreeing if _fits(made[i], expanded, strict)]
+        if not fitting:
+            what = f"of the same {', '.join(shared)} " if shared else ""
+            wrong.setdefault(
+                f"stage {first} has no cell {what}with its network, whose model it could begin with", []
+            ).append(cell.label)
+            continue
+        other_scale = any(made[i].spec.scale != expanded.spec.scale for i in fitting)
+        if strict and other_scale:
+            expanded = _taking_what_fits(expanded, first)
+        planned.append(Planned(cell, expanded, tuple(fitting)))
+    return tuple(planned), wrong
+
+
+def _values(cell: Cell, keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(repr(cell.axes.get(key)) for key in keys)
+
+
+def _fits(model: Expanded, taker: Expanded, strict: bool) -> bool:
+    return not strict or model.spec.network_g == taker.spec.network_g
+
+
+def _taking_what_fits(expanded: Expanded, stage: str) -> Expanded:
+    """A body that was trained at another scale is a good start; its tail does not fit."""
+    path = expanded.spec.path.model_copy(update={"strict_load_g": False})
+    origins = {**expanded.origins, "path.strict_load_g": f"start_from {stage}: another scale"}
+    return replace(expanded, spec=expanded.spec.model_copy(update={"path": path}), origins=origins)
+
+
+def started_from(expanded: Expanded, jobs: Sequence[str], stage: str) -> Expanded:
+    """`expanded`, to begin with the best model of these jobs."""
+    path = expanded.spec.path.model_copy(update={"pretrain_jobs": tuple(jobs)})
+    origins: dict[str, Any] = {**expanded.origins, "path.pretrain_jobs": f"start_from {stage}"}
+    return replace(expanded, spec=expanded.spec.model_copy(update={"path": path}), origins=origins)

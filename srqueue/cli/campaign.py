@@ -1,0 +1,235 @@
+"""`srqueue campaign`: many trainings from one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srqueue.cli import campaign_lines, complete, options
+from srqueue.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from srqueue.campaign.planning import Planned
+    from srqueue.campaign.spec import CampaignSpec
+    from srqueue.store.campaigns import CampaignRecord
+
+app = typer.Typer(help="Queue a matrix of trainings from one file, and compare them.", no_args_is_help=True)
+
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="A campaign file, or the name of one that comes with srqueue.",
+        autocompletion=complete.campaign_files,
+    ),
+]  # fmt: skip
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A campaign.", autocompletion=complete.campaigns)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option("--dataset", help="The data set of every cell.", autocompletion=complete.datasets),
+]
+Called = Annotated[str | None, typer.Option("--name", help="Another name than the file's.")]
+
+
+@app.command("new")
+def new_campaign(
+    file: Annotated[Path, typer.Argument(help="Where to write it; no file is overwritten.")],
+    like: Annotated[
+        str,
+        typer.Option(
+            "--like",
+            help="Which of the campaigns that come with srqueue.",
+            autocompletion=complete.campaign_files,
+        ),
+    ] = "baseline-then-fidelity",
+) -> None:
+    """Write a campaign file to begin with."""
+    from srqueue.campaign.shipped import shipped_file
+    from srqueue.errors import UsageError
+
+    text = shipped_file(like).read_text()
+    try:
+        with file.open("x") as made:
+            made.write(text)
+    except FileExistsError:
+        raise UsageError(f"{file} exists already", hint="choose another name, or edit that one") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from None
+    print(f"wrote {file}")
+    say(f"edit it, look at it: srqueue campaign submit {file} --dry-run")
+
+
+@app.command("submit")
+def submit_campaign(
+    file: File,
+    dataset: Dataset = None,
+    changes: options.Set = None,
+    name: Called = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="It is the new version of the campaign of that name.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Queue more than 1,000 cells unasked.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the matrix; queue nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue the cells of a campaign that are new or were changed."""
+    from srqueue.queue.campaigns import CampaignClient
+
+    path, campaign = _read(file, dataset, changes, name)
+    client = CampaignClient()
+    if dry_run:
+        _print_plan(campaign, client.plan(campaign), as_json)
+        return
+    _confirm(campaign, yes)
+    done = client.submit(campaign, file=path, update=update)
+    if as_json:
+        print_json(done)
+        return
+    there = len(done.job_ids) - done.new
+    told = f", {there} {'was' if there == 1 else 'were'} there already" if there else ""
+    print(f"campaign {done.name}: {done.new} of {len(done.job_ids)} cells queued{told}")
+    if done.left:
+        say(
+            f"note: {len(done.left)} jobs of an earlier version of the file have not ended and go on; "
+            f"one is {done.left[0][-6:].lower()}"
+        )
+    say(f"watch it: srqueue campaign watch {done.name}")
+
+
+@app.command("ls")
+def list_campaigns(as_json: Json = False) -> None:
+    """List the campaigns from files, the last first."""
+    from srqueue.queue.campaigns import CampaignClient
+
+    records = CampaignClient().records
+    found = records.newest()
+    rows = [(record, records.counts(record.name)) for record in found]
+    if as_json:
+        print_json([campaign_lines.summary(record, counts) for record, counts in rows])
+    elif rows:
+        print_table(campaign_lines.COLUMNS, [campaign_lines.row(record, counts) for record, counts in rows])
+    else:
+        say("no campaign; queue one: srqueue campaign submit FILE")
+
+
+@app.command("show")
+def show_campaign(name: Name, as_json: Json = False) -> None:
+    """One campaign: its stages, and why cells are held."""
+    from srqueue.queue.campaigns import CampaignClient
+
+    client = CampaignClient()
+    record = client.records.get(name)
+    stages = campaign_lines.stages(client.client.store, client.records, record)
+    if as_json:
+        counts = client.records.counts(name)
+        print_json({**campaign_lines.summary(record, counts), "stages": stages, "spec": record.spec})
+        return
+    for line in campaign_lines.facts(record, client.records.counts(name)):
+        print(line)
+    print()
+    print_table(campaign_lines.STAGE_COLUMNS, [campaign_lines.stage_row(stage) for stage in stages])
+    for line in campaign_lines.held(client.client.store, name):
+        print(line)
+
+
+@app.command("watch")
+def watch_campaign(name: Name) -> None:
+    """A live table of its jobs; Ctrl-C leaves them alone."""
+    from srqueue.cli.watch import watch
+
+    watch(campaign=name)
+
+
+@app.command("pause")
+def pause_campaign(name: Name) -> None:
+    """No cell begins any more; those that run are paused, with a checkpoint."""
+    _done(_client().pause(name), f"srqueue campaign resume {name}")
+
+
+@app.command("resume")
+def resume_campaign(name: Name) -> None:
+    """A paused campaign goes on, exactly."""
+    _done(_client().resume(name), f"srqueue campaign watch {name}")
+
+
+@app.command("cancel")
+def cancel_campaign(name: Name) -> None:
+    """End it; cells that run export their best weights."""
+    _done(_client().cancel(name), f"srqueue campaign retry {name}")
+
+
+@app.command("retry")
+def retry_campaign(name: Name) -> None:
+    """Failed and cancelled cells go on from their newest checkpoints."""
+    again = _client().retry(name)
+    print(f"campaign {name}: {again} cell{'' if again == 1 else 's'} to be tried again")
+
+
+@app.command("rm")
+def remove_campaign(
+    name: Name,
+    jobs: Annotated[bool, typer.Option("--jobs", help="Forget its jobs too; run folders stay.")] = False,
+) -> None:
+    """Forget a campaign that has ended; its jobs and files stay."""
+    _client().remove(name, jobs=jobs)
+    print(f"campaign {name}: removed" + (" with its jobs" if jobs else "; its jobs stay: srqueue ls"))
+
+
+def _client() -> Any:
+    from srqueue.queue.campaigns import CampaignClient
+
+    return CampaignClient()
+
+
+def _done(record: CampaignRecord, hint: str) -> None:
+    print(f"campaign {record.name}: {record.state}")
+    say(f"next: {hint}")
+
+
+def _read(
+    file: str, dataset: str | None, changes: list[str] | None, name: str | None
+) -> tuple[Path, CampaignSpec]:
+    """Where the campaign is, and what it says with the changes of the command line laid into its base."""
+    from srqueue.campaign.shipped import find
+    from srqueue.campaign.spec import campaign_of
+    from srqueue.spec.layers import assignment
+    from srqueue.spec.reading import read_mapping, read_value
+
+    path = find(file)
+    raw = read_mapping(path)
+    base = dict(raw.get("base") or {})
+    if dataset:
+        base["dataset"] = dataset
+    for text in changes or ():
+        key, value = assignment(text)
+        base[key] = read_value(value, f"--set {key}")
+    if base:
+        raw["base"] = base
+    if name:
+        raw["name"] = name
+    return path, campaign_of(raw, str(path), path.stem)
+
+
+def _confirm(campaign: CampaignSpec, yes: bool) -> None:
+    import sys
+
+    from srqueue.campaign.cells import ASKED_ABOVE, count
+    from srqueue.errors import UsageError
+
+    number = count(campaign)
+    if yes or number <= ASKED_ABOVE:
+        return
+    told = f"campaign {campaign.name} has {number:,} cells"
+    if not sys.stdin.isatty():
+        raise UsageError(told, hint="queue so many with --yes; look at them with --dry-run")
+    typer.confirm(f"{told}; queue them?", abort=True)
+
+
+def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool) -> None:
+    if as_json:
+        print_json([campaign_lines.planned(p) for p in plan])
+        return
+    print_table(campaign_lines.PLAN_COLUMNS, [campaign_lines.plan_row(p) for p in plan])
+    say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")

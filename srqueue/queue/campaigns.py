@@ -1,0 +1,232 @@
+"""The verbs of campaigns: submit a file, pause, resume, cancel, try again, forget."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+from srqueue.campaign.planning import Planned, plan_cells, started_from
+from srqueue.campaign.spec import CampaignSpec
+from srqueue.datasets import Registry, dataset_ref
+from srqueue.errors import SpecError, UsageError
+from srqueue.queue.client import Client
+from srqueue.queue.doorbell import bell_of, ring, ring_for_many
+from srqueue.queue.placing import new_jobs
+from srqueue.queue.stewarding import STAGE, tend
+from srqueue.run.reasons import JobState
+from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
+from srqueue.store.new import NewJob
+from srqueue.store.record import Bell
+
+_UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
+_HELD = "held by its campaign until others have ended"
+
+
+@dataclass(frozen=True)
+class CampaignSubmitted:
+    """What a submit did. `left`: jobs of an earlier version of the file that have not ended; they go on."""
+
+    name: str
+    job_ids: tuple[str, ...]  # of the cells, in the order of the plan
+    new: int
+    left: tuple[str, ...] = ()
+
+
+class CampaignClient:
+    """The verbs. `name` is a campaign's; they raise what `Client` does."""
+
+    def __init__(self, client: Client | None = None) -> None:
+        self.client = client or Client()
+
+    @cached_property
+    def records(self) -> Campaigns:
+        """The records of campaigns."""
+        return Campaigns(self.client.store.connection)
+
+    def plan(self, campaign: CampaignSpec) -> tuple[Planned, ...]:
+        """Every cell with its spec. Raises SpecError that tells all that is wrong, by cell."""
+        registry = Registry(self.client.settings).as_it_is()
+        return plan_cells(campaign, lambda name: dataset_ref(registry, name))
+
+    def submit(
+        self, campaign: CampaignSpec, *, file: Path | None = None, update: bool = False
+    ) -> CampaignSubmitted:
+        """Queues the cells that are new or were changed; one whose spec the campaign has stays as it is.
+
+        Raises UsageError where another file (or none) gave a campaign this name, unless `update`; SpecError
+        before anything is queued.
+        """
+        origin = f"{socket.gethostname()}:{file.absolute()}" if file else ""
+        self._check_name(campaign.name, origin, update)
+        planned = self.plan(campaign)
+        stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
+        for some in stages:  # everything that may be wrong, before the first is written
+            _check_different(some, self._jobs(campaign, some, ()))
+        self.records.begin(campaign.name, campaign.model_dump(mode="json"), origin)
+        self.records.forget_cells(campaign.name, tuple(campaign.stages))
+        placed: list[tuple[str, bool]] = []
+        bells: list[Bell] = []
+        for some in stages:
+            jobs = self._jobs(campaign, some, [i for i, _ in placed])
+            made = self.client.store.create_many(jobs, campaign=campaign.name)
+            cells = [StoredCell(i, p.cell.stage, p.cell.axes) for (i, _), p in zip(made, some, strict=True)]
+            self.records.put_cells(campaign.name, cells)
+            placed += made
+            pairs = zip(jobs, made, strict=True)
+            bells += [Bell(job.id, job.device_class) for job, (_, new) in pairs if new and not job.held_by]
+        left = self._let_go(campaign.name, {i for i, _ in placed})
+        self.records.set(campaign.name, state="active", message="", cells=len(placed))
+        bells += tend(self.client.store)
+        ring_for_many(self.client.app, bells, self.client.store.workers())
+        return CampaignSubmitted(
+            campaign.name, tuple(i for i, _ in placed), sum(new for _, new in placed), left
+        )
+
+    def pause(self, name: str) -> CampaignRecord:
+        """No cell begins any more; those that wait or run are paused, with a checkpoint."""
+        record = self.records.get(name)
+        if record.state not in ("active", "submitting"):
+            raise _unfit(record, "pause")
+        self.records.set(name, state="paused")
+        ids = list(self.records.ids(name, (JobState.QUEUED, JobState.RUNNING)))
+        self.records.note_paused(name, ids)
+        for job_id in ids:
+            with contextlib.suppress(UsageError):  # it ended meanwhile
+                self.client.store.ask(job_id, "pause")
+        return self.records.get(name)
+
+    def resume(self, name: str) -> CampaignRecord:
+        """A paused campaign goes on, and with it the jobs that were paused because it was."""
+        record = self.records.get(name)
+        if record.state not in ("paused", "stopped"):
+            raise _unfit(record, "resume")
+        if record.state == "stopped" and record.spec.get("on_failure") == "stop":
+            raise UsageError(
+                f"campaign {name} was stopped: {record.message}", hint=f"srqueue campaign retry {name}"
+            )
+        self.records.set(name, state="active", message="")
+        for job_id in self.records.take_paused(name):
+            with contextlib.suppress(UsageError):
+                job = self.client.store.resume(job_id)
+                if job.state is JobState.QUEUED:
+                    ring(self.client.app, bell_of(job))
+        self._tend()
+        return self.records.get(name)
+
+    def cancel(self, name: str) -> CampaignRecord:
+        """Ends it: no cell begins any more, running ones export their best weights and end."""
+        record = self.records.get(name)
+        if record.state in ("cancelled", "ended"):
+            raise _unfit(record, "cancel")
+        self.records.set(name, state="cancelled", message="cancelled")
+        self.records.take_paused(name)
+        for job_id in list(self.records.ids(name, _UNDONE)):
+            with contextlib.suppress(UsageError):
+                job = self.client.store.ask(job_id, "cancel")
+                if job.state is JobState.QUEUED:
+                    ring(self.client.app, bell_of(job))
+        self._tend()
+        return self.records.get(name)
+
+    def retry(self, name: str) -> int:
+        """Failed and cancelled cells go on from their newest checkpoints, as many at a time as ever."""
+        record = self.records.get(name)
+        if record.state == "submitting":
+            raise _unfit(record, "retry")
+        cells = {cell.job_id for cell in self.records.cells(name)}
+        ended = list(self.records.ids(name, (JobState.FAILED, JobState.CANCELLED)))
+        again = self.records.hold_again(name, [i for i in ended if i in cells])
+        if again:
+            self.records.set(name, state="active", message="", ended="")
+            self._tend()
+        return again
+
+    def remove(self, name: str, *, jobs: bool = False) -> CampaignRecord:
+        """Forgets a campaign that has ended; its jobs stay, unless `jobs`. Run folders stay in any case."""
+        record = self.records.get(name)
+        counts = self.records.counts(name)
+        undone = sum(counts[state] for state in _UNDONE)
+        if undone:
+            raise UsageError(
+                f"{undone} jobs of campaign {name} have not ended",
+                hint=f"first: srqueue campaign cancel {name}",
+            )
+        if jobs:
+            for job_id in list(self.records.ids(name, JobState)):
+                self.client.store.remove(job_id)
+        self.records.forget(name)
+        return record
+
+    def _check_name(self, name: str, origin: str, update: bool) -> None:
+        known = self.records.find(name)
+        if update or (known is not None and known.file == origin):
+            return
+        if known is not None:
+            came = known.file or "Python"
+        elif self.client.store.count(campaign=name):
+            came = "submit --campaign"
+        else:
+            return
+        raise UsageError(
+            f"there is a campaign {name} already, from {came}",
+            hint="give this one another `name`, or take it as the new version of that one with --update",
+        )
+
+    def _jobs(self, campaign: CampaignSpec, some: Sequence[Planned], ids: Sequence[str]) -> list[NewJob]:
+        """Of one stage. `ids`: of the jobs of all cells before; without them nobody waits for a model."""
+        stage = campaign.stages[some[0].cell.stage]
+        parents = [[ids[i] for i in p.parents] if ids else [] for p in some]
+        whole = [
+            started_from(p.expanded, jobs, stage.start_from or "") if jobs else p.expanded
+            for p, jobs in zip(some, parents, strict=True)
+        ]
+        jobs = new_jobs(Registry(self.client.settings), whole, campaign.priority)
+        stages = tuple(f"{STAGE}{name}" for name in stage.after)
+        if not stages and not stage.start_from and campaign.max_parallel is None:
+            return jobs
+        return [
+            replace(job, held_by=campaign.name, after=(*stages, *own), message=_HELD)
+            for job, own in zip(jobs, parents, strict=True)
+        ]
+
+    def _let_go(self, name: str, cells: Iterable[str]) -> tuple[str, ...]:
+        """Jobs that the file does not have any more: the ended ones leave; the others are returned."""
+        known = set(cells)
+        ended = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+        self.records.leave(name, [i for i in list(self.records.ids(name, ended)) if i not in known])
+        return tuple(i for i in self.records.ids(name, _UNDONE) if i not in known)
+
+    def _tend(self) -> None:
+        ring_for_many(self.client.app, tend(self.client.store), self.client.store.workers())
+
+
+def _check_different(some: Sequence[Planned], jobs: Sequence[NewJob]) -> None:
+    known: dict[str, str] = {}
+    for planned, job in zip(some, jobs, strict=True):
+        if planned.parents:
+            continue
+        if job.spec_id in known:
+            raise SpecError(
+                f"two cells are one and the same training: {known[job.spec_id]} and {planned.cell.label}",
+                where=f"stage {planned.cell.stage}",
+                hint="what they differ in does not change what is trained",
+            )
+        known[job.spec_id] = planned.cell.label
+
+
+def _unfit(record: CampaignRecord, verb: str) -> UsageError:
+    hints = {
+        "submitting": "queue the rest of it: srqueue campaign submit, once more",
+        "paused": f"srqueue campaign resume {record.name}",
+        "stopped": f"srqueue campaign retry {record.name}",
+        "cancelled": f"srqueue campaign retry {record.name}",
+        "ended": f"srqueue campaign report {record.name}",
+    }
+    return UsageError(
+        f"cannot {verb} campaign {record.name}: it is {record.state}", hint=hints.get(record.state)
+    )

@@ -1,0 +1,243 @@
+"""Records of campaigns that came from files, and their held cells."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal
+
+from srqueue.errors import UsageError, did_you_mean
+from srqueue.run.reasons import JobState
+from srqueue.store.connection import Connection, compact
+from srqueue.store.record import Bell
+
+CampaignState = Literal["submitting", "active", "paused", "stopped", "cancelled", "ended"]
+"""submitting: not all of its cells are queued yet; only an active one lets cells begin."""
+
+_A_CALL = 500
+_RELEASED_A_CALL = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignRecord:
+    """One campaign as it stood when it was read. Times are UTC seconds."""
+
+    name: str
+    spec: dict[str, Any]  # CampaignSpec, as JSON
+    state: CampaignState
+    file: str = ""  # <host>:<absolute path> that it was submitted from
+    cells: int = 0  # of the file
+    created: float = 0.0
+    updated: float = 0.0
+    ended: float | None = None
+    message: str = ""
+    spent_s: float = 0.0  # what its ended attempts took, all together
+    more: Mapping[str, str] = field(default_factory=dict)  # fields that other modules keep here
+
+    @property
+    def max_parallel(self) -> int | None:
+        """How many of its jobs may wait or run at a time."""
+        most = self.spec.get("max_parallel")
+        return most if isinstance(most, int) else None
+
+    @classmethod
+    def from_hash(cls, raw: Mapping[str, str]) -> CampaignRecord:
+        """Reads a record's hash."""
+        values = {k: _READ.get(k, str)(v) for k, v in raw.items() if k in _FIELDS and v != ""}
+        return cls(**values, more={k: v for k, v in raw.items() if k not in _FIELDS})
+
+
+_READ: dict[str, Any] = {
+    "spec": json.loads,
+    "cells": int,
+    **dict.fromkeys(("created", "updated", "ended", "spent_s"), float),
+}
+_FIELDS = tuple(name for name in CampaignRecord.__dataclass_fields__ if name != "more")
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """What a campaign says of one of its jobs."""
+
+    job_id: str
+    stage: str
+    axes: dict[str, Any]
+
+
+class Campaigns:
+    """The campaigns from files. Raises ServiceUnreachable where Redis does not answer."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.keys = connection.keys
+
+    def get(self, name: str) -> CampaignRecord:
+        """The record. Raises UsageError where no campaign of that name came from a file."""
+        found = self.find(name)
+        if found is None:
+            with self.connection.reach() as client:
+                names = client.zrange(self.keys.campaign_files, 0, -1)
+            raise UsageError(
+                f"there is no campaign {name!r} that came from a file",
+                hint=did_you_mean(name, names) if names else "queue one: srqueue campaign submit FILE",
+            )
+        return found
+
+    def find(self, name: str) -> CampaignRecord | None:
+        """The record, or None."""
+        with self.connection.reach() as client:
+            raw = client.hgetall(self._key(name, "record"))
+        return CampaignRecord.from_hash(raw) if raw else None
+
+    def newest(self, limit: int = 50, offset: int = 0) -> tuple[CampaignRecord, ...]:
+        """Records, the last submitted first."""
+        with self.connection.reach() as client:
+            names = client.zrevrange(self.keys.campaign_files, offset, offset + limit - 1)
+        return self._records(names)
+
+    def open(self) -> tuple[CampaignRecord, ...]:
+        """Those that have not ended."""
+        with self.connection.reach() as client:
+            return self._records(sorted(client.smembers(self.keys.open_campaigns)))
+
+    def cells(self, name: str) -> tuple[StoredCell, ...]:
+        """The cells that its file has, in no order."""
+        with self.connection.reach() as client:
+            raw = client.hgetall(self._key(name, "cells"))
+        return tuple(StoredCell(i, **json.loads(text)) for i, text in raw.items())
+
+    # What `campaign submit` does.
+
+    def begin(self, name: str, spec: Mapping[str, Any], file: str) -> None:
+        """The record of a campaign whose cells are about to be queued."""
+        now = f"{time.time():.3f}"
+        with self.connection.reach() as client:
+            client.hsetnx(self._key(name, "record"), "created", now)
+            client.hset(
+                self._key(name, "record"),
+                mapping={
+                    "name": name, "spec": compact(spec), "file": file, "state": "submitting",
+                    "message": "", "updated": now, "ended": "",
+                },
+            )  # fmt: skip
+            client.zadd(self.keys.campaign_files, {name: float(now)})
+            client.sadd(self.keys.open_campaigns, name)
+
+    def forget_cells(self, name: str, stages: Sequence[str]) -> None:
+        """Its cells are about to be said anew."""
+        self.connection.run("cells", name, 1, len(stages), *stages)
+
+    def put_cells(self, name: str, cells: Iterable[StoredCell]) -> None:
+        """What the file says of jobs that are there."""
+        for some in _parts(cells):
+            flat = [part for c in some for part in (c.job_id, compact({"stage": c.stage, "axes": c.axes}))]
+            self.connection.run("cells", name, 0, 0, *flat)
+
+    def set(self, name: str, **fields: str | float | int) -> None:
+        """Changes fields of the record."""
+        written = {key: str(value) for key, value in fields.items()}
+        with self.connection.reach() as client:
+            client.hset(self._key(name, "record"), mapping={**written, "updated": f"{time.time():.3f}"})
+            if fields.get("state") == "ended":
+                client.srem(self.keys.open_campaigns, name)
+            elif "state" in fields:
+                client.sadd(self.keys.open_campaigns, name)
+
+    # What happens by itself.
+
+    def due(self, name: str, most: int = _A_CALL) -> tuple[str, ...]:
+        """Held cells to be looked at, since one that they wait for has ended."""
+        with self.connection.reach() as client:
+            return tuple(client.srandmember(self._key(name, "due"), most))
+
+    def standing(self, name: str, stages: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """(cells that have not ended, cells that succeeded) of stages."""
+        asked = list(stages)
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            for stage in asked:
+                pipeline.scard(self._key(name, f"open:{stage}"))
+                pipeline.hget(self._key(name, "won"), stage)
+            answers = pipeline.execute()
+        pairs = zip(asked, answers[::2], answers[1::2], strict=True)
+        return {stage: (int(still), int(won or 0)) for stage, still, won in pairs}
+
+    def admit(self, name: str, verdicts: Iterable[tuple[str, bool, str]]) -> None:
+        """For held cells that were looked at: id, whether it may begin, and what is to be said of it."""
+        for some in _parts(verdicts):
+            flat = [part for i, may, text in some for part in (i, int(may), text)]
+            self.connection.run("admit", name, *flat)
+
+    def release(self, name: str, most: int | None) -> list[Bell]:
+        """Queues cells that may begin, while fewer than `most` jobs of the campaign wait or run."""
+        flat = self.connection.run("release", name, "" if most is None else most, _RELEASED_A_CALL)
+        return [Bell(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+
+    def hold_again(self, name: str, ids: Iterable[str]) -> int:
+        """Failed and cancelled cells are to begin once more, as the campaign allows; how many there were."""
+        return sum(len(self.connection.run("rehold", name, *some)) for some in _parts(ids))
+
+    def leave(self, name: str, ids: Iterable[str]) -> None:
+        """Jobs are of this campaign no more; they stay."""
+        for some in _parts(ids):
+            self.connection.run("leave", name, *some)
+
+    def note_paused(self, name: str, ids: Sequence[str]) -> None:
+        """Which jobs were paused because the campaign was."""
+        if ids:
+            with self.connection.reach() as client:
+                client.sadd(self._key(name, "paused-with"), *ids)
+
+    def take_paused(self, name: str) -> tuple[str, ...]:
+        """Those, and forgets it."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline()
+            pipeline.smembers(self._key(name, "paused-with"))
+            pipeline.delete(self._key(name, "paused-with"))
+            return tuple(sorted(pipeline.execute()[0]))
+
+    def counts(self, name: str) -> dict[JobState, int]:
+        """How many of its jobs are in each state."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            for state in JobState:
+                pipeline.zcard(self.keys.campaign(name, state))
+            return dict(zip(JobState, map(int, pipeline.execute()), strict=True))
+
+    def ids(self, name: str, states: Iterable[JobState]) -> Iterator[str]:
+        """Its jobs in these states as they are now, oldest first."""
+        with self.connection.reach() as client:
+            for state in states:
+                yield from client.zrange(self.keys.campaign(name, state), 0, -1)
+
+    def forget(self, name: str) -> None:
+        """The record is gone, and its jobs are of no campaign of this name; they stay."""
+        record = self.find(name)
+        with self.connection.reach() as client:
+            ids = client.zrange(self.keys.campaign(name), 0, -1)
+        self.leave(name, ids)
+        with self.connection.reach() as client:
+            stages = record.spec.get("stages", {}) if record else {}
+            parts = ["record", "cells", "won", "free", "due", "paused-with", *(f"open:{s}" for s in stages)]
+            client.delete(*(self._key(name, part) for part in parts))
+            client.zrem(self.keys.campaign_files, name)
+            client.srem(self.keys.open_campaigns, name)
+
+    def _key(self, name: str, part: str) -> str:
+        return self.keys.campaign(name, part)
+
+    def _records(self, names: Iterable[str]) -> tuple[CampaignRecord, ...]:
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hgetall(self._key(name, "record"))
+            return tuple(CampaignRecord.from_hash(raw) for raw in pipeline.execute() if raw)
+
+
+def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
+    left = iter(items)
+    while part := list(islice(left, _A_CALL)):
+        yield part

@@ -1,0 +1,14 @@
+-- rehold: failed or cancelled cells of a campaign are held by it once more, to be let go as the others are.
+-- writes  job:<id>  state:*  campaign:*  followers:*
+-- ARGV: name, id...   Returns the ids that are.
+local name, answer = ARGV[1], {}
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local state = get(id, 'state')
+  if state == 'failed' or state == 'cancelled' then
+    set(id, 'failures', 0, 'reason', '', 'message', '', 'wish', '', 'reaped', '', 'finished', '')
+    keep(id, name, get(id, 'after'))
+    table.insert(answer, id)
+  end
+end
+return answer

@@ -1,0 +1,221 @@
+"""Campaigns from files: what is queued, what is held, and what begins by itself."""
+
+import json
+
+import pytest
+from safetensors.numpy import load_file
+
+from srqueue.campaign.spec import campaign_of
+from srqueue.errors import SpecError, UsageError
+from srqueue.queue.campaigns import CampaignClient
+from srqueue.queue.client import Client
+from srqueue.queue.stewarding import tend
+from srqueue.run.folder import RunDir
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import JobState, StopReason
+from srqueue.spec.job import JobSpec
+
+S = JobState
+TINY = {
+    "dataset": "tiny", "arch": "compact", "network_g": {"num_feat": 8, "num_conv": 1},
+    "datasets.train": {"lq_size": 16, "batch_size": 4}, "train.total_iter": 40, "val.val_freq": 20,
+    "train.warmup_iter": 0, "preflight": False, "train.training_automations.enabled": False,
+    "train.dynamic_loss_scheduling.enabled": False,
+    "compute": {"device": "cpu", "precision": "fp32", "channels_last": False, "threads": 1},
+}  # fmt: skip
+
+
+@pytest.fixture
+def campaigns(settings, tiny_dataset):
+    tiny_dataset(settings)
+    return CampaignClient(Client(settings))
+
+
+def night(**raw):
+    return campaign_of({"base": TINY, **raw}, "night.yaml", "night")
+
+
+def states(campaigns, ids):
+    return [record.state for record in campaigns.client.store.many(ids)]
+
+
+def claim(campaigns, name="w"):
+    return campaigns.client.store.claim(f"{name}:1", "h", ["cpu", "any"], 30, {"r": "/runs"})
+
+
+def end(campaigns, claimed, reason=StopReason.COMPLETED):
+    return campaigns.client.store.finish(claimed.record.id, claimed.token, Outcome(reason, "", 40))
+
+
+def test_all_cells_are_queued_in_order_where_nothing_holds_them(campaigns):
+    done = campaigns.submit(night(matrix={"seed": [1, 2, 3]}, priority=7))
+    assert done.new == 3 and states(campaigns, done.job_ids) == [S.QUEUED] * 3
+    jobs = campaigns.client.store.many(done.job_ids)
+    assert [(j.priority, j.spec["manual_seed"], j.campaigns) for j in jobs] == [
+        (7, seed, ("night",)) for seed in (1, 2, 3)
+    ]
+    cells = {cell.job_id: cell for cell in campaigns.records.cells("night")}
+    assert [(cells[i].stage, cells[i].axes) for i in done.job_ids] == [
+        ("main", {"seed": s}) for s in (1, 2, 3)
+    ]
+    assert campaigns.records.get("night").state == "active"
+
+
+def test_no_more_than_max_parallel_wait_or_run(campaigns):
+    done = campaigns.submit(night(matrix={"seed": [1, 2, 3, 4]}, max_parallel=2))
+    assert states(campaigns, done.job_ids) == [S.QUEUED, S.QUEUED, S.HELD, S.HELD]
+    first = claim(campaigns)
+    assert first.record.id == done.job_ids[0] and tend(campaigns.client.store) == []
+    end(campaigns, first)
+    assert [bell.job_id for bell in tend(campaigns.client.store)] == [done.job_ids[2]]
+    assert states(campaigns, done.job_ids) == [S.SUCCEEDED, S.QUEUED, S.QUEUED, S.HELD]
+    assert "campaign night has not let it begin" in campaigns.client.why_waiting(
+        campaigns.client.get(done.job_ids[3])
+    )
+
+
+def test_a_submit_beside_a_campaign_is_not_kept_waiting_by_it(campaigns, tiny_spec):
+    campaigns.submit(night(matrix={"seed": list(range(50))}, max_parallel=1))
+    single = campaigns.client.submit(tiny_spec(None, 10)).job
+    assert [claim(campaigns).record.id for _ in range(2)][1] == single.id
+
+
+def test_a_stage_begins_when_the_one_before_has_ended(campaigns):
+    made = night(stages={"a": {"matrix": {"seed": [1, 2]}}, "b": {"after": "a", "matrix": {"seed": [3]}}})
+    done = campaigns.submit(made)
+    assert states(campaigns, done.job_ids) == [S.QUEUED, S.QUEUED, S.HELD]
+    held = campaigns.client.get(done.job_ids[2])
+    assert held.message == "waits for stage a" and held.after == ("stage:a",)
+    end(campaigns, claim(campaigns), StopReason.DIVERGED)
+    assert tend(campaigns.client.store) == []
+    end(campaigns, claim(campaigns))
+    assert [bell.job_id for bell in tend(campaigns.client.store)] == [done.job_ids[2]]
+
+
+def test_a_stage_of_which_nothing_succeeded_holds_the_next_until_it_is_tried_again(campaigns):
+    made = night(stages={"a": {"matrix": {"seed": [1]}}, "b": {"after": "a", "matrix": {"seed": [3]}}})
+    done = campaigns.submit(made)
+    end(campaigns, claim(campaigns), StopReason.DIVERGED)
+    tend(campaigns.client.store)
+    assert campaigns.client.get(done.job_ids[1]).message == "stage a has ended, and no cell of it succeeded"
+    assert campaigns.retry("night") == 1
+    end(campaigns, claim(campaigns))
+    tend(campaigns.client.store)
+    assert states(campaigns, done.job_ids) == [S.SUCCEEDED, S.QUEUED]
+
+
+def test_a_cell_waits_for_those_whose_model_it_begins_with_and_says_for_whom(campaigns):
+    stages = {
+        "base": {"matrix": {"seed": [1, 2]}},
+        "more": {"matrix": {"seed": [1, 2]}, "base": {"train.total_iter": 60}, "start_from": "base"},
+    }
+    done = campaigns.submit(night(stages=stages))
+    first, _second, third, fourth = done.job_ids
+    assert campaigns.client.get(third).spec["path"]["pretrain_jobs"] == [first]
+    assert campaigns.client.get(third).message.startswith("waits for the model of ")
+    end(campaigns, claim(campaigns), StopReason.DIVERGED)
+    end(campaigns, claim(campaigns))
+    assert [bell.job_id for bell in tend(campaigns.client.store)] == [fourth]
+    held = campaigns.client.get(third)
+    assert held.state is S.HELD and "none of the jobs whose model it starts from succeeded" in held.message
+
+
+def test_after_a_failure_no_other_begins_where_the_file_says_so(campaigns):
+    done = campaigns.submit(night(matrix={"seed": [1, 2, 3]}, max_parallel=1, on_failure="stop"))
+    end(campaigns, claim(campaigns), StopReason.DIVERGED)
+    assert tend(campaigns.client.store) == []
+    record = campaigns.records.get("night")
+    assert (record.state, record.message) == ("stopped", "1 cell failed, and on_failure is stop")
+    with pytest.raises(UsageError, match="was stopped"):
+        campaigns.resume("night")
+    assert campaigns.retry("night") == 1
+    assert states(campaigns, done.job_ids) == [S.QUEUED, S.HELD, S.HELD]
+
+
+def test_submitted_again_after_an_edit_only_what_is_new_or_changed_is_queued(campaigns, tmp_path):
+    file = tmp_path / "night.yaml"
+    before = campaigns.submit(night(matrix={"seed": [1, 2, 3]}), file=file)
+    end(campaigns, claim(campaigns))
+    after = campaigns.submit(night(matrix={"seed": [1, 2, 4]}), file=file)
+    assert after.new == 1 and after.job_ids[:2] == before.job_ids[:2]
+    assert after.left == (before.job_ids[2],)
+    assert {c.job_id for c in campaigns.records.cells("night")} == set(after.job_ids)
+
+
+def test_two_campaigns_of_one_name_are_refused_unless_one_is_the_new_version(campaigns, tmp_path):
+    campaigns.submit(night(matrix={"seed": [1]}), file=tmp_path / "a.yaml")
+    with pytest.raises(UsageError, match="there is a campaign night already"):
+        campaigns.submit(night(matrix={"seed": [2]}), file=tmp_path / "b.yaml")
+    assert campaigns.submit(night(matrix={"seed": [2]}), file=tmp_path / "b.yaml", update=True).new == 1
+
+
+def test_nothing_is_queued_where_one_cell_is_wrong_or_two_are_the_same(campaigns):
+    for raw in (
+        {"matrix": {"seed": [1], "train.optim_g.lrr": [1]}},
+        {"matrix": {"logger.print_freq": [10, 20]}},
+        {"stages": {"a": {"matrix": {"seed": [1]}}, "b": {"matrix": {"dataset": ["nowhere"]}}}},
+    ):
+        with pytest.raises(SpecError):
+            campaigns.submit(night(**raw))
+    assert campaigns.client.store.connection.redis.keys("*:job:*") == []
+
+
+def test_a_paused_campaign_begins_nothing_and_goes_on_with_what_was_paused(campaigns):
+    done = campaigns.submit(night(matrix={"seed": [1, 2, 3]}, max_parallel=2))
+    assert campaigns.pause("night").state == "paused"
+    assert states(campaigns, done.job_ids) == [S.PAUSED, S.PAUSED, S.HELD]
+    assert tend(campaigns.client.store) == [] and claim(campaigns) is None
+    assert campaigns.resume("night").state == "active"
+    assert states(campaigns, done.job_ids) == [S.QUEUED, S.QUEUED, S.HELD]
+
+
+def test_a_cancelled_campaign_ends_and_can_be_tried_again_and_forgotten(campaigns):
+    done = campaigns.submit(night(matrix={"seed": [1, 2, 3]}, max_parallel=1))
+    with pytest.raises(UsageError, match="have not ended"):
+        campaigns.remove("night")
+    campaigns.cancel("night")
+    assert states(campaigns, done.job_ids) == [S.CANCELLED] * 3
+    assert campaigns.records.get("night").state == "ended"
+    assert campaigns.retry("night") == 3
+    assert states(campaigns, done.job_ids) == [S.QUEUED, S.HELD, S.HELD]
+    campaigns.cancel("night")
+    campaigns.remove("night")
+    redis = campaigns.client.store.connection.redis
+    assert [key for key in redis.keys("*") if "night" in key] == []
+    assert [job.campaigns for job in campaigns.client.list()] == [()] * 3
+
+
+def test_what_its_attempts_took_is_added_up(campaigns):
+    campaigns.submit(night(matrix={"seed": [1]}))
+    claimed = claim(campaigns)
+    end(campaigns, claimed)
+    (attempt,) = campaigns.client.store.attempts(claimed.record.id)
+    assert campaigns.records.get("night").spent_s == pytest.approx(attempt.ended - attempt.begun, abs=0.002)
+
+
+def test_a_real_worker_runs_a_campaign_to_its_end_and_later_cells_begin_with_earlier_models(
+    campaigns, start_worker, wait_until
+):
+    stages = {
+        "base": {"matrix": {"seed": [1, 2]}},
+        "more": {"base": {"train.total_iter": 60, "seed": 5}, "start_from": "base"},
+    }
+    done = campaigns.submit(night(stages=stages, max_parallel=1))
+    start_worker()
+    wait_until(lambda: campaigns.records.get("night").state == "ended", "the campaign ends", 120)
+    jobs = campaigns.client.store.many(done.job_ids)
+    assert [job.state for job in jobs] == [S.SUCCEEDED] * 3
+    best = max(jobs[:2], key=lambda job: job.metrics["best/psnr"])
+    run = RunDir(campaigns.client.settings.runs_root / jobs[2].id)
+    begun = json.loads(run.start_file.read_text())
+    assert (begun["job"], begun["psnr"]) == (best.id, best.metrics["best/psnr"])
+    (model,) = RunDir(campaigns.client.settings.runs_root / best.id).export.glob("*.safetensors")
+    assert load_file(run.start_model).keys() == load_file(model).keys()
+    assert run.start_model.read_bytes() == model.read_bytes()
+    resolved = JobSpec.model_validate_json(run.resolved_file.read_text())
+    assert resolved.path.pretrain_sha256 == begun["sha256"] and resolved.path.pretrain_jobs == ()
+    first = next(e for e in run.events() if e.kind == "val")
+    untrained = next(
+        e for e in RunDir(campaigns.client.settings.runs_root / jobs[0].id).events() if e.kind == "val"
+    )
+    assert first.data["val/psnr"] > untrained.data["val/psnr"]

@@ -1,0 +1,77 @@
+"""The model that a job begins with where it is that of the best of other jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from srqueue.run.atomic import read_object, write_file, write_json
+from srqueue.run.folder import RunDir
+from srqueue.run.reasons import JobState
+from srqueue.spec.job import JobSpec
+from srqueue.store.record import JobRecord
+from srqueue.store.store import Store
+
+BEST = "best/psnr"
+"""The metric of a record that tells which model is the best, dB."""
+
+
+class NoModel(Exception):
+    """None that it could begin with is here, in words."""
+
+
+def take_model(store: Store, spec: JobSpec, run: RunDir) -> None:
+    """Copies the best model of `path.pretrain_jobs` into the run folder, once; then it is decided for good.
+
+    Raises NoModel where one of these jobs has not ended, none succeeded, or its model is not on this machine;
+    ServiceUnreachable; OSError where it cannot be written.
+    """
+    if not spec.path.pretrain_jobs or run.start_file.is_file():
+        return
+    records = store.many(spec.path.pretrain_jobs)
+    for record in records:
+        if not record.state.final:
+            raise NoModel(
+                f"job {record.short_id} ({record.name}), whose model it may begin with, has not ended"
+            )
+    won = [record for record in records if record.state is JobState.SUCCEEDED]
+    if not won:
+        raise NoModel("none of the jobs whose model it begins with succeeded")
+    best = max(won, key=lambda record: (_figure(record), record.id))
+    model = _model(best)
+    try:
+        data = model.read_bytes()
+    except OSError as error:
+        raise NoModel(f"the model of job {best.short_id} cannot be read: {error.strerror}: {model}") from None
+    write_file(run.start_model, data)
+    write_json(
+        run.start_file,
+        {
+            "job": best.id,
+            "name": best.name,
+            "psnr": _figure(best),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        },
+    )
+
+
+def _figure(record: JobRecord) -> float:
+    value = record.metrics.get(BEST)
+    return float(value) if isinstance(value, int | float) else float("-inf")
+
+
+def _model(record: JobRecord) -> Path:
+    folder = Path(record.run_dir or "")
+    if record.run_dir is None or not folder.is_dir():
+        raise NoModel(
+            f"the model of job {record.short_id} ({record.name}) is on {record.host}, in {record.run_dir}, "
+            "and not to be seen from here"
+        )
+    run = RunDir(folder)
+    named = read_object(run.export / "metrics.json").get("model")
+    if isinstance(named, str):
+        return run.export / Path(named).name
+    found = sorted(run.export.glob("*.safetensors"))
+    if not found:
+        raise NoModel(f"job {record.short_id} ({record.name}) has left no model in {run.export}")
+    return found[0]

@@ -9,6 +9,7 @@ from typing import Any
 from srqueue.campaign.cells import Cell, cells_of, name_of
 from srqueue.campaign.spec import CampaignSpec
 from srqueue.errors import SpecError, SrqueueError
+from srqueue.run.folder import check_name
 from srqueue.spec.expand import DEFAULT_ARCHITECTURE, DatasetRef, Expanded, expand
 from srqueue.spec.presets import load_preset
 
@@ -36,15 +37,16 @@ def plan_cells(campaign: CampaignSpec, dataset: Callable[[str], DatasetRef]) -> 
     refs: dict[str, DatasetRef] = {}
     made: list[Expanded | None] = []
     wrong: dict[str, list[str]] = {}
+    expansions: dict[str, Expanded] = {}
 
-    def known(name: str) -> DatasetRef:
+    def ref_of(name: str) -> DatasetRef:
         if name not in refs:
             refs[name] = dataset(name)
         return refs[name]
 
     for cell in cells:
         try:
-            made.append(_expanded(campaign, cell, known))
+            made.append(_expanded(campaign, cell, ref_of, expansions))
         except SrqueueError as error:
             made.append(None)
             text = "; ".join(filter(None, [error.message, error.hint]))
@@ -70,7 +72,13 @@ def _which(labels: Sequence[str], cells: int) -> str:
     return f"{len(labels)} cells ({labels[0]}, ...)"
 
 
-def _expanded(campaign: CampaignSpec, cell: Cell, dataset: Callable[[str], DatasetRef]) -> Expanded:
+def _expanded(
+    campaign: CampaignSpec,
+    cell: Cell,
+    dataset: Callable[[str], DatasetRef],
+    known: dict[str, Expanded],
+) -> Expanded:
+    """The cell's spec. Those that differ in seed and name only are expanded once, by way of `known`."""
     name = cell.choices.get("dataset")
     if not isinstance(name, str):
         raise SpecError("no data set is named", hint="give `dataset` in base or matrix")
@@ -78,13 +86,28 @@ def _expanded(campaign: CampaignSpec, cell: Cell, dataset: Callable[[str], Datas
     for key, value in (("preset", preset), ("arch", arch)):
         if value is not None and not isinstance(value, str):
             raise SpecError(f"{key} is a name, not {value!r}")
+    origin, seed = f"campaign {campaign.name}", cell.choices.get("seed")
+    called = check_name(name_of(cell, arch or _own_network(preset), name, preset), "a job")
+    plain = seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63)
+    kind = repr((name, preset, arch, cell.layers, seed is None))
+    if plain and kind in known:
+        return _seeded(known[kind], seed, called, origin)
     layers = list(cell.layers)
-    if "seed" in cell.choices:
-        layers.append((f"campaign {campaign.name}", {"manual_seed": cell.choices["seed"]}))
-    return expand(
-        dataset(name), preset=preset, architecture=arch, architecture_from=f"campaign {campaign.name}",
-        overrides=layers, name=name_of(cell, arch or _own_network(preset), name, preset),
+    if seed is not None:
+        layers.append((origin, {"manual_seed": seed}))
+    expanded = expand(
+        dataset(name), preset=preset, architecture=arch, architecture_from=origin, overrides=layers,
+        name=called,
     )  # fmt: skip
+    known[kind] = expanded
+    return expanded
+
+
+def _seeded(expanded: Expanded, seed: int | None, name: str, origin: str) -> Expanded:
+    """The same with another seed and name: nothing else of a spec follows from them."""
+    changes: dict[str, Any] = {"name": name} if seed is None else {"name": name, "manual_seed": seed}
+    origins = expanded.origins if seed is None else {**expanded.origins, "manual_seed": origin}
+    return replace(expanded, spec=expanded.spec.model_copy(update=changes), origins=origins)
 
 
 def _own_network(preset: str) -> str:

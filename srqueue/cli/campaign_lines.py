@@ -17,6 +17,7 @@ COLUMNS = ("NAME", "STATE", "CELLS", "DONE", "RUNNING", "WAITING", "FAILED", "SP
 STAGE_COLUMNS = ("STAGE", "CELLS", "SUCCEEDED", "RUNNING", "WAITING", "FAILED", "AFTER")
 PLAN_COLUMNS = ("STAGE", "CELL", "JOB", "ITERATIONS", "BEGINS WITH")
 _SHOWN_HELD = 10
+_LOOKED_AT = 200
 _WAITING = (JobState.HELD, JobState.QUEUED, JobState.PAUSED)
 _BAD = (JobState.FAILED, JobState.CANCELLED)
 
@@ -86,11 +87,15 @@ def stage_row(stage: Mapping[str, Any]) -> list[str]:
 def held(store: Store, name: str) -> Iterator[str]:
     """Why cells are held, those for one reason in one line."""
     reasons: dict[str, int] = {}
-    for record in store.list([JobState.HELD], 200, campaign=name):
+    total, looked_at = store.count([JobState.HELD], campaign=name), 0
+    for record in store.list([JobState.HELD], _LOOKED_AT, campaign=name):
+        looked_at += 1
         why = record.message or "its turn has not come"
         reasons[why] = reasons.get(why, 0) + 1
     for why, number in list(reasons.items())[:_SHOWN_HELD]:
         yield f"held, {number} cell{'' if number == 1 else 's'}: {why}"
+    if total > looked_at:
+        yield f"held, {total - looked_at:,} more that were not looked at"
 
 
 def plan_row(planned: Planned) -> list[str]:

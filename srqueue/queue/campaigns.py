@@ -24,7 +24,6 @@ from srqueue.store.new import NewJob
 from srqueue.store.record import Bell
 
 _UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
-_HELD = "held by its campaign until others have ended"
 
 
 @dataclass(frozen=True)
@@ -189,8 +188,10 @@ class CampaignClient:
         stages = tuple(f"{STAGE}{name}" for name in stage.after)
         if not stages and not stage.start_from and campaign.max_parallel is None:
             return jobs
+        waits = f"at most {campaign.max_parallel} of its cells wait or run at a time"
+        message = "waits for others to end" if stages or stage.start_from else waits
         return [
-            replace(job, held_by=campaign.name, after=(*stages, *own), message=_HELD)
+            replace(job, held_by=campaign.name, after=(*stages, *own), message=message)
             for job, own in zip(jobs, parents, strict=True)
         ]
 

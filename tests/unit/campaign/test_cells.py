@@ -143,6 +143,20 @@ def test_each_cell_is_a_whole_spec_with_its_origins_and_a_name_of_its_own():
     assert origins["train.total_iter"] == "campaign night, base"
 
 
+def test_cells_that_differ_in_their_seed_only_are_what_each_would_be_by_itself():
+    base = {"dataset": "cc0", "arch": "compact", "preset": "tuned"}
+    plan = planned(base=base, matrix={"seed": [1, 2]}, include=[{"name": "own"}, {"seed": 3, "name": "b"}])
+    alone = [
+        planned(base=base, include=[dict(p.cell.axes)])[0].expanded for p in plan
+    ]  # each the first of its kind
+    assert [p.expanded.spec for p in plan] == [e.spec for e in alone]
+    assert [p.expanded.origins for p in plan] == [e.origins for e in alone]
+    assert [p.expanded.spec.manual_seed for p in plan] == [1, 2, 1024, 3]
+    for seed in (-1, "x", 1.5):
+        with pytest.raises(SpecError, match="manual_seed"):
+            planned(base=base, matrix={"seed": [1, seed]})
+
+
 def test_all_that_is_wrong_is_told_at_once_by_cell():
     with pytest.raises(SpecError) as error:
         planned(

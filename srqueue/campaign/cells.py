@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from srqueue.campaign.spec import SHORT, CampaignSpec, Keys, StageSpec
+from srqueue.campaign.spec import MAIN, SHORT, CampaignSpec, Keys, StageSpec
 from srqueue.errors import SpecError
 from srqueue.spec.layers import leaves, set_path
 
@@ -142,7 +142,8 @@ def name_of(cell: Cell, arch: str, dataset: str, preset: str) -> str:
     if "name" in cell.choices:
         return str(cell.choices["name"])
     rest = [f"{_tail(key)}{shown(value)}" for key, value in cell.axes.items() if key not in _SPEAKING]
-    text = "_".join([arch, dataset, preset, *rest])
+    stage = [] if cell.stage == MAIN else [cell.stage]
+    text = "_".join([arch, dataset, preset, *stage, *rest])
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-")
 
 

@@ -17,7 +17,7 @@ from srqueue.errors import SpecError, UsageError
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
 from srqueue.queue.placing import new_jobs
-from srqueue.queue.stewarding import STAGE, tend
+from srqueue.queue.stewarding import STAGE, full, tend
 from srqueue.run.reasons import JobState
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.new import NewJob
@@ -188,8 +188,8 @@ class CampaignClient:
         stages = tuple(f"{STAGE}{name}" for name in stage.after)
         if not stages and not stage.start_from and campaign.max_parallel is None:
             return jobs
-        waits = f"at most {campaign.max_parallel} of its cells wait or run at a time"
-        message = "waits for others to end" if stages or stage.start_from else waits
+        waits = bool(stages or stage.start_from) or campaign.max_parallel is None
+        message = "waits for others to end" if waits else full(campaign.max_parallel or 0)
         return [
             replace(job, held_by=campaign.name, after=(*stages, *own), message=message)
             for job, own in zip(jobs, parents, strict=True)

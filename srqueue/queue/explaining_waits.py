@@ -17,6 +17,8 @@ _BY_ITSELF = "nothing need be done: it starts by itself"
 def waiting(facts: Facts) -> tuple[list[str], str]:
     """(sentences, what to do)."""
     job = facts.job
+    if job.held_by:
+        return _held_by_its_campaign(facts)
     why = _before(facts)
     if job.wish == "cancel":
         why.append(
@@ -31,6 +33,15 @@ def waiting(facts: Facts) -> tuple[list[str], str]:
     if facts.ahead:
         why.append("before it: " + _names(facts))
     return why + _workers(facts), _BY_ITSELF
+
+
+def _held_by_its_campaign(facts: Facts) -> tuple[list[str], str]:
+    job = facts.job
+    why = _before(facts) if facts.last else []
+    why.append(f"now it waits: {facts.waits}")
+    if "succeeded" in (job.message or ""):  # nothing is left that could end well
+        return why, f"srqueue campaign retry {job.held_by}; or begin without: srqueue resume JOB"
+    return why, f"it begins by itself; srqueue campaign show {job.held_by}; at once: srqueue resume JOB"
 
 
 def _before(facts: Facts) -> list[str]:

@@ -42,7 +42,7 @@ def _tend_one(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Seq
         return ()
     bells: list[Bell] = []
     for _ in range(_ROUNDS):
-        looked_at = _look_at_the_due(store, campaigns, record.name)
+        looked_at = _look_at_the_due(store, campaigns, record)
         begun = campaigns.release(record.name, record.max_parallel)
         bells += begun
         if not (looked_at or begun):
@@ -54,8 +54,9 @@ def _end(store: Store, campaigns: Campaigns, record: CampaignRecord) -> None:
     campaigns.set(record.name, state="ended", ended=f"{time.time():.3f}")
 
 
-def _look_at_the_due(store: Store, campaigns: Campaigns, name: str) -> int:
+def _look_at_the_due(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int:
     """How many were looked at."""
+    name = record.name
     ids = campaigns.due(name)
     if not ids:
         return 0
@@ -65,10 +66,17 @@ def _look_at_the_due(store: Store, campaigns: Campaigns, name: str) -> int:
     parents = {one for record in held for one in record.after if not one.startswith(STAGE)}
     known = {record.id: record for record in store.many(sorted(parents))}
     there = {record.id for record in held}
-    verdicts = [(record.id, *verdict(record, standing, known)) for record in held]
+    free = full(record.max_parallel) if record.max_parallel else ""
+    looked_at = [(cell.id, *verdict(cell, standing, known)) for cell in held]
+    verdicts = [(i, may, free if may else why) for i, may, why in looked_at]
     verdicts += [(i, False, "") for i in ids if i not in there]  # removed meanwhile
     campaigns.admit(name, verdicts)
     return len(ids)
+
+
+def full(max_parallel: int) -> str:
+    """What a cell waits for that may begin."""
+    return f"at most {max_parallel} of its cells wait or run at a time"
 
 
 def verdict(

@@ -9,6 +9,8 @@ from srqueue.campaign.spec import campaign_of
 from srqueue.errors import SpecError, UsageError
 from srqueue.queue.campaigns import CampaignClient
 from srqueue.queue.client import Client
+from srqueue.queue.explaining import explain
+from srqueue.queue.facts import facts_of
 from srqueue.queue.stewarding import tend
 from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
@@ -219,3 +221,17 @@ def test_a_real_worker_runs_a_campaign_to_its_end_and_later_cells_begin_with_ear
         e for e in RunDir(campaigns.client.settings.runs_root / jobs[0].id).events() if e.kind == "val"
     )
     assert first.data["val/psnr"] > untrained.data["val/psnr"]
+
+
+def test_why_a_cell_is_held_is_explained(campaigns):
+    made = night(stages={"a": {"matrix": {"seed": [1]}}, "b": {"after": "a", "matrix": {"seed": [3]}}})
+    done = campaigns.submit(made)
+
+    def told():
+        return explain(facts_of(campaigns.client.store, done.job_ids[1]))
+
+    assert told().why == ("now it waits: campaign night has not let it begin: waits for stage a",)
+    assert "srqueue campaign show night" in told().next
+    end(campaigns, claim(campaigns), StopReason.DIVERGED)
+    tend(campaigns.client.store)
+    assert "srqueue campaign retry night" in told().next

@@ -54,6 +54,8 @@ def facts(record: CampaignRecord, counts: Counts) -> Iterator[str]:
         yield f"at most {record.max_parallel} wait or run at a time"
     if record.file:
         yield f"from {record.file}"
+    if record.state == "submitting":
+        yield "not all of its cells are queued, and none is let go: srqueue campaign submit, once more"
 
 
 def stages(store: Store, campaigns: Campaigns, record: CampaignRecord) -> list[dict[str, Any]]:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from srqueue.campaign.cells import Cell, cells_of, name_of
+from srqueue.campaign.cells import Cell, cells_of
+from srqueue.campaign.expanding import Expander, Wrong
 from srqueue.campaign.spec import CampaignSpec
-from srqueue.errors import SpecError, SrqueueError
-from srqueue.run.folder import check_name
-from srqueue.spec.expand import DEFAULT_ARCHITECTURE, DatasetRef, Expanded, expand
-from srqueue.spec.presets import load_preset
+from srqueue.errors import SpecError
+from srqueue.spec.expand import DatasetRef, Expanded
 
 _MOST_TOLD = 10
 
@@ -34,26 +33,17 @@ def plan_cells(campaign: CampaignSpec, dataset: Callable[[str], DatasetRef]) -> 
     Raises SpecError that tells all that is wrong, by cell.
     """
     cells = cells_of(campaign)
-    refs: dict[str, DatasetRef] = {}
-    made: list[Expanded | None] = []
+    expander = Expander(campaign.name, dataset)
+    made: list[Expanded] = []
     wrong: dict[str, list[str]] = {}
-    expansions: dict[str, Expanded] = {}
-
-    def ref_of(name: str) -> DatasetRef:
-        if name not in refs:
-            refs[name] = dataset(name)
-        return refs[name]
-
     for cell in cells:
         try:
-            made.append(_expanded(campaign, cell, ref_of, expansions))
-        except SrqueueError as error:
-            made.append(None)
-            text = "; ".join(filter(None, [error.message, error.hint]))
-            wrong.setdefault(text, []).append(cell.label)
+            made.append(expander.expand(cell))
+        except Wrong as error:
+            for text in error.problems:
+                wrong.setdefault(text, []).append(cell.label)
     if not wrong:
-        whole = [expanded for expanded in made if expanded is not None]
-        planned, unmet = _with_parents(campaign, cells, whole)
+        planned, unmet = _with_parents(campaign, cells, made)
         for text, labels in unmet.items():
             wrong.setdefault(text, []).extend(labels)
         if not wrong:
@@ -70,48 +60,6 @@ def _which(labels: Sequence[str], cells: int) -> str:
     if len(labels) == 1:
         return f"cell {labels[0]}"
     return f"{len(labels)} cells ({labels[0]}, ...)"
-
-
-def _expanded(
-    campaign: CampaignSpec,
-    cell: Cell,
-    dataset: Callable[[str], DatasetRef],
-    known: dict[str, Expanded],
-) -> Expanded:
-    """The cell's spec. Those that differ in seed and name only are expanded once, by way of `known`."""
-    name = cell.choices.get("dataset")
-    if not isinstance(name, str):
-        raise SpecError("no data set is named", hint="give `dataset` in base or matrix")
-    preset, arch = cell.choices.get("preset", "convenience"), cell.choices.get("arch")
-    for key, value in (("preset", preset), ("arch", arch)):
-        if value is not None and not isinstance(value, str):
-            raise SpecError(f"{key} is a name, not {value!r}")
-    origin, seed = f"campaign {campaign.name}", cell.choices.get("seed")
-    called = check_name(name_of(cell, arch or _own_network(preset), name, preset), "a job")
-    plain = seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63)
-    kind = repr((name, preset, arch, cell.layers, seed is None))
-    if plain and kind in known:
-        return _seeded(known[kind], seed, called, origin)
-    layers = list(cell.layers)
-    if seed is not None:
-        layers.append((origin, {"manual_seed": seed}))
-    expanded = expand(
-        dataset(name), preset=preset, architecture=arch, architecture_from=origin, overrides=layers,
-        name=called,
-    )  # fmt: skip
-    known[kind] = expanded
-    return expanded
-
-
-def _seeded(expanded: Expanded, seed: int | None, name: str, origin: str) -> Expanded:
-    """The same with another seed and name: nothing else of a spec follows from them."""
-    changes: dict[str, Any] = {"name": name} if seed is None else {"name": name, "manual_seed": seed}
-    origins = expanded.origins if seed is None else {**expanded.origins, "manual_seed": origin}
-    return replace(expanded, spec=expanded.spec.model_copy(update=changes), origins=origins)
-
-
-def _own_network(preset: str) -> str:
-    return (load_preset(preset).architecture or DEFAULT_ARCHITECTURE).replace(":", "-")
 
 
 def _with_parents(

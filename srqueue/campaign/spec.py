@@ -159,5 +159,5 @@ def _problem(kind: str, loc: tuple[int | str, ...], message: str) -> str:
         owner = next((models[k] for k in reversed(keys[:-1]) if k in models), CampaignSpec)
         known = {*owner.model_fields, *(StageSpec.model_fields if owner is CampaignSpec else ())}
         return f"{path}: unknown key; {did_you_mean(keys[-1], known)}"
-    text = message.removeprefix("Value error, ")
+    text = "must be a list, as in [1, 2]" if kind == "tuple_type" else message.removeprefix("Value error, ")
     return f"{path}: {text}" if path else text

@@ -61,8 +61,8 @@ class CampaignClient:
         before anything is queued.
         """
         origin = f"{socket.gethostname()}:{file.absolute()}" if file else ""
-        self._check_name(campaign.name, origin, update)
         planned = self.plan(campaign)
+        self._check_name(campaign.name, origin, update)
         stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
         for some in stages:  # everything that may be wrong, before the first is written
             _check_different(some, self._jobs(campaign, some, ()))

@@ -77,6 +77,7 @@ def test_stages_share_what_stands_at_the_top_and_come_behind_what_they_wait_for(
             "stages wait for each other: ",
         ),
         ({"stages": []}, "`stages` must hold"),
+        ({"matrix": {"seed": 3}}, "matrix.seed: must be a list, as in [1, 2]"),
         ({"stages": {"a": 3}}, "a stage must hold"),
         ({"name": "../x"}, "name: "),
         ({"max_parallel": 0, "priority": 11}, "priority: "),
@@ -161,11 +162,13 @@ def test_all_that_is_wrong_is_told_at_once_by_cell():
     with pytest.raises(SpecError) as error:
         planned(
             base={"dataset": "cc0", "train.total_itr": 5},
-            matrix={"arch": ["compact", "compcat"], "preset": ["quick", "fidelty"]},
+            matrix={"preset": ["quick", "fidelty"], "arch": ["compact", "compcat"]},
         )
     told = error.value.message
     assert "cell quick · compact: " not in told and "train.total_itr: unknown key" in told
-    assert "no architecture 'compcat'; did you mean" in told and "fidelty" in told
+    assert "2 cells (quick · compcat, ...): no architecture 'compcat'; did you mean" in told
+    assert "2 cells (fidelty · compact, ...): no preset 'fidelty'" in told
+    assert told.count("every cell (4): train.total_itr") == 1
 
 
 def test_an_unknown_key_of_the_base_is_said_once_for_every_cell():

@@ -7,6 +7,7 @@
 <prefix>:logs                         zset     ids that have some, by the time of the last
 <prefix>:pictures:<id>                hash     newest validation pictures (PNG), for a week
 <prefix>:pictures                     zset     ids that have some, by the time of the last
+<prefix>:scores:<id>                  string   its exported model on each validation picture (zlib, JSON)
 <prefix>:jobs                         zset     all ids by time of creation
 <prefix>:state:<state>                zset     ids in that state by time of creation
 <prefix>:name:<name>                  zset     ids of that name by time of creation
@@ -135,6 +136,10 @@ class Keys:
     def pictures(self, job_id: str) -> str:
         """Its newest validation pictures."""
         return f"{self.prefix}:pictures:{job_id}"
+
+    def scores(self, job_id: str) -> str:
+        """What its exported model makes of each validation picture."""
+        return f"{self.prefix}:scores:{job_id}"
 
     def state(self, state: str) -> str:
         """Ids in a state."""

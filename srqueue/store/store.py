@@ -12,6 +12,7 @@ from srqueue.run.folder import CheckpointName, check_name
 from srqueue.run.outcome import Outcome
 from srqueue.run.pictures import Crop
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
+from srqueue.run.scores import Scores
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection, compact
 from srqueue.store.consequences import EXPORTS_FIRST, consequence
@@ -30,6 +31,7 @@ from srqueue.store.record import (
     WorkerRecord,
     what_can_be_done,
 )
+from srqueue.store.scores import packed
 
 EVENTS_KEPT = 1000
 """Event lines of a job in Redis, and up to half as many more for a while; its run folder has all of them."""
@@ -201,6 +203,10 @@ class Store(Reader):
         """
         arguments = script_arguments(crops, iteration, images, whole)
         return bool(self._held(job_id, self._run("pictures", job_id, token, *arguments))[1] == "taken")
+
+    def put_scores(self, job_id: str, token: int, scores: Scores) -> None:
+        """What its exported model makes of each validation picture, of 200 at most."""
+        self._held(job_id, self._run("scores", job_id, token, packed(scores)))
 
     def append_log(self, job_id: str, token: int, lines: Sequence[str], span: tuple[int, int]) -> int:
         """Lines that the trainer printed, of which the newest are kept; up to which byte Redis was told.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ from srqueue.run.folder import RunDir
 from srqueue.spec.job import JobSpec
 from workers.trainer.archs import build_network
 from workers.trainer.comparison import comparison
+from workers.trainer.fingerprint import device_name
 from workers.trainer.model_file import write_model
+from workers.trainer.scoring import scores
 from workers.trainer.state import RunState
 from workers.trainer.validation import Metrics, Validator
 
@@ -38,17 +41,18 @@ def export(
 ) -> Exported:
     """Writes the export folder.
 
-    `weights`: the moving average at the best `val/psnr`, or the last one where nothing was validated. Where
-    `val.self_ensemble` is set they are measured once more, as `ensemble/...`; a request to stop leaves that
-    out.
+    `weights`: the moving average at the best `val/psnr`, or the last one where nothing was validated. They
+    are measured once more on each picture, and where `val.self_ensemble` is set as `ensemble/...`; a request
+    to stop leaves that out.
     """
     run.export.mkdir(exist_ok=True)
     ensemble: Metrics = {}
+    each: dict[str, Any] = {}
     if validator is not None and len(validator.pictures):
-        net = build_network(spec.network_g, spec.scale).to(device)
-        net.load_state_dict(weights)
+        net = _network(spec, weights, device)
         write_file(run.export / "comparison.png", comparison(net.eval(), validator.pictures, device))
         ensemble = _ensemble(spec, net, validator)
+        each = scores(net, validator, device, device_name(device))
     metrics = finite({**state.metrics(), **ensemble})
     model = run.export / f"{spec.name}_x{spec.scale}.safetensors"
     write_model(model, weights, spec.network_g, spec.scale, spec_id, metrics)
@@ -61,9 +65,19 @@ def export(
             "iteration": state.best_iteration or state.iteration,
             "trained_iterations": state.iteration,
             "metrics": metrics,
+            **each,
         },
     )
     return Exported(str(Path(run.export.name) / model.name), ensemble)
+
+
+def _network(spec: JobSpec, weights: dict[str, Tensor], device: torch.device) -> nn.Module:
+    """In the memory layout that was validated in: the last digits depend on it."""
+    layout = torch.channels_last if spec.compute.channels_last else torch.contiguous_format
+    net: nn.Module = build_network(spec.network_g, spec.scale)
+    net = net.to(device, memory_format=layout)  # type: ignore[call-overload]
+    net.load_state_dict(weights)
+    return net
 
 
 def _ensemble(spec: JobSpec, net: nn.Module, validator: Validator) -> Metrics:

@@ -35,9 +35,7 @@ def fingerprint(
     cuda = device.type == "cuda"
     return {
         "torch": torch.__version__,
-        "device": " + ".join(dict.fromkeys(map(torch.cuda.get_device_name, devices or [device])))
-        if cuda
-        else _cpu_name(),
+        "device": " + ".join(dict.fromkeys(map(device_name, devices or [device]))),
         "instructions": None if cuda else torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.version.cuda if cuda else None,
         "cudnn": torch.backends.cudnn.version() if cuda else None,  # type: ignore[no-untyped-call]
@@ -58,6 +56,11 @@ def changes(before: Fingerprint, now: Fingerprint) -> dict[str, list[Any]]:
     before = {"arithmetic": 1, **before}
     keys = sorted(before.keys() & now.keys())
     return {key: [before[key], now[key]] for key in keys if before[key] != now[key]}
+
+
+def device_name(device: torch.device) -> str:
+    """The model of a GPU, or of the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
 
 
 def _cpu_name() -> str:

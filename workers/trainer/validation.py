@@ -65,7 +65,7 @@ class Validator:
 
     def bicubic(self) -> Metrics | None:
         """What interpolation reaches: `bicubic/psnr`, `/ssim`, `/psnr_rgb`; None where interrupted."""
-        means = self._mean(self._interpolated)
+        means = mean(self._rows(self._interpolated))
         return {f"bicubic/{key}": value for key, value in means.items()} if means else None
 
     def network(self, net: nn.Module, look: Look | None = None) -> Metrics | None:
@@ -91,14 +91,25 @@ class Validator:
         means = self._of(net, ensemble=True)
         return {f"ensemble/{key}": value for key, value in means.items()} if means else None
 
+    def each(self, net: nn.Module) -> tuple[list[Metrics], list[Metrics]] | None:
+        """Of each picture what `net` reaches, and what interpolation does: psnr, ssim, psnr_rgb.
+
+        None where interrupted. `mean` of the first are the figures of `network`, to the last digit.
+        """
+        net.eval()
+        own = self._rows(lambda group: super_resolve(net, group.lr, self.pictures.scale))
+        net.train()
+        base = self._rows(self._interpolated) if own else None
+        return (own, base) if own and base else None
+
     def _of(self, net: nn.Module, ensemble: bool, look: Look | None = None) -> Metrics | None:
         scale = self.pictures.scale
         net.eval()
-        means = self._mean(lambda group: super_resolve(net, group.lr, scale, ensemble=ensemble), look)
+        rows = self._rows(lambda group: super_resolve(net, group.lr, scale, ensemble=ensemble), look)
         net.train()
-        return means
+        return mean(rows)
 
-    def _mean(self, enlarge: Callable[[Group], Tensor], look: Look | None = None) -> Metrics | None:
+    def _rows(self, enlarge: Callable[[Group], Tensor], look: Look | None = None) -> list[Metrics] | None:
         found: dict[int, Tensor] = {}
         for indices in self._groups:
             if self._interrupted():
@@ -113,8 +124,7 @@ class Validator:
             found |= zip(
                 indices, (errors(*pair[:2], self.pictures.scale, pair[2]) for pair in pairs), strict=True
             )
-        rows = [figures(row) for row in torch.stack([found[i] for i in sorted(found)]).tolist()]
-        return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+        return [figures(row) for row in torch.stack([found[i] for i in sorted(found)]).tolist()]
 
     def _group(self, indices: tuple[int, ...]) -> Group:
         """It is uploaded once, as far as there is room; on the CPU the set itself keeps its pictures."""
@@ -138,6 +148,11 @@ class Validator:
         size = group.hr.shape[-2:]
         pictures = [picture.permute(1, 2, 0).contiguous().cpu().numpy() for picture in group.lr]
         return torch.stack([to_tensor(resize_picture(p, (size[0], size[1])), self._device) for p in pictures])
+
+
+def mean(rows: Sequence[Metrics] | None) -> Metrics | None:
+    """Of each figure the mean over pictures; None for None."""
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]} if rows else None
 
 
 def groups(sizes: Sequence[tuple[int, int]], pixels: int) -> tuple[tuple[int, ...], ...]:

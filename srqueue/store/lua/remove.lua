@@ -1,6 +1,6 @@
 -- remove: the record and everything that names it, unless it runs.
--- deletes  job:<id>  followers:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  claim:<claim>; from  jobs  state:*
---          name:<name>  names  pictures  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
+-- deletes  job:<id>  followers:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  scores:<id>  claim:<claim>;
+--          from  jobs  state:*  name:<name>  names  pictures  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
 -- ARGV: id   Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
 if state == '' then return {'gone'} end
@@ -29,5 +29,6 @@ redis.call('DEL', P .. 'claim:' .. get(id, 'claim'))
 redis.call('ZREM', P .. 'pictures', id)
 redis.call('ZREM', P .. 'logs', id)
 wake_followers(id)
-redis.call('DEL', P .. 'followers:' .. id, job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id, P .. 'pictures:' .. id)
+redis.call('DEL', P .. 'followers:' .. id, job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id)
+redis.call('DEL', P .. 'pictures:' .. id, P .. 'scores:' .. id)
 return {'ok', state}

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from srqueue.campaign.verdict import entry
 from srqueue.report.subject import Subject
-
-_DIGITS = 12
 
 
 def validated_on(subject: Subject) -> tuple[str, ...]:
     """What its figures were measured on: equal for two jobs whose figures can be compared."""
-    own = subject.value("datasets.val.name") == subject.value("datasets.train.name")
-    name, identity = subject.value("datasets.val.name"), subject.value("datasets.val.identity")
-    if name is None:
-        return ("nothing",)
-    scale = f"x{subject.value('scale')}"
-    return (str(identity or f"{name}, content unknown"), "held-out share" if own else "all of it", scale)
+    return entry.validated_on(subject.spec)
 
 
 def validation_text(subject: Subject) -> str:
     """The same for a table: `set5 1a2b3c4d5e6f, x2`."""
-    name, identity = subject.value("datasets.val.name"), subject.value("datasets.val.identity")
-    if name is None:
-        return "nothing"
-    share = ", held-out share" if name == subject.value("datasets.train.name") else ""
-    return f"{name} {str(identity or 'of unknown content')[:_DIGITS]}{share}, x{subject.value('scale')}"
+    return entry.validation_text(subject.spec)
 
 
 def remarks(subjects: Sequence[Subject]) -> list[str]:

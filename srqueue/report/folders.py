@@ -23,6 +23,7 @@ from srqueue.run.evidence import AttemptEvidence, gather
 from srqueue.run.folder import CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES
+from srqueue.run.scores import read_scores
 from srqueue.spec.job import JobSpec, spec_id
 
 
@@ -68,6 +69,7 @@ def from_folder(run: RunDir) -> Subject:
         fingerprints=found.fingerprints,
         energy=found.energy,
         gallery=gallery_of(run),
+        scores=read_scores(run),
     )
 
 

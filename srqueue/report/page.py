@@ -70,7 +70,9 @@ def _job(subject: Subject, index: int) -> dict[str, Any]:
     return {
         "subject": subject,
         "headline": _headline(subject),
-        "tables": [t for t in (tables.attempts(subject), tables.figures(subject)) if t],
+        "tables": [
+            t for t in (tables.pictures(subject), tables.attempts(subject), tables.figures(subject)) if t
+        ],
         "spec": spec_rows(subject),
         "provenance": provenance(subject),
         "crops": len(subject.gallery.crops) if index < MOST_PICTURED else 0,
@@ -85,10 +87,18 @@ def _headline(subject: Subject) -> list[tuple[str, str]]:
         ("PSNR on Y", tables.number(subject.best("psnr"), 2) + " dB"),
         ("over bicubic", "-" if gain is None else f"{gain:+.2f} dB"),
         ("SSIM on Y", tables.number(subject.best("ssim"), 4)),
+        ("inference", _pace(subject)),
         ("iterations", f"{subject.history.iteration:,} of {subject.total_iter:,}"),
         ("trained", tables.hours(subject.history.hours)),
     ]
     return [(label, value) for label, value in rows if not value.startswith("-")]
+
+
+def _pace(subject: Subject) -> str:
+    scores = subject.scores
+    if scores is None or scores.ms_per_megapixel is None:
+        return "-"
+    return f"{scores.ms_per_megapixel:.4g} ms a megapixel"
 
 
 def _data(subjects: Sequence[Subject]) -> dict[str, Any]:

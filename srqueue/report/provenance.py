@@ -24,6 +24,7 @@ def provenance(subject: Subject) -> list[tuple[str, str]]:
         ("torch", _text(first.get("torch"))),
         ("CUDA, cuDNN", _pair(first)),
         ("arithmetic", _arithmetic(first)),
+        ("inference timed on", subject.scores.device if subject.scores else ""),
         ("attempts", _text(len(subject.tries) or None)),
         ("energy", _energy(subject)),
         ("report by", f"srqueue {srqueue.__version__}"),

@@ -13,9 +13,11 @@ from srqueue.report.gallery import gallery_of, stored_gallery
 from srqueue.report.sources import fingerprints, newest_figures, numbers, parsed
 from srqueue.report.subject import Subject, Try
 from srqueue.run.folder import RunDir
+from srqueue.run.scores import read_scores
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.reader import Reader
 from srqueue.store.record import JobRecord
+from srqueue.store.scores import stored_scores
 
 
 def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subject:
@@ -25,11 +27,12 @@ def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subje
         found = trained(run)
         curves, figures, prints = found.history, found.figures, found.fingerprints
         energy, gallery = found.energy, gallery_of(run) if pictures else None
-        resolved = _resolved(run)
+        resolved, scores = _resolved(run), read_scores(run)
     else:
         events = parsed([line for _, line in _lines(store, record.id)])
         curves, prints, energy = history(events), fingerprints(events), measured_energy(events)
         figures, resolved = newest_figures(curves), {}
+        scores = stored_scores(store.connection, [record.id]).get(record.id)
         gallery = stored_gallery(store, record.id) if pictures else None
         if record.run_dir is not None:
             remarks.append(
@@ -51,6 +54,7 @@ def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subje
         tries=[_try(a) for a in store.attempts(record.id)],
         fingerprints=prints,
         energy=energy,
+        scores=scores,
         remarks=remarks,
         **more,
     )

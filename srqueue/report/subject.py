@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from srqueue.curves import History
+from srqueue.run.scores import Scores
 from srqueue.spec.layers import get_path
 
 
@@ -63,6 +64,7 @@ class Subject:
     fingerprints: Sequence[Mapping[str, Any]] = ()
     energy: tuple[float, float] | None = None  # kWh, and the hours in which it was measured
     gallery: Gallery = field(default_factory=Gallery)
+    scores: Scores | None = None  # None of an export of an older version, too
     remarks: Sequence[str] = ()
 
     @property

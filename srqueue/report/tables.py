@@ -11,6 +11,7 @@ from srqueue.report.results import Result, at_moments, moment_text, moments, res
 from srqueue.report.subject import Subject
 
 _MOST_MESSAGE = 500
+_MOST_PICTURES = 10
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,24 @@ def figures(subject: Subject) -> Table | None:
         return None
     rows = [[key, _figure(key, value)] for key, value in sorted(shown.items())]
     return Table("Figures", ("metric", "value"), rows, frozenset({1}))
+
+
+def pictures(subject: Subject) -> Table | None:
+    """Its validation pictures one by one, the worst first; None where nobody measured them."""
+    if subject.scores is None or not subject.scores.pictures:
+        return None
+    worst = sorted(subject.scores.pictures, key=lambda p: (p.psnr_y, p.name))
+    rows = [
+        [
+            p.name, number(p.psnr_y, 2), f"{p.psnr_y - p.bicubic_psnr_y:+.2f}", number(p.ssim_y, 4),
+            number(p.psnr_rgb, 2), number(p.bicubic_psnr_y, 2),
+        ]
+        for p in worst[:_MOST_PICTURES]
+    ]  # fmt: skip
+    columns = ("picture", "PSNR (dB)", "over bicubic (dB)", "SSIM", "PSNR on RGB (dB)", "bicubic (dB)")
+    count = subject.scores.count
+    shown = f"the worst {len(rows)} of {count}" if count > len(rows) else "the worst first"
+    return Table(f"Validation pictures, {shown}", columns, rows, frozenset(range(1, 6)))
 
 
 def hours(value: float) -> str:

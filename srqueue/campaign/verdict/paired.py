@@ -47,7 +47,7 @@ class Comparison:
         nobody knows of another seed."""
         if self.p_holm is None or self.low is None or self.high is None:
             return "unknown"
-        clear = self.p_holm < ALPHA and (self.low > 0 or self.high < 0)
+        clear = self.p_holm < ALPHA and self.low > 0
         within = self.seed_half is not None and abs(self.difference) <= self.seed_half
         if not clear or within or self.seeds_agree is False:
             return "noise"
@@ -62,7 +62,7 @@ class Comparison:
             return f"more than noise: pictures and {min(self.seeds)} seeds each agree"
         if self.claim == "one seed":
             return "clear over the pictures, but of one seed only: another may say otherwise"
-        if not (self.p_holm < ALPHA and (self.low > 0 or self.high < 0)):
+        if not (self.p_holm < ALPHA and self.low > 0):
             few = 2 ** (1 - self.pictures) >= ALPHA
             told = f": {self.pictures} are too few to tell" if few else ""
             return f"not more than noise: the pictures do not agree{told}"

@@ -10,6 +10,7 @@ import pytest
 
 from srqueue.report.page import MOST_DRAWN, page
 from srqueue.run.events import Event
+from srqueue.run.scores import PictureScore, Scores
 
 PLOTLY = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
 HOSTILE = """"><script>alert('x')</script><img src=http://example.org/x onerror=alert(1)>{{7*7}}</script>"""
@@ -142,3 +143,15 @@ def test_of_very_many_jobs_the_first_are_drawn_and_all_are_in_the_tables(subject
 def test_a_job_without_a_single_figure_has_a_report(subject):
     seen = Seen(page([subject(events=[], state="failed", reason="spec_invalid")], "none"))
     assert json.loads(seen.scripts[0])["plots"] == [] and "the spec does not hold" in seen.text
+
+
+def test_the_pictures_of_a_job_are_listed_the_worst_first(subject):
+    rows = [PictureScore(f"{i:02}.png", 40.0 - i, 0.9, 30.0, 29.0, 0.8, 28.0) for i in range(12)]
+    scores = Scores(pictures=tuple(rows), count=12, ms_per_megapixel=12.5, device="a card")
+    text = Seen(page([subject(scores=scores)], "night")).text
+    assert "the worst 10 of 12" in text and "12.5 ms a megapixel" in text and "a card" in text
+    assert [text.index(f"{i:02}.png") for i in range(11, 1, -1)] == sorted(
+        text.index(f"{i:02}.png") for i in range(2, 12)
+    )
+    assert "01.png" not in text
+    assert "Validation pictures" not in Seen(page([subject()], "night")).text

@@ -21,7 +21,7 @@ _LONGEST_SOCKET_PATH = 100
 
 SECRET_VARIABLES = ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY", "SRQUEUE_FLOWER_AUTH", "FLOWER_BASIC_AUTH")
 """Variables that may hold passwords: children that need them not are started without them."""
-OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "started", "digest")
+OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "campaign", "started", "digest")
 """What a notice can be about."""
 
 
@@ -119,8 +119,8 @@ class Settings(BaseSettings):
         None, description="where notices go: Apprise URLs, by commas or blanks; may hold passwords and tokens"
     )
     notify_on: str = Field(
-        "finished,failed,held,plateau,disk",
-        description="which notices: finished, failed, held, plateau, disk, started, digest; commas or blanks",
+        "finished,failed,held,plateau,disk,campaign",
+        description="which notices: finished, failed, held, plateau, disk, campaign, started, digest",
     )
     notify_digest: int = Field(8, ge=0, le=23, description="hour of the day, local time, of the digest")
     notify_disk: float = Field(

@@ -18,9 +18,11 @@ from srqueue.errors import UsageError
 from srqueue.notices import said
 from srqueue.notices.notice import Notice
 from srqueue.notices.sending import SECONDS, Sent, installed, send
+from srqueue.queue.outcomes import verdict_on
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings
+from srqueue.store.campaigns import Campaigns
 from srqueue.store.connection import Connection
 from srqueue.store.occasions import Occasions
 from srqueue.store.record import JobRecord
@@ -109,6 +111,13 @@ class Notifier(threading.Thread):
             kind, _, rest = occasion.partition(":")
             if kind in ("disk", "digest"):
                 continue  # these are told at once by who notes them
+            if kind == "campaign":
+                notice = self._campaign(*rest.split(":", 1))
+                if notice is None or kind not in self._settings.notified:
+                    self._passed.add(occasion)
+                else:
+                    others.append(_Told(notice, [occasion]))
+                continue
             record = self._record(rest.partition(":")[0])
             if record is None or not self._wanted(kind, occasion, record):
                 self._passed.add(occasion)
@@ -125,6 +134,15 @@ class Notifier(threading.Thread):
             bundle = _Told(said.bundle([r for _, r in mine]), [o for o, _ in mine], taken=True)
             return [*others, bundle] if mine else others
         return others + [_Told(_ending(r, self._host), [o]) for o, r in ends]
+
+    def _campaign(self, name: str, ended: str) -> Notice | None:
+        """None where it is gone, or goes on: cells were tried again."""
+        campaigns = Campaigns(self._store.connection)
+        record = campaigns.find(name)
+        if record is None or record.ended is None or f"{record.ended:.3f}" != ended:
+            return None
+        verdict, counts = verdict_on(self._store, name), campaigns.counts(name)
+        return said.campaign(record, verdict.sentence, len(verdict.entries), counts[JobState.FAILED])
 
     def _wanted(self, kind: str, occasion: str, record: JobRecord) -> bool:
         """Whether somebody wants to know of its kind; of a job's end also whether that still stands."""

@@ -19,6 +19,7 @@ from srqueue.run.folder import read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import Settings
+from srqueue.store.campaigns import CampaignRecord
 from srqueue.store.connection import Connection
 from srqueue.store.drains import Drain
 from srqueue.store.preemption import preempt
@@ -28,6 +29,7 @@ from workers import draining
 from workers.devices import Device
 from workers.load import Load
 from workers.this_machine import is_dead, machine_id
+from workers.verdicts import report_beside
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +100,12 @@ class Sweeper(threading.Thread):
         if self._began is None:
             self._began = announced.now
         self._obey(announced.asked_since(self._began), seconds)
-        ring_missing(self._app, [*self._store.sweep(), *tend(self._store)])
+        ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
         if time.monotonic() >= self._ask_from:
             self._preempt()
+
+    def _report(self, record: CampaignRecord) -> None:
+        report_beside(self._store, self._settings, record)
 
     def stop(self) -> None:
         """Ends the thread and takes the announcement back."""

@@ -24,6 +24,7 @@ from workers.app import app, own_spares, settings, this_device
 from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
+from workers.verdicts import report_beside
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
 def _let_others_begin(store: Store) -> None:
     """Cells of campaigns that waited for this one begin at once; else a sweeper sees to it."""
     try:
-        ring_missing(app, tend(store))
+        ring_missing(app, tend(store, lambda record: report_beside(store, settings(), record)))
     except ServiceUnreachable as error:
         log.debug("campaigns are left to the sweepers: %s", error.message)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srqueue.cli import campaign_lines, complete, options
+from srqueue.cli import campaign_lines, campaign_verdict, complete, options
 from srqueue.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -116,15 +116,28 @@ def list_campaigns(as_json: Json = False) -> None:
 
 @app.command("show")
 def show_campaign(name: Name, as_json: Json = False) -> None:
-    """One campaign: its stages, and why cells are held."""
+    """One campaign: its stages, why cells are held, and who leads."""
+    from srqueue.campaign.verdict import flat
+    from srqueue.campaign.verdict.judge import judge
+    from srqueue.cli import verdict_lines
     from srqueue.queue.campaigns import CampaignClient
+    from srqueue.queue.outcomes import entries
 
     client = CampaignClient()
     record = client.records.get(name)
     stages = campaign_lines.stages(client.client.store, client.records, record)
+    verdict = judge(entries(client.client.store, name))
     if as_json:
         counts = client.records.counts(name)
-        print_json({**campaign_lines.summary(record, counts), "stages": stages, "spec": record.spec})
+        print_json(
+            {
+                **campaign_lines.summary(record, counts),
+                "stages": stages,
+                "spec": record.spec,
+                "leaderboards": flat.boards(verdict),
+                "remarks": list(verdict.remarks),
+            }
+        )
         return
     for line in campaign_lines.facts(record, client.records.counts(name)):
         print(line)
@@ -132,6 +145,7 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
     print_table(campaign_lines.STAGE_COLUMNS, [campaign_lines.stage_row(stage) for stage in stages])
     for line in campaign_lines.held(client.client.store, name):
         print(line)
+    verdict_lines.show(verdict)
 
 
 @app.command("watch")
@@ -175,6 +189,10 @@ def remove_campaign(
     """Forget a campaign that has ended; its jobs and files stay."""
     _client().remove(name, jobs=jobs)
     print(f"campaign {name}: removed" + (" with its jobs" if jobs else "; its jobs stay: srqueue ls"))
+
+
+app.command("report")(campaign_verdict.report)
+app.command("export")(campaign_verdict.export)
 
 
 def _client() -> Any:

@@ -10,6 +10,7 @@ from srqueue.counting import counted, span
 from srqueue.notices.notice import Notice
 from srqueue.run.outcome import first_line
 from srqueue.run.reasons import CONSEQUENCES
+from srqueue.store.campaigns import CampaignRecord
 from srqueue.store.record import JobRecord
 
 _NAMED = 10
@@ -59,6 +60,14 @@ def plateau(job: JobRecord, what: str) -> Notice:
     """An automation acted since the quality stands still. `what`: who did what, why."""
     lines = [what, _quality(job), f"{_done(job)}", _where(job)]
     return Notice(f"{job.name} stands still", "\n".join(filter(None, lines)))
+
+
+def campaign(record: CampaignRecord, verdict: str, ended: int, failed: int) -> Notice:
+    """All cells of a campaign have ended. `verdict`: a sentence; `ended`: cells, of which `failed` failed."""
+    bad = f", {failed} failed" if failed else ""
+    lines = [verdict, f"{counted(ended, 'cell')}{bad}, {span(record.spent_s)} of training in all"]
+    lines.append(f"leaderboard, comparisons, pictures: srqueue campaign report {record.name}")
+    return Notice(f"campaign {record.name} has ended", "\n".join(lines))
 
 
 def disk(host: str, root: str, free: int, least: float) -> Notice:

@@ -6,8 +6,7 @@ there, so that any number may do it at once.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from srqueue.run.reasons import JobState
 from srqueue.store.campaigns import CampaignRecord, Campaigns
@@ -20,18 +19,24 @@ _ROUNDS = 20
 """Of some hundred cells each; what is left comes with the next look."""
 
 
-def tend(store: Store) -> list[Bell]:
-    """One look at every campaign that has not ended; whom to ring for."""
+def tend(store: Store, ended: Callable[[CampaignRecord], None] = lambda _: None) -> list[Bell]:
+    """One look at every campaign that has not ended; whom to ring for.
+
+    `ended`: called for each whose end is noted here, by nobody else.
+    """
     campaigns = Campaigns(store.connection)
-    return [bell for record in campaigns.open() for bell in _tend_one(store, campaigns, record)]
+    return [bell for record in campaigns.open() for bell in _tend_one(store, campaigns, record, ended)]
 
 
-def _tend_one(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Sequence[Bell]:
+def _tend_one(
+    store: Store, campaigns: Campaigns, record: CampaignRecord, ended: Callable[[CampaignRecord], None]
+) -> Sequence[Bell]:
     if record.state == "submitting":
         return ()
     counts = campaigns.counts(record.name)
     if not any(counts[state] for state in _UNDONE):
-        _end(store, campaigns, record)
+        if campaigns.end(record.name):
+            ended(campaigns.find(record.name) or record)
         return ()
     if record.state != "active":
         return ()
@@ -48,10 +53,6 @@ def _tend_one(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Seq
         if not (looked_at or begun):
             break
     return bells
-
-
-def _end(store: Store, campaigns: Campaigns, record: CampaignRecord) -> None:
-    campaigns.set(record.name, state="ended", ended=f"{time.time():.3f}")
 
 
 def _look_at_the_due(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int:

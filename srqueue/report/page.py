@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from srqueue.report.differences import spec_rows
 from srqueue.report.plots import drawings, marks_of
 from srqueue.report.provenance import provenance
 from srqueue.report.subject import Crop, Subject
+from srqueue.report.tables import Table
 
 MOST_DRAWN = 40
 """Jobs whose curves are drawn; tables have all."""
@@ -25,12 +27,26 @@ MOST_PICTURED = 8
 """Jobs whose pictures are in the file."""
 
 
+@dataclass(frozen=True)
+class Lead:
+    """What a campaign's report says before its jobs. `more`: tables that stand last; `fronts`: Pareto plots;
+    `detailed`: how many of the jobs, the first ones, have a section of their own."""
+
+    sentence: str
+    facts: Sequence[str]
+    remarks: Sequence[str]
+    tables: Sequence[Table]
+    more: Sequence[Table]
+    fronts: Sequence[dict[str, Any]]
+    detailed: int
+
+
 def installed() -> bool:
     """Whether reports can be made here."""
     return find_spec("plotly") is not None and find_spec("jinja2") is not None
 
 
-def page(subjects: Sequence[Subject], title: str) -> str:
+def page(subjects: Sequence[Subject], title: str, lead: Lead | None = None) -> str:
     """The HTML. Raises UsageError where the extra `report` is not installed."""
     if not installed():
         raise UsageError("a report needs plotly and jinja2", hint="pip install 'srqueue[report]'")
@@ -45,10 +61,11 @@ def page(subjects: Sequence[Subject], title: str) -> str:
         title=title,
         made=tables.moment(time.time()),
         policy=_policy(plotly, script),
-        remarks=[*remarks(subjects), *_left_out(subjects)],
-        tables=_tables(subjects),
-        jobs=[_job(subject, index) for index, subject in enumerate(subjects)],
-        data=_data(subjects),
+        lead=lead,
+        remarks=[*(lead.remarks if lead else remarks(subjects)), *_left_out(subjects)],
+        tables=lead.tables if lead else _tables(subjects),
+        jobs=[_job(s, index) for index, s in enumerate(subjects[: lead.detailed] if lead else subjects)],
+        data=_data(subjects) | {"fronts": list(lead.fronts) if lead else []},
         # Ours, and from the installed package: the only texts that are not escaped.
         plotly=_Ours(plotly), script=_Ours(script), style=_Ours(_text("report.css")),
     )  # fmt: skip

@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from srqueue.report import tables
@@ -22,14 +22,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def as_csv(subjects: Sequence[Subject]) -> str:
     """The results and the quality over time, a job a line."""
     at = moments(subjects)
+    head = [*(f.name for f in dataclasses.fields(Result)), *(f"psnr_at_{seconds}_s" for seconds in at)]
+    rows = [[*dataclasses.astuple(result(subject)), *at_moments(subject, at)] for subject in subjects]
+    return csv_of(head, rows)
+
+
+def csv_of(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV, safe to open in a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [*(f.name for f in dataclasses.fields(Result)), *(f"psnr_at_{seconds}_s" for seconds in at)]
-    )
-    for subject in subjects:
-        row = dataclasses.astuple(result(subject))
-        writer.writerow([_cell(value) for value in (*row, *at_moments(subject, at))])
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return out.getvalue()
 
 
@@ -57,8 +60,13 @@ def as_markdown(subjects: Sequence[Subject]) -> str:
     """Remarks and tables."""
     found = [tables.results(subjects), tables.quality_over_time(subjects), tables.differences(subjects)]
     told = [*remarks(subjects), *(f"{s.label}: {remark}." for s in subjects for remark in s.remarks)]
-    parts = [f"> {_inline(remark)}" for remark in told] + [_markdown(t) for t in found if t]
-    return "\n\n".join(parts) + "\n"
+    return markdown_of((), told, [table for table in found if table])
+
+
+def markdown_of(lines: Sequence[str], told: Sequence[str], found: Sequence[tables.Table]) -> str:
+    """Paragraphs, remarks as quotes, tables."""
+    parts = [*(_inline(line) for line in lines), *(f"> {_inline(remark)}" for remark in told)]
+    return "\n\n".join([*parts, *(_markdown(table) for table in found)]) + "\n"
 
 
 def _markdown(table: tables.Table) -> str:

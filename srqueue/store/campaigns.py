@@ -148,6 +148,10 @@ class Campaigns:
 
     # What happens by itself.
 
+    def end(self, name: str) -> bool:
+        """All of its cells have ended; whether the caller is the first to note it."""
+        return bool(self.connection.run("end_campaign", name)[0])
+
     def due(self, name: str, most: int = _A_CALL) -> tuple[str, ...]:
         """Held cells to be looked at, since one that they wait for has ended."""
         with self.connection.reach() as client:

@@ -145,7 +145,26 @@
   const plots = document.getElementById("plots");
   data.plots.forEach((plot, index) => plots.append(make("div", {class: "plot", id: "plot-" + index, role: "img", "aria-label": plot.title})));
   if (!data.plots.length) plots.append(make("p", {}, "There are no figures yet."));
+  const fronts = document.getElementById("fronts");
+  data.fronts.forEach((front, index) => fronts.append(make("div", {class: "plot", id: "front-" + index, role: "img", "aria-label": front.title})));
+  function weigh() {
+    data.fronts.forEach((front, index) => {
+      const style = getComputedStyle(document.body), line = style.getPropertyValue("--line").trim();
+      const base = layout({title: front.title, unit: "", lines: []}, "it");
+      const some = wanted => front.points.filter(p => p.front === wanted);
+      const trace = (points, name, symbol, mode) => ({x: points.map(p => p.cost), y: points.map(p => p.quality), name, mode, type: "scatter",
+        error_y: {type: "data", array: points.map(p => p.sd), visible: true, thickness: 1},
+        line: {shape: "hv", color: COLOURS[0], width: 1.5}, marker: {size: 10, symbol, color: COLOURS[mode === "markers" ? 1 : 0]},
+        text: points.map(p => plain(p.name)), hovertemplate: "%{text}<br>%{y:.6~g} dB at %{x:.4~g}<extra></extra>"});
+      Plotly.react(document.getElementById("front-" + index),
+        [trace(some(true), "on the front", "circle", "lines+markers"), trace(some(false), "beaten", "circle-open", "markers")],
+        {...base, title: {...base.title, text: wrapped(front.title)}, showlegend: true, yaxis: {gridcolor: line, zeroline: false, automargin: true, title: {text: "PSNR (dB)"}},
+          xaxis: {gridcolor: line, zeroline: false, title: {text: plain(front.cost)}, rangemode: "tozero"}},
+        {responsive: true, displaylogo: false});
+    });
+  }
   document.getElementById("axis").addEventListener("change", draw);
-  dark.addEventListener("change", draw);
+  dark.addEventListener("change", () => { draw(); weigh(); });
   draw();
+  weigh();
 })();

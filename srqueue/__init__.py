@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from srqueue.from_python import Campaign
     from srqueue.queue.client import Client, submit
     from srqueue.zero_config import create_zero_config_training
 
 __version__ = "0.1.0"
-__all__ = ["Client", "create_zero_config_training", "submit"]
+__all__ = ["Campaign", "Client", "create_zero_config_training", "submit"]
 
 _HOMES = {
+    "Campaign": "srqueue.from_python",
     "Client": "srqueue.queue.client",
     "submit": "srqueue.queue.client",
     "create_zero_config_training": "srqueue.zero_config",

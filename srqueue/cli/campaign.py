@@ -120,12 +120,13 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
     from srqueue.campaign.verdict import flat
     from srqueue.campaign.verdict.judge import judge
     from srqueue.cli import verdict_lines
+    from srqueue.queue import standing
     from srqueue.queue.campaigns import CampaignClient
     from srqueue.queue.outcomes import entries
 
     client = CampaignClient()
     record = client.records.get(name)
-    stages = campaign_lines.stages(client.client.store, client.records, record)
+    stages = standing.stages(client.client.store, client.records, record)
     verdict = judge(entries(client.client.store, name))
     if as_json:
         counts = client.records.counts(name)

@@ -10,14 +10,12 @@ from srqueue.run.reasons import JobState
 
 if TYPE_CHECKING:
     from srqueue.campaign.planning import Planned
-    from srqueue.store.campaigns import CampaignRecord, Campaigns
+    from srqueue.store.campaigns import CampaignRecord
     from srqueue.store.store import Store
 
 COLUMNS = ("NAME", "STATE", "CELLS", "DONE", "RUNNING", "WAITING", "FAILED", "SPENT", "SUBMITTED")
 STAGE_COLUMNS = ("STAGE", "CELLS", "SUCCEEDED", "RUNNING", "WAITING", "FAILED", "AFTER")
 PLAN_COLUMNS = ("STAGE", "CELL", "JOB", "ITERATIONS", "BEGINS WITH")
-_SHOWN_HELD = 10
-_LOOKED_AT = 200
 _WAITING = (JobState.HELD, JobState.QUEUED, JobState.PAUSED)
 _BAD = (JobState.FAILED, JobState.CANCELLED)
 
@@ -58,24 +56,6 @@ def facts(record: CampaignRecord, counts: Counts) -> Iterator[str]:
         yield "not all of its cells are queued, and none is let go: srqueue campaign submit, once more"
 
 
-def stages(store: Store, campaigns: Campaigns, record: CampaignRecord) -> list[dict[str, Any]]:
-    """For each stage of the file how many of its cells are in which state."""
-    from srqueue.store.names import states_of
-
-    cells = campaigns.cells(record.name)
-    state_of = states_of(store.connection, [cell.job_id for cell in cells], None)
-    found: dict[str, dict[str, Any]] = {}
-    for name, stage in record.spec["stages"].items():
-        first = [stage["start_from"]] if stage.get("start_from") else []
-        counts = dict.fromkeys(map(str, JobState), 0)
-        found[name] = {"stage": name, "after": [*stage.get("after", ()), *first], "cells": 0, "jobs": counts}
-    for cell in cells:
-        if (stage := found.get(cell.stage)) and (state := state_of.get(cell.job_id)):
-            stage["cells"] += 1
-            stage["jobs"][str(state)] += 1
-    return list(found.values())
-
-
 def stage_row(stage: Mapping[str, Any]) -> list[str]:
     """A stage in the table."""
     jobs = stage["jobs"]
@@ -88,16 +68,13 @@ def stage_row(stage: Mapping[str, Any]) -> list[str]:
 
 def held(store: Store, name: str) -> Iterator[str]:
     """Why cells are held, those for one reason in one line."""
-    reasons: dict[str, int] = {}
-    total, looked_at = store.count([JobState.HELD], campaign=name), 0
-    for record in store.list([JobState.HELD], _LOOKED_AT, campaign=name):
-        looked_at += 1
-        why = record.message or "its turn has not come"
-        reasons[why] = reasons.get(why, 0) + 1
-    for why, number in list(reasons.items())[:_SHOWN_HELD]:
+    from srqueue.queue.standing import held_for
+
+    reasons, beyond = held_for(store, name)
+    for why, number in reasons:
         yield f"held, {number} cell{'' if number == 1 else 's'}: {why}"
-    if total > looked_at:
-        yield f"held, {total - looked_at:,} more that were not looked at"
+    if beyond:
+        yield f"held, {beyond:,} more that were not looked at"
 
 
 def plan_row(planned: Planned) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from srqueue.monitor.acts_api import ActHandler
 from srqueue.monitor.backend import Backend
 from srqueue.monitor.campaign_view import Bests, campaign, campaigns
 from srqueue.monitor.handlers import JsonHandler
+from srqueue.monitor.signing import only_shows
+from srqueue.monitor.verdict_view import Verdicts, act, from_file
 
 
 class CampaignsHandler(JsonHandler):
@@ -23,6 +26,23 @@ class CampaignsHandler(JsonHandler):
 class CampaignHandler(JsonHandler):
     """One campaign."""
 
+    def initialize(self, backend: Backend, verdicts: Verdicts) -> None:  # type: ignore[override]
+        """`verdicts`: those of the process."""
+        super().initialize(backend)
+        self.verdicts = verdicts
+
     async def get(self, name: str) -> None:
-        """Its matrix and leaderboard."""
-        self.say(await self.backend.ask(campaign, self.backend.store, name))
+        """Its matrix and leaderboard, and what its file brings: stages, verdict, acts."""
+        found = await self.backend.ask(campaign, self.backend.store, name)
+        file = await self.backend.ask(from_file, self.backend.store, self.verdicts, name)
+        reason = only_shows(self.application.options)
+        self.say({**found, "file": file, "may_act": reason is None, "why_not": reason})
+
+
+class CampaignActHandler(ActHandler):
+    """pause, resume, cancel, retry: allowed to whom acts on jobs are."""
+
+    async def post(self, name: str, verb: str) -> None:  # type: ignore[override]
+        """Does it; answers with what came of it."""
+        self._body()
+        self.say({"text": await self.backend.ask(act, self.backend.client, name, verb)})

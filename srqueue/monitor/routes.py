@@ -13,6 +13,8 @@ from srqueue.monitor.handlers import NothingHere
 from srqueue.monitor.job_view import ACTS
 from srqueue.monitor.metrics_page import MetricsHandler, collector
 from srqueue.monitor.static_files import PLOTLY, STATIC, StaticFiles, plotly_folder
+from srqueue.monitor.verdict_view import ACTS as CAMPAIGN_ACTS
+from srqueue.monitor.verdict_view import Verdicts
 from srqueue.monitor.watching import Watch
 
 _ID = r"([0-9A-Za-z]{26})"
@@ -32,7 +34,16 @@ def routes(backend: Backend) -> list[URLSpec]:
         URLSpec(
             r"/training/api/campaigns", campaign_api.CampaignsHandler, {"backend": backend, "bests": Bests()}
         ),
-        _url(rf"/training/api/campaign/{_NAME}", campaign_api.CampaignHandler, backend),
+        URLSpec(
+            rf"/training/api/campaign/{_NAME}",
+            campaign_api.CampaignHandler,
+            {"backend": backend, "verdicts": Verdicts()},
+        ),
+        _url(
+            rf"/training/api/campaign/{_NAME}/({'|'.join(CAMPAIGN_ACTS)})",
+            campaign_api.CampaignActHandler,
+            backend,
+        ),
         _url(r"/training/api/diff", job_api.DiffHandler, backend),
         URLSpec(
             r"/training/api/stream", stream_api.StreamHandler, {"backend": backend, "watch": Watch(backend)}

@@ -13,9 +13,9 @@ from srqueue.campaign.verdict.sign_flips import p_value
 from srqueue.campaign.verdict.student import interval, quantile
 
 ALPHA = 0.05
-ALL_PAIRS_OF = 12
+ALL_PAIRS_OF = 10
 """Groups of a board that are all compared with each other; of more, the leader with MOST_AGAINST others."""
-MOST_AGAINST = 60
+MOST_AGAINST = 30
 
 Claim = Literal["more than noise", "one seed", "noise", "unknown"]
 

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from itertools import count
 
 MOST_EXACT = 14
-DRAWS = 9_999
+DRAWS = 4_999
 
 _BITS = 8
 _SLACK = 1e-12  # of the sum of sizes: sums in another order differ in their last bits

@@ -21,6 +21,8 @@
       .map(function (c) { return srq.count(c[1]) + " " + c[0]; });
     place("srq-counts").textContent = [told.join(", "), known.note].filter(Boolean).join("; ");
     place("srq-matrix").replaceChildren(matrix());
+    srq.campaign = known;
+    document.dispatchEvent(new CustomEvent("srq-campaign"));
     leaders();
     var best = known.leaderboard.slice(0, 5).map(function (j) { return j.id; });
     place("srq-compare").href = srq.base + "/compare?jobs=" + best.map(encodeURIComponent).join(",");
@@ -68,6 +70,7 @@
     if (due || document.hidden) { return; }
     due = setTimeout(function () { due = null; last = Date.now(); load(); }, Math.max(0, last + 5000 - Date.now()));
   }
+  document.addEventListener("srq-campaign-acted", load);
   load();
   srq.stream({list: 1}, {
     list: soon, poll: soon, note: function (told) { srq.note(told); if (!told.error) { soon(); } }

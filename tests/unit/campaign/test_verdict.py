@@ -166,8 +166,8 @@ def test_of_many_groups_the_leader_is_compared_with_the_others(cell):
     cells = [cell(shifted(i / 100), axes={"lr": i}) for i in range(ALL_PAIRS_OF + 1)]
     verdict = judge(cells)
     assert len(verdict.pairs[0]) == ALL_PAIRS_OF
-    assert {pair.better.label for pair in verdict.pairs[0]} == {"lr 12"}
-    assert "13 groups have too many pairs" in verdict.remarks[0]
+    assert {pair.better.label for pair in verdict.pairs[0]} == {"lr 10"}
+    assert "11 groups have too many pairs" in verdict.remarks[0]
 
 
 def test_quality_is_weighed_against_what_it_costs(cell):

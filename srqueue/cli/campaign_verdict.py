@@ -49,7 +49,7 @@ def report(
     if csv is not None:
         _put(csv, campaign_texts.as_csv(found.verdict))
     if as_json is not None:
-        _put(as_json, campaign_texts.as_json(found.verdict, name))
+        _put(as_json, campaign_texts.as_json(found.verdict, name, found.subjects))
     if markdown is not None:
         _put(markdown, campaign_texts.as_markdown(found.verdict, found.subjects))
     if out is not None or open_it or not any((csv, as_json, markdown)):

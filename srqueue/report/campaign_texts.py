@@ -18,9 +18,13 @@ def as_csv(verdict: Verdict) -> str:
     return csv_of(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
 
 
-def as_json(verdict: Verdict, name: str) -> str:
+def as_json(verdict: Verdict, name: str, subjects: Mapping[str, Subject]) -> str:
     """Everything but curves and pictures."""
-    return json.dumps({"campaign": name, **flat.whole(verdict)}, indent=2) + "\n"
+    tables = [campaign_tables.bought(board, subjects) for board in verdict.boards]
+    bought = [
+        {"caption": table.caption, "columns": table.columns, "rows": table.rows} for table in tables if table
+    ]
+    return json.dumps({"campaign": name, **flat.whole(verdict), "bought": bought}, indent=2) + "\n"
 
 
 def as_markdown(verdict: Verdict, subjects: Mapping[str, Subject]) -> str:

@@ -62,14 +62,14 @@ def campaign_page(found: CampaignFindings) -> str:
 
 
 def fronts(boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """Pareto plots as JSON values: {title, cost, points: [{name, cost, quality, sd, front}]}."""
+    """Pareto plots as JSON values: {title, on, cost, points: [{name, cost, quality, sd, front}]}."""
     found = []
     for board in boards:
         for cost, what in COSTS.items():
             some = points(board.measured, cost)
             if len(some) > 1:
                 found.append({
-                    "title": f"PSNR against {what}, {board.validated}", "cost": what,
+                    "title": f"PSNR against {what}", "on": board.validated, "cost": what,
                     "points": [
                         {"name": p.group.label, "cost": p.cost, "quality": p.quality, "sd": p.group.sd or 0,
                          "front": p.front}

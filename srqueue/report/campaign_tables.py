@@ -54,8 +54,8 @@ def comparison_table(board: Board, pairs: Sequence[Comparison]) -> Table | None:
         for pair in pairs
     ]  # fmt: skip
     columns = (
-        "better", "other", "difference (dB)", "95 % interval over pictures", "pictures", "p (sign flips, Holm)",
-        "95 % by seeds alone", "verdict",
+        "better", "other", "difference (dB)", "95 % interval over pictures", "pictures",
+        "p (sign flips, Holm)", "95 % by seeds alone", "verdict",
     )  # fmt: skip
     return Table(f"Paired comparisons on {board.validated}", columns, rows, frozenset(range(2, 7)))
 
@@ -87,11 +87,14 @@ def bought(board: Board, subjects: Mapping[str, Subject]) -> Table | None:
 def front_table(board: Board) -> Table | None:
     """What nothing else beats in quality and cost at once."""
     rows = [
-        [what, point.group.label, _cost(cost, point.cost), f"{point.quality:.2f}", point.group.device]
+        [
+            what, point.group.label, _cost(cost, point.cost), f"{point.quality:.2f}",
+            point.group.device if cost == "ms_per_megapixel" else "-",
+        ]
         for cost, what in COSTS.items()
         for point in points(board.measured, cost)
         if point.front
-    ]
+    ]  # fmt: skip
     columns = ("against", "on the front", "cost", "PSNR (dB)", "timed on")
     return Table(f"Pareto fronts on {board.validated}", columns, rows, frozenset({2, 3}))
 

@@ -91,7 +91,7 @@ def test_whoever_may_only_look_is_offered_nothing_and_refused(flowers, campaigns
     for refused in (
         flowers[0].ask("/training/api/campaign/day/pause", "POST", "{}"),  # without the page's token
         act(flowers[0], "day", "pause", Sec_Fetch_Site="cross-site"),
-        act(flowers[0], "day", "pause", Authorization="Basic bm9ib2R5Og=="),
+        act(flowers[0], "day", "pause", user="me:wrong"),
     ):
         assert refused.status in (401, 403), refused.text
     assert flowers[0].ask("/training/api/campaign/day/pause").status == 405, "a GET changes nothing"

@@ -146,7 +146,7 @@
   data.plots.forEach((plot, index) => plots.append(make("div", {class: "plot", id: "plot-" + index, role: "img", "aria-label": plot.title})));
   if (!data.plots.length) plots.append(make("p", {}, "There are no figures yet."));
   const fronts = document.getElementById("fronts");
-  data.fronts.forEach((front, index) => fronts.append(make("div", {class: "plot", id: "front-" + index, role: "img", "aria-label": front.title})));
+  data.fronts.forEach((front, index) => fronts.append(make("div", {class: "plot", id: "front-" + index, role: "img", "aria-label": front.title + ", " + front.on})));
   function weigh() {
     data.fronts.forEach((front, index) => {
       const style = getComputedStyle(document.body), line = style.getPropertyValue("--line").trim();
@@ -158,7 +158,7 @@
         text: points.map(p => plain(p.name)), hovertemplate: "%{text}<br>%{y:.6~g} dB at %{x:.4~g}<extra></extra>"});
       Plotly.react(document.getElementById("front-" + index),
         [trace(some(true), "on the front", "circle", "lines+markers"), trace(some(false), "beaten", "circle-open", "markers")],
-        {...base, title: {...base.title, text: wrapped(front.title)}, showlegend: true, yaxis: {gridcolor: line, zeroline: false, automargin: true, title: {text: "PSNR (dB)"}},
+        {...base, title: {...base.title, font: {size: 13}, text: plain(front.title) + "<br>" + plain(front.on)}, showlegend: true, yaxis: {gridcolor: line, zeroline: false, automargin: true, title: {text: "PSNR (dB)"}},
           xaxis: {gridcolor: line, zeroline: false, title: {text: plain(front.cost)}, rangemode: "tozero"}},
         {responsive: true, displaylogo: false});
     });

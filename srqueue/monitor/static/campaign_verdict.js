@@ -15,7 +15,7 @@ let drawn = "";
 
 function table(caption, heads, rows) {
   return el("div", { class: "srq-scroll", tabindex: 0, role: "region", "aria-label": caption },
-    el("table", { class: "table table-sm" }, el("caption", {}, caption), el("thead", {}, row(heads, "th")), el("tbody", {}, ...rows)));
+    el("table", { class: "table table-sm caption-top campaign-table" }, el("caption", {}, caption), el("thead", {}, row(heads, "th")), el("tbody", {}, ...rows)));
 }
 
 function spread(group) {

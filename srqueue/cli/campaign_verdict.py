@@ -67,7 +67,7 @@ def export(
 ) -> None:
     """Copy the winner's model, and a card that says what it is and how good.
 
-    ONNX: srqueue export MODEL OUT.onnx
+    As ONNX it is written by `srqueue export MODEL OUT.onnx`.
     """
     from srqueue.queue.outcomes import verdict_on
     from srqueue.report.campaign_files import export_winner

@@ -18,7 +18,7 @@ from srqueue.run.atomic import write_json
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
-from srqueue.run.scores import read_scores
+from srqueue.run.scores import Scores, read_scores
 from srqueue.settings import Settings
 from srqueue.store.record import Claim, JobRecord, LeaseExpired, LeaseLost, RecordGone
 from srqueue.store.store import Store
@@ -245,8 +245,8 @@ class Supervisor:
             return
         if own:
             self._store.publish(self._job.id, self._token, own[-1].seq, own[-1].iteration)
-        if (scores := read_scores(run)) is not None:
-            self._store.put_scores(self._job.id, self._token, scores)
+        if (run.export / "metrics.json").is_file():  # where it has none, those of an earlier export are void
+            self._store.put_scores(self._job.id, self._token, read_scores(run) or Scores())
         self._show(at_end=True)
 
     def _answered(self) -> None:

@@ -63,9 +63,12 @@ class Campaign:
         }  # fmt: skip
 
     def wait(self, timeout: float | None = None) -> dict[str, Any]:
-        """The status once it has ended. Raises TimeoutError after `timeout` seconds."""
+        """The status once it has ended, or was stopped after a failure and nothing of it runs any more.
+
+        Raises TimeoutError after `timeout` seconds.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while (status := self.status())["state"] != "ended":
+        while not _over(status := self.status()):
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"campaign {self.name} has not ended after {timeout:g} s")
             time.sleep(_LOOK)
@@ -93,3 +96,9 @@ class Campaign:
 
         store, settings = self._verbs.client.store, self._verbs.client.settings
         return write_report(store, settings, self._verbs.records.get(self.name), Path(path) if path else None)
+
+
+def _over(status: Mapping[str, Any]) -> bool:
+    """A stopped campaign holds the cells that it has not begun until somebody tries again."""
+    goes_on = sum(status["jobs"][state] for state in ("queued", "running"))
+    return status["state"] == "ended" or (status["state"] == "stopped" and not goes_on)

@@ -162,6 +162,16 @@ def test_from_python(client, settings, tmp_path):
     assert campaign.report(tmp_path / "here.html").read_text().startswith("<!doctype html>")
 
 
+def test_nobody_waits_for_a_campaign_that_was_stopped_by_a_failure(client):
+    campaign = srqueue.Campaign({**GRID, "max_parallel": 1, "on_failure": "stop"})
+    campaign.submit()
+    failed = client.store.claim("w:1", "h", ["cpu", "any"], 30, {"r": "/runs"})
+    client.store.finish(failed.record.id, failed.token, Outcome(StopReason.SPEC_INVALID, "no", 0))
+    tend(client.store)
+    status = campaign.wait(5)
+    assert (status["state"], status["jobs"]["held"]) == ("stopped", 3)
+
+
 def test_one_worker_notes_the_end_and_reports_it(ended, client, settings):
     """`ended` noted it; cells that are tried again end it once more, and again one alone notes."""
     verbs, seen = CampaignClient(client), []

@@ -117,7 +117,7 @@ class Board:
 def boards(entries: Iterable[Entry]) -> tuple[Board, ...]:
     """One a validation set; where the content of a training set changed, one a content as well.
 
-    The board with most groups comes first.
+    The board with most figures comes first.
     """
     cells = list(entries)
     changed = {name for name, identities in identities_of(cells).items() if len(identities) > 1}
@@ -134,7 +134,8 @@ def boards(entries: Iterable[Entry]) -> tuple[Board, ...]:
         first = made[0].cells[0]
         told = f", trained on {first.data[0]} {place[-1]}" if first.data[0] in changed else ""
         found.append(Board(first.validated_text + told, tuple(made)))
-    return tuple(sorted(found, key=lambda board: (-len(board.groups), board.validated)))
+    order = sorted(found, key=lambda board: (-len(board.measured), -len(board.groups), board.validated))
+    return tuple(order)
 
 
 def label(entry: Entry, with_stage: bool) -> str:

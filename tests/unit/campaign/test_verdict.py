@@ -152,6 +152,12 @@ def test_what_was_validated_on_other_pictures_is_not_compared(cell):
     assert "vvvvvvvvvvvv or wwwwwwwwwwww" in changed and "2 different sets" in two
 
 
+def test_the_board_with_most_figures_leads(cell):
+    there = {"validated": ("a" * 64, "all of it", "x2"), "validated_text": "a set"}
+    cells = [cell(None, axes={"lr": n}, state="queued", **there) for n in range(3)] + [cell(PICTURES)]
+    assert judge(cells).sentence.startswith("main leads with")
+
+
 def test_a_training_set_that_changed_is_not_averaged_over(cell):
     cells = [cell(PICTURES, seed=s, data=("cc0", c * 64)) for c in "ab" for s in (1, 2)]
     verdict = judge(cells)

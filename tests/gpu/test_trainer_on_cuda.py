@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -89,6 +90,16 @@ def test_a_training_on_cuda_gains_over_bicubic_and_names_its_device(tmp_path, re
     assert resolved["compute"]["device"] == "cuda"
     wanted = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     assert resolved["compute"]["precision"] == wanted
+
+
+@pytest.mark.parametrize("architecture", NETWORKS)
+def test_the_mean_over_pictures_on_cuda_is_the_best_value_to_the_last_digit(tmp_path, registry, architecture):
+    job = Job(tmp_path / "job", registry, architecture, 200)
+    best = job.train().metrics["best/psnr"]
+    told = json.loads((job.run.export / "metrics.json").read_text())
+    assert float(np.mean([picture["psnr_y"] for picture in told["pictures"]])) == best
+    assert told["inference"]["device"] == torch.cuda.get_device_name(0)
+    assert told["inference"]["ms_per_megapixel"] > 0
 
 
 @pytest.mark.parametrize("architecture", NETWORKS)

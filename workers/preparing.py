@@ -88,6 +88,7 @@ def prepare(
             device_lock=str(lock) if lock else None,
             more_locks=[str(file) for _, file in more],
             slots=device.slots,
+            until=record.until,
             host=host,
             owner=record.owner,
             supervisor_pid=os.getpid(),

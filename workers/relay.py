@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from srqueue.queue.searching import kept
 from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir
 from srqueue.run.shown import shown
 from srqueue.store.occasions import Occasions
 from srqueue.store.record import Claim
+from srqueue.store.searches import Searches
 from srqueue.store.store import Store
 
 _LINES_A_TIME = 200
@@ -28,6 +30,8 @@ class Relay:
         self._token = attempt.token
         self._file = attempt.events_file
         self._offset = 0
+        self._searches = Searches(store.connection)
+        self._rungs = claim.record.rungs
         self.iteration = claim.record.iteration
         self.progress: dict[str, Any] = dict(claim.record.progress)
 
@@ -56,6 +60,9 @@ class Relay:
             if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
                 self.iteration = event.it
             self.progress.update(shown(event))
+            if event.kind == "val" and event.it in self._rungs:
+                # Where the lease was lost this notes nothing, and what follows says so.
+                self._searches.note(self._job_id, self._token, event.it, kept(event.data))
             if occasion := _occasion(self._job_id, event):
                 self._occasions.note(occasion)
 

@@ -30,7 +30,7 @@ def take_model(store: Store, spec: JobSpec, run: RunDir) -> None:
         return
     records = store.many(spec.path.pretrain_jobs)
     for record in records:
-        if not record.state.final:
+        if not (record.state.final or record.stopped):
             raise NoModel(
                 f"job {record.short_id} ({record.name}), whose model it may begin with, has not ended"
             )

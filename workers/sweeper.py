@@ -14,6 +14,7 @@ import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring_missing
+from srqueue.queue.drawing import draws, installed
 from srqueue.queue.stewarding import tend
 from srqueue.run.folder import read_root_id
 from srqueue.run.outcome import Outcome
@@ -26,6 +27,7 @@ from srqueue.store.preemption import preempt
 from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
 from workers import draining
+from workers.asker import Asker
 from workers.devices import Device
 from workers.load import Load
 from workers.this_machine import is_dead, machine_id
@@ -64,6 +66,7 @@ class Sweeper(threading.Thread):
             root_id=_root_id(settings),
         )  # fmt: skip
         self._load = Load(device.uuids)
+        self._asker, self._draws = Asker(settings), installed()
         self._ended = threading.Event()
         # Never rarer than a worker that is alone must be in touch: see `note` in prelude.lua.
         self._longest = min(settings.sweep, settings.lease / 4)
@@ -101,6 +104,8 @@ class Sweeper(threading.Thread):
             self._began = announced.now
         self._obey(announced.asked_since(self._began), seconds)
         ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
+        if self._draws and draws(self._store):
+            self._asker.look()
         if time.monotonic() >= self._ask_from:
             self._preempt()
 

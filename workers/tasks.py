@@ -12,6 +12,7 @@ from typing import Any
 
 from srqueue.errors import ServiceUnreachable, UsageError
 from srqueue.queue.doorbell import bell_of, ring, ring_missing
+from srqueue.queue.drawing import installed
 from srqueue.queue.routing import TASK_RUN_JOB
 from srqueue.queue.stewarding import tend
 from srqueue.run.folder import read_root_id
@@ -21,6 +22,7 @@ from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 from workers import draining
 from workers.app import app, own_spares, settings, this_device
+from workers.asker import draw_and_ring
 from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
@@ -94,6 +96,8 @@ def _let_others_begin(store: Store) -> None:
     """Cells of campaigns that waited for this one begin at once; else a sweeper sees to it."""
     try:
         ring_missing(app, tend(store, lambda record: report_beside(store, settings(), record)))
+        if installed():
+            draw_and_ring(store, app)
     except ServiceUnreachable as error:
         log.debug("campaigns are left to the sweepers: %s", error.message)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from srqueue.campaign.search.space import at_random, grid
 from srqueue.campaign.spec import MAIN, SHORT, CampaignSpec, Keys, StageSpec
 from srqueue.errors import SpecError
 from srqueue.spec.layers import leaves, set_path
@@ -62,7 +63,7 @@ def cells_of(campaign: CampaignSpec) -> tuple[Cell, ...]:
     for name in campaign.order():
         stage = campaign.stages[name]
         made = list(_cells(name, stage, campaign.name))
-        if not made:
+        if not made and not (stage.search and stage.search.asked):
             raise SpecError(
                 "no cell is left" if stage.matrix else "the matrix is empty", where=f"{where}, stage {name}"
             )
@@ -74,30 +75,53 @@ def cells_of(campaign: CampaignSpec) -> tuple[Cell, ...]:
 
 
 def _combinations(stage: StageSpec) -> int:
-    if not stage.matrix and (stage.include or not stage.base):
+    drawn = len(_drawn(stage))
+    if not stage.matrix and (stage.include or not stage.base) and not (stage.search and stage.search.space):
         return 0
-    return math.prod(len(values) for values in stage.matrix.values())
+    return math.prod(len(values) for values in stage.matrix.values()) * drawn
+
+
+def _drawn(stage: StageSpec) -> list[Keys]:
+    """What is drawn from a space beforehand, for each combination of the matrix."""
+    search = stage.search
+    if search is None or not search.space:
+        return [{}]
+    if search.asked:
+        return []
+    if search.sampler == "grid":
+        return grid(search.space)
+    return at_random(search.space, search.trials or 0, search.seed)
 
 
 def _cells(name: str, stage: StageSpec, campaign: str) -> Iterator[Cell]:
-    origin = f"campaign {campaign}"
     base = plain(stage.base)
     matrix = {SHORT.get(key, key): values for key, values in stage.matrix.items()}
     rows: list[Keys] = []
     if _combinations(stage):
-        rows = [dict(zip(matrix, row, strict=True)) for row in product(*matrix.values())]
+        drawn = _drawn(stage)
+        rows = [
+            {**dict(zip(matrix, row, strict=True)), **more}
+            for row in product(*matrix.values())
+            for more in drawn
+        ]
     left = [plain(rule) for rule in stage.exclude]
     rows = [row for row in rows if not any(_matches({**base, **flat(row)}, rule) for rule in left)]
     rows += [{SHORT.get(k, k): v for k, v in row.items()} for row in stage.include]
     for row in rows:
-        laid = [("base", base), ("matrix", flat(row))]
-        for override in stage.overrides:
-            now = {key: value for _, keys in laid for key, value in keys.items()}
-            if _matches(now, plain(override.when)):
-                laid.append(("overrides", plain(override.set)))
-        choices = {k: v for _, keys in laid for k, v in keys.items() if k in CHOICES}
-        layers = [(f"{origin}, {part}", tree(keys)) for part, keys in laid]
-        yield Cell(name, row, choices, tuple((o, layer) for o, layer in layers if layer))
+        yield cell_of(name, stage, campaign, row)
+
+
+def cell_of(name: str, stage: StageSpec, campaign: str, row: Keys) -> Cell:
+    """The cell of a stage that differs from the others in `row`."""
+    origin = f"campaign {campaign}"
+    laid = [("base", plain(stage.base)), ("matrix", flat(row))]
+    for override in stage.overrides:
+        now = {key: value for _, keys in laid for key, value in keys.items()}
+        if _matches(now, plain(override.when)):
+            laid.append(("overrides", plain(override.set)))
+    choices = {k: v for _, keys in laid for k, v in keys.items() if k in CHOICES}
+    layers = [(f"{origin}, {part}", tree(keys)) for part, keys in laid]
+    return Cell(name, row, choices, tuple((o, layer) for o, layer in layers if layer))
 
 
 def plain(keys: Mapping[str, Any]) -> Keys:

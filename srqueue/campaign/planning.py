@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from srqueue.campaign.cells import Cell, cells_of
+from srqueue.campaign.cells import Cell, cell_of, cells_of
 from srqueue.campaign.expanding import Expander, Wrong
+from srqueue.campaign.search.checking import incomparable, problem
+from srqueue.campaign.search.space import corners
 from srqueue.campaign.spec import CampaignSpec
 from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, Expanded
@@ -36,14 +38,20 @@ def plan_cells(campaign: CampaignSpec, dataset: Callable[[str], DatasetRef]) -> 
     expander = Expander(campaign.name, dataset)
     made: list[Expanded] = []
     wrong: dict[str, list[str]] = {}
-    for cell in cells:
+    for cell in (*cells, *_probes(campaign)):
         try:
-            made.append(expander.expand(cell))
+            expanded = expander.expand(cell)
         except Wrong as error:
             for text in error.problems:
                 wrong.setdefault(text, []).append(cell.label)
+            continue
+        made.append(expanded)
+        if (search := campaign.stages[cell.stage].search) and (why := problem(search, expanded.spec)):
+            wrong.setdefault(why, []).append(cell.label)
     if not wrong:
+        made = made[: len(cells)]
         planned, unmet = _with_parents(campaign, cells, made)
+        unmet |= _unlike(campaign, cells, made)
         for text, labels in unmet.items():
             wrong.setdefault(text, []).extend(labels)
         if not wrong:
@@ -60,6 +68,26 @@ def _which(labels: Sequence[str], cells: int) -> str:
     if len(labels) == 1:
         return f"cell {labels[0]}"
     return f"{len(labels)} cells ({labels[0]}, ...)"
+
+
+def _probes(campaign: CampaignSpec) -> list[Cell]:
+    """Cells at the ends of spaces from which cells will be drawn: what is wrong with them is told now."""
+    return [
+        cell_of(name, stage, campaign.name, row)
+        for name, stage in campaign.stages.items()
+        if stage.search and stage.search.asked
+        for row in corners(stage.search.space)
+    ]
+
+
+def _unlike(campaign: CampaignSpec, cells: Sequence[Cell], made: Sequence[Expanded]) -> dict[str, list[str]]:
+    """Cells that a search compares though they cannot be compared."""
+    found: dict[str, list[str]] = {}
+    for name, stage in campaign.stages.items():
+        mine = [(c.label, e.spec) for c, e in zip(cells, made, strict=True) if c.stage == name]
+        if stage.search and (text := incomparable(stage.search, [spec for _, spec in mine])):
+            found.setdefault(text, []).extend(label for label, _ in mine)
+    return found
 
 
 def _with_parents(

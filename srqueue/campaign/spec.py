@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from srqueue.campaign.search.space import DimensionSpec
+from srqueue.campaign.search.spec import KINDS, RungScale, SearchSpec
 from srqueue.errors import SpecError, did_you_mean
 from srqueue.spec.base import Frozen
 from srqueue.spec.job import SafeName
@@ -55,6 +57,7 @@ class StageSpec(Frozen):
         None,
         description="stage whose best model, of cells that agree in what both vary, a cell begins with",
     )
+    search: SearchSpec | None = Field(None, description="which cells are worth their whole length")
 
 
 class CampaignSpec(Frozen):
@@ -80,6 +83,16 @@ class CampaignSpec(Frozen):
                 if other not in self.stages:
                     hint = did_you_mean(other, self.stages)
                     raise ValueError(f"stage {name} waits for {other!r}, and there is no such stage; {hint}")
+            if stage.search and stage.search.asked and (stage.matrix or stage.include):
+                raise ValueError(
+                    f"stage {name}: {stage.search.sampler} draws all cells; put the matrix into the space, "
+                    "as `choice`"
+                )
+            first = self.stages[stage.start_from].search if stage.start_from in self.stages else None
+            if first and first.asked:
+                raise ValueError(
+                    f"stage {name} cannot start from {stage.start_from}: its cells are not known beforehand"
+                )
         try:
             self.order()
         except CycleError as error:
@@ -150,12 +163,15 @@ def _laid(shared: Mapping[str, Any], stage: Any, where: str) -> dict[str, Any]:
 
 
 def _problem(kind: str, loc: tuple[int | str, ...], message: str) -> str:
-    keys = [str(part) for part in loc]
+    keys = [str(part) for i, part in enumerate(loc) if not (part in KINDS and loc[i - 1] == "rungs")]
     if keys[:2] == ["stages", MAIN]:
         keys = keys[2:]
     path = ".".join(keys)
     if kind == "extra_forbidden":
-        models: dict[str, type[Frozen]] = {"stages": StageSpec, "overrides": OverrideSpec}
+        models: dict[str, type[Frozen]] = {
+            "stages": StageSpec, "overrides": OverrideSpec, "search": SearchSpec, "space": DimensionSpec,
+            "rungs": RungScale,
+        }  # fmt: skip
         owner = next((models[k] for k in reversed(keys[:-1]) if k in models), CampaignSpec)
         known = {*owner.model_fields, *(StageSpec.model_fields if owner is CampaignSpec else ())}
         return f"{path}: unknown key; {did_you_mean(keys[-1], known)}"

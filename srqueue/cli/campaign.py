@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srqueue.cli import campaign_lines, campaign_verdict, complete, options
+from srqueue.cli import campaign_lines, campaign_verdict, complete, options, search_lines
 from srqueue.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
     client = CampaignClient()
     record = client.records.get(name)
     stages = standing.stages(client.client.store, client.records, record)
+    rungs = search_lines.rungs(client.client.store, client.records, record)
     verdict = judge(entries(client.client.store, name))
     if as_json:
         counts = client.records.counts(name)
@@ -134,6 +135,7 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
             {
                 **campaign_lines.summary(record, counts),
                 "stages": stages,
+                "rungs": rungs,
                 "spec": record.spec,
                 "leaderboards": flat.boards(verdict),
                 "remarks": list(verdict.remarks),
@@ -144,6 +146,9 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
         print(line)
     print()
     print_table(campaign_lines.STAGE_COLUMNS, [campaign_lines.stage_row(stage) for stage in stages])
+    if rungs:
+        print()
+        print_table(search_lines.COLUMNS, [search_lines.row(rung) for rung in rungs])
     for line in campaign_lines.held(client.client.store, name):
         print(line)
     verdict_lines.show(verdict)
@@ -252,3 +257,7 @@ def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool
         return
     print_table(campaign_lines.PLAN_COLUMNS, [campaign_lines.plan_row(p) for p in plan])
     say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")
+    for name, stage in campaign.stages.items():
+        if stage.search and stage.search.asked:
+            search = stage.search
+            say(f"stage {name}: {search.trials} more are drawn while it runs ({search.sampler}, by Optuna)")

@@ -50,7 +50,7 @@ def follow(store: Store, job_id: str, *, from_start: bool = False, plot: bool = 
             except ServiceUnreachable as error:
                 standstill = f"{error.message.rstrip('.')}; the job is unharmed, waiting for Redis"
             else:
-                if record.state.final or record.state == "paused":
+                if record.rests:
                     return record
             if standstill and standstill != told:
                 display.say(standstill)

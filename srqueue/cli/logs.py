@@ -93,7 +93,7 @@ def _follow(store: Store, job_id: str, as_json: bool, printed: Printed | None) -
     while True:
         try:
             record = store.get(job_id)
-            over = record.state.final or record.state == "paused"
+            over = record.rests
             if printed:
                 printed.read()
             for behind, event in _batches(store, job_id, position):

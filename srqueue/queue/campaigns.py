@@ -5,23 +5,26 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
-from srqueue.campaign.planning import Planned, plan_cells, started_from
+from srqueue.campaign.planning import Planned, plan_cells
 from srqueue.campaign.spec import CampaignSpec
 from srqueue.datasets import Registry, dataset_ref
 from srqueue.errors import SpecError, UsageError
+from srqueue.queue.cell_jobs import cell_jobs
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
-from srqueue.queue.placing import new_jobs
-from srqueue.queue.stewarding import STAGE, full, tend
+from srqueue.queue.drawing import stages_of, study_of
+from srqueue.queue.stewarding import tend
 from srqueue.run.reasons import JobState
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
+from srqueue.store.drawn import Drawn
 from srqueue.store.new import NewJob
 from srqueue.store.record import Bell
+from srqueue.store.searches import Searches
 
 _UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
 
@@ -66,8 +69,10 @@ class CampaignClient:
         stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
         for some in stages:  # everything that may be wrong, before the first is written
             _check_different(some, self._jobs(campaign, some, ()))
+        kept = self._drawn_before(campaign)
         self.records.begin(campaign.name, campaign.model_dump(mode="json"), origin)
         self.records.forget_cells(campaign.name, tuple(campaign.stages))
+        self.records.put_cells(campaign.name, kept)
         placed: list[tuple[str, bool]] = []
         bells: list[Bell] = []
         for some in stages:
@@ -78,8 +83,8 @@ class CampaignClient:
             placed += made
             pairs = zip(jobs, made, strict=True)
             bells += [Bell(job.id, job.device_class) for job, (_, new) in pairs if new and not job.held_by]
-        left = self._let_go(campaign.name, {i for i, _ in placed})
-        self.records.set(campaign.name, state="active", message="", cells=len(placed))
+        left = self._let_go(campaign.name, {i for i, _ in placed} | {cell.job_id for cell in kept})
+        self.records.set(campaign.name, state="active", message="", cells=len(placed) + len(kept))
         bells += tend(self.client.store)
         ring_for_many(self.client.app, bells, self.client.store.workers())
         return CampaignSubmitted(
@@ -149,7 +154,9 @@ class CampaignClient:
         """Forgets a campaign that has ended; its jobs stay, unless `jobs`. Run folders stay in any case."""
         record = self.records.get(name)
         counts = self.records.counts(name)
-        undone = sum(counts[state] for state in _UNDONE)
+        undone = sum(counts[state] for state in _UNDONE) - Searches(self.client.store.connection).stopped(
+            name
+        )
         if undone:
             raise UsageError(
                 f"{undone} jobs of campaign {name} have not ended",
@@ -158,6 +165,7 @@ class CampaignClient:
         if jobs:
             for job_id in list(self.records.ids(name, JobState)):
                 self.client.store.remove(job_id)
+        Drawn(self.client.store.connection, name).forget()
         self.records.forget(name)
         return record
 
@@ -178,22 +186,22 @@ class CampaignClient:
 
     def _jobs(self, campaign: CampaignSpec, some: Sequence[Planned], ids: Sequence[str]) -> list[NewJob]:
         """Of one stage. `ids`: of the jobs of all cells before; without them nobody waits for a model."""
-        stage = campaign.stages[some[0].cell.stage]
         parents = [[ids[i] for i in p.parents] if ids else [] for p in some]
-        whole = [
-            started_from(p.expanded, jobs, stage.start_from or "") if jobs else p.expanded
-            for p, jobs in zip(some, parents, strict=True)
-        ]
-        jobs = new_jobs(Registry(self.client.settings), whole, campaign.priority)
-        stages = tuple(f"{STAGE}{name}" for name in stage.after)
-        if not stages and not stage.start_from and campaign.max_parallel is None:
-            return jobs
-        waits = bool(stages or stage.start_from) or campaign.max_parallel is None
-        message = "waits for others to end" if waits else full(campaign.max_parallel or 0)
-        return [
-            replace(job, held_by=campaign.name, after=(*stages, *own), message=message)
-            for job, own in zip(jobs, parents, strict=True)
-        ]
+        registry = Registry(self.client.settings)
+        return cell_jobs(registry, campaign, some[0].cell.stage, [p.expanded for p in some], parents)
+
+    def _drawn_before(self, campaign: CampaignSpec) -> list[StoredCell]:
+        """Cells that were drawn for a stage, where it is still the same; else it is drawn anew."""
+        known = self.records.find(campaign.name)
+        before = {} if known is None else stages_of(known)
+        drawn = Drawn(self.client.store.connection, campaign.name)
+        same = set()
+        for name, stage in campaign.stages.items():
+            if name in before and study_of(campaign.name, stage) == study_of(campaign.name, before[name]):
+                same.add(name)
+            else:
+                drawn.begin(name)
+        return [c for c in self.records.cells(campaign.name) if c.trial is not None and c.stage in same]
 
     def _let_go(self, name: str, cells: Iterable[str]) -> tuple[str, ...]:
         """Jobs that the file does not have any more: the ended ones leave; the others are returned."""

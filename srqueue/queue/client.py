@@ -165,7 +165,7 @@ class Client:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             job = self.store.get(job_id)
-            if job.state.final or job.state is JobState.PAUSED:
+            if job.rests:
                 return job
             if deadline is not None and time.monotonic() >= deadline:
                 return job
@@ -177,13 +177,12 @@ class Client:
         after = "0-0"
         while True:
             # The state is read before the stream: what an ending job wrote last is then still seen.
-            state = self.store.get(job_id).state
+            rests = self.store.get(job_id).rests
             lines = self.store.events(job_id, after, _FOLLOW_MS if follow else None)
             for position, line in lines:
                 after = position
                 yield Event.parse(line)
-            over = state.final or state is JobState.PAUSED or not follow
-            if over and not lines:
+            if (rests or not follow) and not lines:
                 return
 
     def _to_queue(self, verb: Callable[[str], JobRecord], ref: str) -> JobRecord:

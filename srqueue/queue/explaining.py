@@ -109,7 +109,7 @@ def _ended(facts: Facts) -> tuple[list[str], str]:
         if outcome and outcome.export:
             why.append(f"its model: {facts.evidence.run / outcome.export}")
     if job.state is JobState.PAUSED:
-        return why, REMEDIES[StopReason.PAUSED]
+        return why, REMEDIES[StopReason.RUNG if job.reason is StopReason.RUNG else StopReason.PAUSED]
     if job.reason is None:
         return why, "srqueue show JOB"
     then = REMEDIES[job.reason]

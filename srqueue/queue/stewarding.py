@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from srqueue.queue.cell_jobs import STAGE, full
+from srqueue.queue.drawing import undrawn
+from srqueue.queue.searching import search
 from srqueue.run.reasons import JobState
 from srqueue.store.campaigns import CampaignRecord, Campaigns
 from srqueue.store.record import Bell, JobRecord
+from srqueue.store.searches import Searches
 from srqueue.store.store import Store
 
 _UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
-STAGE = "stage:"
 _ROUNDS = 20
 """Of some hundred cells each; what is left comes with the next look."""
 
@@ -34,36 +37,57 @@ def _tend_one(
     if record.state == "submitting":
         return ()
     counts = campaigns.counts(record.name)
-    if not any(counts[state] for state in _UNDONE):
+    halts = bool(counts[JobState.FAILED]) and record.spec.get("on_failure") == "stop"
+    bells: list[Bell] = []
+    if record.state == "active" and not halts and (begun := search(store, campaigns, record)):
+        # What goes on from a rung stands before what begins, and before the end.
+        bells, counts = begun, campaigns.counts(record.name)
+    left = undrawn(store, campaigns, record) if record.state in ("active", "paused") else {}
+    undone = sum(counts[state] for state in _UNDONE) - Searches(store.connection).stopped(record.name)
+    if not undone and not any(left.values()):
         if campaigns.end(record.name):
             ended(campaigns.find(record.name) or record)
         return ()
     if record.state != "active":
         return ()
-    if counts[JobState.FAILED] and record.spec.get("on_failure") == "stop":
+    if halts:
         number = counts[JobState.FAILED]
         told = f"{number} cell{'s' if number > 1 else ''} failed, and on_failure is stop"
         campaigns.set(record.name, state="stopped", message=told)
         return ()
-    bells: list[Bell] = []
+    most = _most(store, record, counts)
     for _ in range(_ROUNDS):
-        looked_at = _look_at_the_due(store, campaigns, record)
-        begun = campaigns.release(record.name, record.max_parallel)
+        looked_at = _look_at_the_due(store, campaigns, record, left)
+        begun = campaigns.release(record.name, most)
         bells += begun
         if not (looked_at or begun):
             break
     return bells
 
 
-def _look_at_the_due(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int:
-    """How many were looked at."""
+def _most(store: Store, record: CampaignRecord, counts: Mapping[JobState, int]) -> int | None:
+    """How many of its jobs may wait or run. Of a search no more wait than there are workers: who goes on from
+    a rung is to find one."""
+    if "moved" not in record.more:
+        return record.max_parallel
+    few = counts[JobState.RUNNING] + max(1, len(store.workers()))
+    return few if record.max_parallel is None else min(few, record.max_parallel)
+
+
+def _look_at_the_due(
+    store: Store, campaigns: Campaigns, record: CampaignRecord, left: Mapping[str, int]
+) -> int:
+    """How many were looked at. `left`: cells of stages that are still to be drawn."""
     name = record.name
     ids = campaigns.due(name)
     if not ids:
         return 0
     held = store.many(ids)
     stages = {one.removeprefix(STAGE) for record in held for one in record.after if one.startswith(STAGE)}
-    standing = campaigns.standing(name, stages)
+    standing = {
+        stage: (still + left.get(stage, 0), won)
+        for stage, (still, won) in campaigns.standing(name, stages).items()
+    }
     parents = {one for record in held for one in record.after if not one.startswith(STAGE)}
     known = {record.id: record for record in store.many(sorted(parents))}
     there = {record.id for record in held}
@@ -73,11 +97,6 @@ def _look_at_the_due(store: Store, campaigns: Campaigns, record: CampaignRecord)
     verdicts += [(i, False, "") for i in ids if i not in there]  # removed meanwhile
     campaigns.admit(name, verdicts)
     return len(ids)
-
-
-def full(max_parallel: int) -> str:
-    """What a cell waits for that may begin."""
-    return f"at most {max_parallel} of its cells wait or run at a time"
 
 
 def verdict(
@@ -99,7 +118,7 @@ def verdict(
     wanted = [one for one in held.after if not one.startswith(STAGE)]
     if not wanted:
         return True, ""
-    if undone := [p for p in parents if not p.state.final]:
+    if undone := [p for p in parents if not (p.state.final or p.stopped)]:
         others = f" and {len(undone) - 1} more" if len(undone) > 1 else ""
         return False, f"waits for the model of {undone[0].name} ({undone[0].short_id}){others}"
     if not any(p.state is JobState.SUCCEEDED for p in parents):

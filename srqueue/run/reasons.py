@@ -44,6 +44,7 @@ class StopReason(StrEnum):
     DISK_FULL = "disk_full"
     ROOT_MISSING = "root_missing"
     PAUSED = "paused"
+    RUNG = "rung"
     CANCELLED = "cancelled"
 
 
@@ -105,6 +106,9 @@ CONSEQUENCES: dict[StopReason, Consequence] = {
     StopReason.DISK_FULL: _waits("the disk is full"),
     StopReason.ROOT_MISSING: _waits("its run folder is not there"),
     StopReason.PAUSED: Consequence(JobState.PAUSED, Requeue.NEVER, False, "paused"),
+    StopReason.RUNG: Consequence(
+        JobState.PAUSED, Requeue.NEVER, False, "at its rung: what the others reach there decides"
+    ),
     StopReason.CANCELLED: Consequence(JobState.CANCELLED, Requeue.NEVER, False, "cancelled"),
 }
 

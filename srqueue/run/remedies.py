@@ -25,6 +25,7 @@ REMEDIES: dict[StopReason, str] = {
     StopReason.DISK_FULL: "free some room under the runs root; at once: srqueue resume JOB",
     StopReason.ROOT_MISSING: "mount the folder again, or start a worker where it is (SRQUEUE_RUNS)",
     StopReason.PAUSED: "srqueue resume JOB",
+    StopReason.RUNG: "its campaign decides; on to its end in any case: srqueue resume JOB",
     StopReason.CANCELLED: "srqueue retry JOB takes it up again where it stood",
 }
 """By reason; JOB stands for the job."""

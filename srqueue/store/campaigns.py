@@ -65,6 +65,7 @@ class StoredCell:
     job_id: str
     stage: str
     axes: dict[str, Any]
+    trial: int | None = None  # its number, where it was drawn while the campaign ran
 
 
 class Campaigns:
@@ -123,6 +124,13 @@ class Campaigns:
                     "message": "", "updated": now, "ended": "",
                 },
             )  # fmt: skip
+            if any(
+                (stage.get("search") or {}).get("method", "none") != "none"
+                for stage in spec["stages"].values()
+            ):
+                client.hincrby(self._key(name, "record"), "moved", 1)  # its jobs are looked at
+            else:
+                client.hdel(self._key(name, "record"), "moved", "looked")
             client.zadd(self.keys.campaign_files, {name: float(now)})
             client.sadd(self.keys.open_campaigns, name)
 
@@ -133,7 +141,7 @@ class Campaigns:
     def put_cells(self, name: str, cells: Iterable[StoredCell]) -> None:
         """What the file says of jobs that are there."""
         for some in _parts(cells):
-            flat = [part for c in some for part in (c.job_id, compact({"stage": c.stage, "axes": c.axes}))]
+            flat = [part for c in some for part in (c.job_id, _cell_text(c))]
             self.connection.run("cells", name, 0, 0, *flat)
 
     def set(self, name: str, **fields: str | float | int) -> None:
@@ -203,6 +211,11 @@ class Campaigns:
             pipeline.delete(self._key(name, "paused-with"))
             return tuple(sorted(pipeline.execute()[0]))
 
+    def free(self, name: str) -> int:
+        """How many held cells may begin as soon as there is room."""
+        with self.connection.reach() as client:
+            return int(client.zcard(self._key(name, "free")))
+
     def counts(self, name: str) -> dict[JobState, int]:
         """How many of its jobs are in each state."""
         with self.connection.reach() as client:
@@ -225,7 +238,16 @@ class Campaigns:
         self.leave(name, ids)
         with self.connection.reach() as client:
             stages = record.spec.get("stages", {}) if record else {}
-            parts = ["record", "cells", "won", "free", "due", "paused-with", *(f"open:{s}" for s in stages)]
+            parts = [
+                "record",
+                "cells",
+                "won",
+                "free",
+                "due",
+                "paused-with",
+                "stopped",
+                *(f"open:{s}" for s in stages),
+            ]
             client.delete(*(self._key(name, part) for part in parts))
             client.zrem(self.keys.campaign_files, name)
             client.srem(self.keys.open_campaigns, name)
@@ -239,6 +261,11 @@ class Campaigns:
             for name in names:
                 pipeline.hgetall(self._key(name, "record"))
             return tuple(CampaignRecord.from_hash(raw) for raw in pipeline.execute() if raw)
+
+
+def _cell_text(cell: StoredCell) -> str:
+    drawn = {} if cell.trial is None else {"trial": cell.trial}
+    return compact({"stage": cell.stage, "axes": cell.axes, **drawn})
 
 
 def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:

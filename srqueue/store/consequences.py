@@ -33,6 +33,7 @@ def consequence(reason: StopReason, message: str, backoff: float) -> str:
                 "state": CONSEQUENCES[StopReason.PAUSED].next_state,
                 "text": "its pause was taken back",
             },
+            "further": "it may go on from its rung",
             "exporting": EXPORTS_FIRST,
             "unexported": "cancelled; its best weights were not exported",
             "final": {state: True for state in JobState if state.final},

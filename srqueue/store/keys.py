@@ -3,6 +3,7 @@
 <prefix>:job:<id>                     hash     the record
 <prefix>:events:<id>                  stream   event lines of all attempts, bounded
 <prefix>:attempts:<id>                list     attempts as JSON, oldest first, bounded
+<prefix>:rungs:<id>                   hash     iteration -> metrics there (JSON), of a job compared at rungs
 <prefix>:log:<id>                     stream   newest lines that its trainers printed, for a week
 <prefix>:logs                         zset     ids that have some, by the time of the last
 <prefix>:pictures:<id>                hash     newest validation pictures (PNG), for a week
@@ -22,6 +23,7 @@
 <prefix>:campaign:<name>:open:<stage> set      ids of a stage that have not ended
 <prefix>:campaign:<name>:free         zset     held ids that may begin, by time of creation
 <prefix>:campaign:<name>:due          set      held ids to be looked at: one that they wait for has ended
+<prefix>:campaign:<name>:stopped      set      ids that a search has stopped at their rungs
 <prefix>:campaign:<name>:paused-with  set      ids that were paused because the campaign was
 <prefix>:campaign-files               zset     names of campaigns from files, by time of submit
 <prefix>:campaigns-open               set      those that have not ended
@@ -128,6 +130,10 @@ class Keys:
     def attempts(self, job_id: str) -> str:
         """What its attempts were."""
         return f"{self.prefix}:attempts:{job_id}"
+
+    def rungs(self, job_id: str) -> str:
+        """Its metrics at the rungs at which it is compared with others."""
+        return f"{self.prefix}:rungs:{job_id}"
 
     def log(self, job_id: str) -> str:
         """What its trainers printed."""

@@ -28,6 +28,8 @@ class NewJob:
     after: tuple[str, ...] = ()
     """What a held one waits for: ids of jobs, and `stage:<name>`."""
     message: str = ""
+    rungs: tuple[int, ...] = ()
+    """Iterations at which a search compares it with others; it may train to the first of them."""
 
     def check(self) -> None:
         """Raises UsageError where the queue has no such priority or device class."""
@@ -43,6 +45,8 @@ class NewJob:
         }  # fmt: skip
         if self.held_by:
             fields |= {"held_by": self.held_by, "after": ",".join(self.after), "message": self.message}
+        if self.rungs:
+            fields |= {"rungs": ",".join(map(str, self.rungs)), "until": self.rungs[0]}
         flat = [part for pair in fields.items() for part in pair]
         return [self.id, self.spec_id, len(flat), *flat]
 

@@ -70,11 +70,20 @@ class JobRecord:
     campaigns: tuple[str, ...] = ()  # names of the campaigns that it belongs to
     held_by: str | None = None  # campaign that has not let it begin yet
     after: tuple[str, ...] = ()  # what it waits for there: ids, and stage:<name>
+    rungs: tuple[int, ...] = ()  # iterations at which a search compares it with others
+    until: int | None = None  # the rung that it may train to; None: to its end
+    stopped: bool = False  # at a rung, for good unless somebody resumes it
 
     @property
     def short_id(self) -> str:
         """The end of the id, enough to name the job on one machine."""
         return self.id[-6:].lower()
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing more happens by itself: it has ended, is paused, or was stopped at a rung."""
+        waits = self.reason is StopReason.RUNG and not self.stopped
+        return self.state.final or (self.state is JobState.PAUSED and not waits)
 
     @property
     def worker(self) -> str | None:
@@ -112,18 +121,33 @@ def _number(text: str) -> float:
 def _written(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    if isinstance(value, bool):
+        return "1" if value else ""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 _READ: dict[str, Any] = {
     **dict.fromkeys(("created", "updated", "started", "claimed", "finished", "not_before"), _number),
     **dict.fromkeys(
-        ("priority", "token", "seq", "iteration", "total_iter", "attempts", "failures", "preemptions"), int
+        (
+            "priority",
+            "token",
+            "seq",
+            "iteration",
+            "total_iter",
+            "attempts",
+            "failures",
+            "preemptions",
+            "until",
+        ),
+        int,
     ),
     **dict.fromkeys(("spec", "origins", "progress", "metrics"), json.loads),
     **dict.fromkeys(("campaigns", "after"), lambda text: tuple(text.split(","))),
+    "rungs": lambda text: tuple(map(int, text.split(","))),
+    "stopped": bool,
     "state": JobState,
     "reason": StopReason,
 }

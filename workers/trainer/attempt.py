@@ -169,8 +169,10 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     standing.held.callback(datasets.banking.close)
     datasets.banking.begin(reporter)
 
+    until = int(given["until"]) if given.get("until") else None
+
     def build(contents: Contents) -> Trainer:
-        return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents, team)
+        return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents, team, until)
 
     if spec.preflight and not restored:
         _try(build, contents, run, reporter)

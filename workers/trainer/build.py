@@ -33,8 +33,12 @@ def build_trainer(
     stop: StopRequest,
     contents: Contents,
     team: Team | None = None,
+    until: int | None = None,
 ) -> Trainer:
-    """The trainer as it stands with `contents`. The spec must be resolved. `team`: shares its batches."""
+    """The trainer as it stands with `contents`. The spec must be resolved.
+
+    `team`: shares its batches; `until`: the rung at which it stops.
+    """
     tensors, state = contents
     channels_last = bool(spec.compute.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -74,6 +78,7 @@ def build_trainer(
         reporter=reporter,
         stop=stop,
         gallery=gallery,
+        until=until,
         initial=lambda: begin(spec, datasets.identities, unheard, unheard),
     )
     trainer.load(tensors, state)

@@ -55,6 +55,8 @@ class Trainer:
     stop: StopRequest
     initial: Callable[[], Contents]
     gallery: Gallery | None = None
+    until: int | None = None
+    """The iteration, one that is validated, at which this attempt ends; None: at the end of the run."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     automations: Automations = field(init=False)
 
@@ -291,7 +293,16 @@ class Trainer:
         decayed = self.state.decay_from is not None
         if self.state.iteration >= self._last:
             return StopReason.STOPPED_EARLY if decayed else StopReason.COMPLETED
-        return StopReason.STOPPED_EARLY if self.automations.stopped and not decayed else None
+        if self.automations.stopped and not decayed:
+            return StopReason.STOPPED_EARLY
+        return StopReason.RUNG if self._at_rung else None
+
+    @property
+    def _at_rung(self) -> bool:
+        """Whether it has come as far as it may, and is measured there."""
+        if self.until is None or self.state.iteration < self.until:
+            return False
+        return self.validator is None or self.state.validated >= self.until
 
     def _finish(self, end: StopReason) -> StopReason:
         """Saves once more, unless that is forbidden; why the run ends in fact."""

@@ -15,6 +15,20 @@ local function same(spec_id)
   end
 end
 
+-- Who wants a job wholly, and not for a search, gets it wholly.
+local function wanted_wholly(first, parts)
+  for i = first, first + parts - 1, 2 do
+    if ARGV[i] == 'rungs' then return false end
+  end
+  return true
+end
+
+local function note_rungs(id, first, parts)
+  for i = first, first + parts - 1, 2 do
+    if ARGV[i] == 'rungs' then set(id, 'rungs', ARGV[i + 1]) end
+  end
+end
+
 local at, answer, i = stamp(now()), {}, 3
 while i <= #ARGV do
   local id, spec_id, parts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
@@ -22,6 +36,8 @@ while i <= #ARGV do
   local found = not known and not again and same(spec_id)
   if found then
     join(found, campaign)
+    if wanted_wholly(i + 3, parts) then lift(found)
+    elseif get(found, 'rungs') == '' then note_rungs(found, i + 3, parts) end
   elseif not known then
     set(id, 'id', id, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0,
       unpack(ARGV, i + 3, i + 2 + parts))

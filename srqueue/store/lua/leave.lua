@@ -11,6 +11,7 @@ for i = 2, #ARGV do
     set(id, 'campaigns', table.concat(others, ','))
   end
   redis.call('HDEL', campaign_key(name, 'cells'), id)
+  redis.call('SREM', campaign_key(name, 'stopped'), id)
 end
 redis.call('ZREMRANGEBYSCORE', P .. 'campaigns', '-inf', 0)
 return {}

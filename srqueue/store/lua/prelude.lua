@@ -17,6 +17,8 @@
 --   campaign:<name>:won     hash  stage -> cells that succeeded
 --   campaign:<name>:open:<stage>  set  ids of a stage that have not ended
 --   campaign:<name>:free    zset  held ids that may begin, by creation
+--   campaign:<name>:stopped set   ids that a search has stopped at their rungs
+--   rungs:<id>            hash    iteration -> metrics there as JSON, of a job that is compared at rungs
 --   campaign:<name>:due     set   held ids to be looked at again, since one that they wait for has ended
 --   followers:<id>  followers:<name>/<stage>  set  held ids that wait for that job, that stage
 --   suffixes              zset    reversed ids
@@ -143,8 +145,8 @@ local function count_end(id, name, stage, state)
   if redis.call('SCARD', open) == 0 then wake_followers(name .. '/' .. stage) end
 end
 
-local function tell_campaigns(id, before, state)
-  if FINAL[before] == FINAL[state] then return end
+local function tell_campaigns(id, before, state, rested)
+  if FINAL[before] == FINAL[state] and not rested then return end
   for name in campaigns(id) do
     local stage = stage_of(id, name)
     if stage then count_end(id, name, stage, state) end
@@ -152,18 +154,49 @@ local function tell_campaigns(id, before, state)
   if FINAL[state] then wake_followers(id) end
 end
 
+-- A search looks at its jobs again once one of them has changed (campaign:<name>:record, moved).
+local function note_moved(name)
+  if redis.call('HEXISTS', campaign_key(name, 'record'), 'moved') == 1 then
+    redis.call('HINCRBY', campaign_key(name, 'record'), 'moved', 1)
+  end
+end
+
+-- A search stopped it at its rung: that is an end for who waits for its stage, until somebody resumes it.
+local function rest(id)
+  set(id, 'stopped', '1')
+  for name in campaigns(id) do
+    local stage = stage_of(id, name)
+    if stage then
+      redis.call('SADD', campaign_key(name, 'stopped'), id)
+      redis.call('SREM', campaign_key(name, 'open:' .. stage), id)
+      if redis.call('SCARD', campaign_key(name, 'open:' .. stage)) == 0 then wake_followers(name .. '/' .. stage) end
+    end
+    note_moved(name)
+  end
+  wake_followers(id)
+end
+
+local function no_longer_rests(id)
+  if get(id, 'stopped') == '' then return false end
+  set(id, 'stopped', '')
+  for name in campaigns(id) do redis.call('SREM', campaign_key(name, 'stopped'), id) end
+  return true
+end
+
 local function move(id, state)
   local before, created = get(id, 'state'), get(id, 'created')
   redis.call('ZREM', P .. 'state:' .. before, id)
   redis.call('ZADD', P .. 'state:' .. state, created, id)
+  local rested = no_longer_rests(id)
   for name in campaigns(id) do
     redis.call('ZREM', campaign_key(name, before), id)
     redis.call('ZADD', campaign_key(name, state), created, id)
+    note_moved(name)
   end
   redis.call('ZREM', P .. 'running', id)
   if state == 'running' then redis.call('ZADD', P .. 'running', get(id, 'priority'), id) end
   set(id, 'state', state, 'updated', stamp(now()))
-  tell_campaigns(id, before, state)
+  tell_campaigns(id, before, state, rested)
 end
 
 local function index_in(name, id)
@@ -198,6 +231,16 @@ local function make_ready(id, front)
   set(id, 'front', front, 'finished', '')
   redis.call('ZADD', ready_key(id), ready_score(id), id)
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AFTER), id)
+end
+
+-- It may train to its end, whatever a search thinks of it.
+local function lift(id)
+  if get(id, 'until') == '' then return end
+  set(id, 'until', '')
+  if get(id, 'state') == 'paused' and get(id, 'reason') == 'rung' then
+    set(id, 'reason', '', 'message', '')
+    make_ready(id, '0')
+  end
 end
 
 -- Held by a campaign, until it lets the job begin. `after`: what it waits for, ids and stage:<stage>, with commas.
@@ -342,7 +385,7 @@ local function note_held(id, reason) note_occasion('held:' .. id .. ':' .. reaso
 
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
 -- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and
--- no_progress; exporting and unexported; backoff, longest, jitter, later.
+-- no_progress; exporting and unexported; further; backoff, longest, jitter, later.
 local function end_attempt(id, c)
   local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
   local wish, failures = get(id, 'wish'), tonumber(get(id, 'failures'))
@@ -365,9 +408,11 @@ local function end_attempt(id, c)
     state, requeue = wished.state, 'never'
     if well then reason, message = wished.reason, wished.text
     else message = wished.text .. '; ' .. message end
+  elseif reason == 'rung' and (get(id, 'until') == '' or number_of(id, 'until') > reached) then
+    state, requeue, message = 'queued', 'front', c.further  -- it may go on, as was decided meanwhile
   elseif spent then
     state, requeue, reason, message = 'failed', 'never', 'no_progress', c.no_progress .. ': ' .. message
-  elseif state == c.withdrawn.state then
+  elseif state == c.withdrawn.state and reason ~= 'rung' then
     state, requeue, message = 'queued', 'front', c.withdrawn.text  -- taken back before it came about
   end
   if state ~= 'succeeded' then  -- what no checkpoint holds is trained again

@@ -1,6 +1,7 @@
 -- remove: the record and everything that names it, unless it runs.
--- deletes  job:<id>  followers:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  scores:<id>  claim:<claim>;
---          from  jobs  state:*  name:<name>  names  pictures  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  delayed  bells
+-- deletes  job:<id>  followers:<id>  rungs:<id>  events:<id>  attempts:<id>  log:<id>  pictures:<id>  scores:<id>
+--          claim:<claim>; from  jobs  state:*  name:<name>  names  pictures  spec:<spec_id>  suffixes  campaign:*
+--          campaigns  ready:*  delayed  bells
 -- ARGV: id   Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
 if state == '' then return {'gone'} end
@@ -18,6 +19,7 @@ for campaign in campaigns(id) do
   redis.call('ZREM', campaign_key(campaign), id)
   redis.call('ZREM', campaign_key(campaign, state), id)
   local stage = stage_of(id, campaign)
+  redis.call('SREM', campaign_key(campaign, 'stopped'), id)
   if stage then
     redis.call('SREM', campaign_key(campaign, 'open:' .. stage), id)
     redis.call('HDEL', campaign_key(campaign, 'cells'), id)
@@ -29,6 +31,6 @@ redis.call('DEL', P .. 'claim:' .. get(id, 'claim'))
 redis.call('ZREM', P .. 'pictures', id)
 redis.call('ZREM', P .. 'logs', id)
 wake_followers(id)
-redis.call('DEL', P .. 'followers:' .. id, job(id), P .. 'events:' .. id, attempts(id), P .. 'log:' .. id)
-redis.call('DEL', P .. 'pictures:' .. id, P .. 'scores:' .. id)
+redis.call('DEL', P .. 'followers:' .. id, P .. 'rungs:' .. id, job(id), P .. 'events:' .. id, attempts(id))
+redis.call('DEL', P .. 'log:' .. id, P .. 'pictures:' .. id, P .. 'scores:' .. id)
 return {'ok', state}

@@ -1,6 +1,7 @@
 -- requeue: resume or retry. Failures are counted anew. A queued job that waits after a failure is ready at
 -- once, and one that waits to be cancelled is not cancelled.
 -- writes  job:<id>  state:*  ready:*  delayed  bells
+-- One that waits or was stopped at a rung of a search goes on to its end.
 -- ARGV: id, state it may come from...   A running job that may come from 'paused' loses its wish to pause.
 -- Returns {'ok'|'refused'|'gone', state}.
 local id, state = ARGV[1], get(ARGV[1], 'state')
@@ -14,6 +15,7 @@ for i = 2, #ARGV do
   end
 end
 if not may then return {'refused', state} end
+if state == 'paused' and get(id, 'reason') == 'rung' then set(id, 'until', '') end
 set(id, 'failures', 0, 'reason', '', 'message', '', 'wish', '', 'reaped', '')
 make_ready(id, '0')
 return {'ok', state}

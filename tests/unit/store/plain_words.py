@@ -5,7 +5,8 @@ from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 S = JobState
 ENDS = {CONSEQUENCES[reason].next_state for reason in StopReason}
 LEGAL = {
-    "create": {(None, S.QUEUED)},
+    # One that waits at a rung, and that somebody wants to be trained to its end.
+    "create": {(None, S.QUEUED), (S.PAUSED, S.QUEUED)},
     "claim": {(S.QUEUED, S.RUNNING)},
     "renew": {
         (S.QUEUED, S.RUNNING),

@@ -54,6 +54,8 @@ def test_what_follows_is_what_the_table_says(store, job, claim, reason):
     token = claim().token
     if reason is StopReason.PAUSED:
         store.ask(job, "pause")
+    if reason is StopReason.RUNG:
+        store.connection.redis.hset(store.keys.job(job), "until", 40)
     record = store.finish(job, token, Outcome(reason, "", 40, seq=3, metrics={"best/psnr": 30.5}))
     assert (record.state, record.reason, record.message) == (row.next_state, reason, row.text)
     assert (record.iteration, record.seq, record.metrics) == (40, 3, {"best/psnr": 30.5})

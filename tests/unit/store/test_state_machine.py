@@ -147,11 +147,12 @@ class StoreMachine(RuleBasedStateMachine):
         priority=st.integers(0, 9),
         kind=st.sampled_from(["any", "cpu", "cuda"]),
         campaign=st.sampled_from(["", *CAMPAIGNS]),
+        rungs=st.sampled_from([(), (5,), (9,)]),
     )
-    def create(self, spec, priority, kind, campaign):
+    def create(self, spec, priority, kind, campaign, rungs):
         self.verb = "create"
         before = self.records()
-        asked = NewJob(str(ULID()), {}, {}, str(spec), f"job-{spec}", 9, priority, kind)
+        asked = NewJob(str(ULID()), {}, {}, str(spec), f"job-{spec}", 9, priority, kind, rungs=rungs)
         ((job, new),) = self.store.create_many([asked], campaign=campaign)
         assert not campaign or campaign in self.store.get(job).campaigns
         same = [
@@ -161,6 +162,7 @@ class StoreMachine(RuleBasedStateMachine):
             and ((r.state not in (S.FAILED, S.CANCELLED) and r.wish != "cancel") or campaign in r.campaigns)
         ]
         assert new == (not same)
+        assert self.store.get(job).until is None or rungs  # who does not search wants it wholly
         if new:
             self.remembered.add(job)
         return job if new else multiple()
@@ -288,6 +290,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert may or ended
         if not may:  # said twice
             assert after == before
+        elif before.wish is None and reason is StopReason.RUNG:  # 5 was reached: was it allowed to go on?
+            assert after.state is (S.PAUSED if before.until == 5 else S.QUEUED)
         elif before.wish is None and reason is not StopReason.PAUSED and after.reason is reason:
             row = CONSEQUENCES[reason]
             assert after.state is row.next_state

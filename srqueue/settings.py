@@ -13,7 +13,8 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from srqueue.errors import UsageError
+from srqueue.errors import SpecError, UsageError, did_you_mean
+from srqueue.spec.windows import parse_windows
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, its NUL included.
 _LONGEST_SOCKET_PATH = 100
@@ -23,6 +24,8 @@ SECRET_VARIABLES = ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY", "SRQUEUE_FLOWER_AUTH"
 """Variables that may hold passwords: children that need them not are started without them."""
 OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "campaign", "started", "digest")
 """What a notice can be about."""
+YIELDS = ("battery", "foreground")
+"""What a worker can leave its machine to its user for."""
 
 
 class Settings(BaseSettings):
@@ -122,6 +125,27 @@ class Settings(BaseSettings):
         "finished,failed,held,plateau,disk,campaign",
         description="which notices: finished, failed, held, plateau, disk, campaign, started, digest",
     )
+    window: str = Field("", description="when this worker may train, such as 22:00-07:00; by commas")
+    yield_to: str = Field(
+        "off",
+        validation_alias="SRQUEUE_YIELD",
+        description="what a worker leaves its machine to its user for: battery, foreground, off; by commas",
+    )
+    yield_ignore: str = Field(
+        "Xorg,Xwayland,gnome-shell,kwin_x11,kwin_wayland,plasmashell,sway,Hyprland,dwm.exe,explorer.exe",
+        description="programs that may use the GPU beside a training; by commas",
+    )
+    yield_after: float = Field(10.0, ge=0, le=3600, description="seconds that must last before it yields")
+    yield_back: float = Field(60.0, ge=0, le=86400, description="seconds it must be over before it goes on")
+    kwh_price: float | None = Field(None, ge=0, le=1e6, description="what a kWh costs, in SRQUEUE_CURRENCY")
+    currency: str = Field("EUR", pattern=r"\A[A-Z]{3}\z", description="currency of that price")
+    cpu_watts: float = Field(
+        65.0, gt=0, le=1e5,
+        description="what the CPU draws at full load, for an estimate where it does not tell",
+    )  # fmt: skip
+    gpu_watts: float = Field(
+        250.0, gt=0, le=1e5, description="the same of a GPU that does not tell what it draws"
+    )
     notify_digest: int = Field(8, ge=0, le=23, description="hour of the day, local time, of the digest")
     notify_disk: float = Field(
         10.0, ge=0, le=1e6, description="GiB free under the runs root, below which a disk is low"
@@ -134,6 +158,36 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"no notice {', '.join(sorted(unknown))}; there are {', '.join(OCCASIONS)}")
         return text
+
+    @field_validator("yield_to")
+    @classmethod
+    def _known_yields(cls, text: str) -> str:
+        unknown = set(text.replace(",", " ").split()) - {*YIELDS, "off"}
+        if unknown:
+            known = [*YIELDS, "off"]
+            hint = did_you_mean(sorted(unknown)[0], known)
+            raise ValueError(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}; {hint}")
+        return text
+
+    @field_validator("window")
+    @classmethod
+    def _whole_windows(cls, text: str) -> str:
+        try:
+            parse_windows(text)
+        except SpecError as error:
+            raise ValueError("; ".join(filter(None, [error.message, error.hint]))) from None
+        return text
+
+    @property
+    def yields(self) -> frozenset[str]:
+        """What a worker yields for."""
+        words = frozenset(self.yield_to.replace(",", " ").split())
+        return frozenset() if "off" in words else words
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names of programs that do not count as a user's."""
+        return tuple(name.strip() for name in self.yield_ignore.split(",") if name.strip())
 
     @property
     def notified(self) -> frozenset[str]:
@@ -162,6 +216,16 @@ class Settings(BaseSettings):
     def bank_root(self) -> Path:
         """Folder that holds one folder a crop bank."""
         return (self.bank or self.home / "bank").absolute()
+
+    @property
+    def power(self) -> dict[str, str | float | None]:
+        """What an attempt is told about the energy that it takes."""
+        return {
+            "cpu_watts": self.cpu_watts,
+            "gpu_watts": self.gpu_watts,
+            "price": self.kwh_price,
+            "currency": self.currency,
+        }
 
     @property
     def bank_place(self) -> dict[str, str | int | float]:
@@ -212,7 +276,7 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper()
+        name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper().removeprefix("SRQUEUE_")
         raise UsageError(f"{name}: {first['msg']}", where=name) from None
     url = settings.store_url
     if urlsplit(url).scheme not in ("redis", "rediss", "unix"):

@@ -16,6 +16,7 @@ from srqueue.queue.routing import queue_names
 from srqueue.settings import Settings, load_settings
 from workers import draining
 from workers.devices import Device, find_device
+from workers.manners import Manners
 from workers.notifier import Notifier, start_notifier
 from workers.spares import Spares
 from workers.sweeper import Sweeper
@@ -44,6 +45,7 @@ app.conf.worker_concurrency = settings().slots
 _sweepers: list[Sweeper] = []
 _notifiers: list[Notifier] = []
 _spares: list[Spares] = []
+_manners: list[Manners] = []
 _interrupted: list[bool] = []
 
 
@@ -63,10 +65,14 @@ def _listen_to_own_queues(instance: Any, **_: Any) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     instance.app.amqp.queues.select(queue_names(device.classes))
+    _manners[:] = [Manners(settings(), device)]  # before a child is forked, or takes a job
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _start_sweeping(sender: Any, **_: Any) -> None:
+    for manners in _manners:
+        if manners.needed:
+            manners.start()
     sweeper = Sweeper(settings(), sender.hostname, this_device())
     _sweepers.append(sweeper)
     sweeper.start()
@@ -113,6 +119,8 @@ def _asked_again(number: int, _frame: FrameType | None) -> None:
 def _stop_sweeping(sender: Any, **_: Any) -> None:
     if any(_interrupted):
         sender.exitcode = INTERRUPTED
+    while _manners:
+        _manners.pop().stop()
     while _notifiers:
         _notifiers.pop().stop()
     while _sweepers:

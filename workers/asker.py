@@ -15,6 +15,7 @@ from srqueue.queue.stewarding import tend
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection
 from srqueue.store.store import Store
+from workers.verdicts import report_beside
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Asker:
     def _draw(self) -> None:
         connection = Connection(self._settings)
         try:
-            draw_and_ring(Store(connection), make_app(self._settings))
+            draw_and_ring(Store(connection), make_app(self._settings), self._settings)
         except SrqueueError as error:
             log.debug("no cell was drawn: %s", error.message)
         except Exception:  # whatever a library raises, the sweeper goes on
@@ -44,7 +45,7 @@ class Asker:
             connection.close()
 
 
-def draw_and_ring(store: Store, app: Celery) -> None:
+def draw_and_ring(store: Store, app: Celery, settings: Settings) -> None:
     """Draws cells, lets them begin and wakes workers for them."""
     if draw(store):
-        ring_missing(app, tend(store))
+        ring_missing(app, tend(store, lambda record: report_beside(store, settings, record)))

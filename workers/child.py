@@ -33,7 +33,9 @@ TERM_SECONDS = 10.0
 _MORE_URGENT = (
     StopReason.PAUSED,
     StopReason.PREEMPTED,
+    StopReason.YIELDED,
     StopReason.DRAINED,
+    StopReason.BUDGET_SPENT,
     StopReason.CANCELLED,
     StopReason.LEASE_LOST,
 )

@@ -25,6 +25,7 @@ from workers.endings import FULL
 from workers.forgotten import end_leftovers, free_device
 from workers.patience import patiently
 from workers.starting import NoModel, take_model
+from workers.targets import targets_of
 from workers.this_machine import machine_id
 
 
@@ -84,6 +85,8 @@ def prepare(
             devices=[name, *(other for other, _ in more)],
             threads=device.threads(settings, name),
             bank=settings.bank_place,
+            power=settings.power,
+            targets=targets_of(store, spec),
             hang=settings.hang,
             device_lock=str(lock) if lock else None,
             more_locks=[str(file) for _, file in more],

@@ -26,12 +26,14 @@ from workers.child import EXPORT_SECONDS, Trainer
 from workers.devices import Device
 from workers.endings import outcome_of, reason_of
 from workers.forgotten import free_device
+from workers.power_limit import power_limit
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
 from workers.restoring import tell_again
 from workers.showing import Showing
 from workers.spares import Spares
 from workers.watchdog import Watchdog
+from workers.windows import Opening, opening_of, power_limit_of
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ _REQUESTS = {
     "pause": StopReason.PAUSED,
     "cancel": StopReason.CANCELLED,
     "preempt": StopReason.PREEMPTED,
+    "finish": StopReason.BUDGET_SPENT,
 }
 
 Report = Callable[[JobRecord, int, Mapping[str, Any]], None]
@@ -59,12 +62,14 @@ class Link:
 
 class Supervisor:
     """Supervises one claim. `draining` says whether the worker is to end, `at_once` whether without a last
-    checkpoint; `report` shows progress; `spares`: a trainer that stands ready."""
+    checkpoint; `report` shows progress; `spares`: a trainer that stands ready; `yielding`: why the machine is
+    its user's now."""
 
     def __init__(
         self, store: Store, settings: Settings, claim: Claim, *,
         host: str, device: Device, draining: Callable[[], bool], report: Report,
         at_once: Callable[[], bool] = lambda: False, spares: Spares | None = None,
+        yielding: Callable[[], str | None] = lambda: None,
     ) -> None:  # fmt: skip
         self._store = store
         self._settings = settings
@@ -77,6 +82,9 @@ class Supervisor:
         self._at_once = at_once
         self._report = report
         self._spares = spares
+        self._yielding = yielding
+        self._opening: Opening | None = None  # of the job's windows, where they closed meanwhile
+        self._why = ""  # it yields
         self._link = Link()
         self._locks: list[Path] = []
         self._showing: Showing | None = None
@@ -101,7 +109,10 @@ class Supervisor:
         self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
         relay = Relay(self._store, self._claim, attempt)
         self._showing = Showing(self._store, self._job.id, run, attempt)
-        outcome = self._supervise(run, attempt, relay)
+        with power_limit(self._cards(), power_limit_of(self._job.spec), self._device.slots) as notes:
+            if notes:
+                write_json(attempt.attempt_file, {**noted, "notes": notes})
+            outcome = self._supervise(run, attempt, relay)
         if outcome.reason is StopReason.LEASE_LOST:
             return None
         record = self._finish(outcome, relay, run)
@@ -110,6 +121,10 @@ class Supervisor:
         if record is not None and record.state.final and self._settings.report:
             make_beside(run, record)
         return record
+
+    def _cards(self) -> tuple[str, ...]:
+        """The driver's names of the GPUs that this job gets."""
+        return () if self._device.for_job(self._job.device_class) == "cpu" else self._device.uuids
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
         """The outcome of a trainer that could not write one: what `srqueue recover` goes by."""
@@ -133,6 +148,8 @@ class Supervisor:
             write_json(attempt.attempt_file, {**noted, "trainer": trainer.identity})
             if self._job.wish == "cancel":  # all that is left to do
                 trainer.request_stop(StopReason.CANCELLED, EXPORT_SECONDS)
+            if self._job.wish == "finish":
+                trainer.request_stop(StopReason.BUDGET_SPENT, EXPORT_SECONDS)
             status = self._watch(trainer, relay, run, watchdog)
         except OSError as error:
             told = f"cannot go on in {run.path}: {error.strerror or error}"
@@ -143,12 +160,19 @@ class Supervisor:
                 trainer.kill()
         if trainer.stop is StopReason.LEASE_LOST:
             return Outcome(StopReason.LEASE_LOST, "", relay.iteration)
-        return outcome_of(attempt, trainer, status, relay.iteration)
+        outcome = outcome_of(attempt, trainer, status, relay.iteration)
+        if outcome.reason is StopReason.BUDGET_SPENT and outcome.export is None:
+            # Asked to end before it had anything: its campaign sees to it.
+            return replace(outcome, reason=StopReason.DRAINED, message="ended before it had a model to leave")
+        if outcome.reason is StopReason.YIELDED:
+            return replace(outcome, message=f"{outcome.message}: {self._why}")
+        return outcome
 
     def _watch(self, trainer: Trainer, relay: Relay, run: RunDir, watchdog: Watchdog) -> int:
         while (status := trainer.poll()) is None:
             if watchdog.hung():
                 trainer.end_hung(watchdog.silent)
+            self._mind_the_user(trainer)
             if self._draining():
                 trainer.request_stop(StopReason.DRAINED)
             if self._at_once():
@@ -157,6 +181,17 @@ class Supervisor:
                 self._exchange(trainer, relay, run)
             time.sleep(TICK)
         return status
+
+    def _mind_the_user(self, trainer: Trainer) -> None:
+        """Has the job saved and handed back where its windows close, or the machine is its user's."""
+        if self._why or trainer.stop is not None:
+            return
+        if opening := opening_of(self._job):
+            self._opening, self._why = opening, opening.text
+        else:
+            self._why = self._yielding() or ""
+        if self._why:
+            trainer.request_stop(StopReason.YIELDED)
 
     def _exchange(self, trainer: Trainer, relay: Relay, run: RunDir) -> None:
         """Renews the lease when due, reads the wish, relays what is new. Never raises for Redis."""
@@ -214,6 +249,8 @@ class Supervisor:
                     self._tell_the_rest(relay, run)
                 # From here on the attempt may have ended though no answer came: then only `finish` knows it.
                 told = True
+                if self._opening and outcome.reason is StopReason.YIELDED:
+                    return self._store.finish(self._job.id, self._token, outcome, opens=self._opening.at)
                 return self._store.finish(self._job.id, self._token, outcome)
             except LeaseExpired:
                 continue  # a renewal takes it back

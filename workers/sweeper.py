@@ -13,7 +13,7 @@ from dataclasses import replace
 import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
-from srqueue.queue.doorbell import bell_of, ring_missing
+from srqueue.queue.doorbell import bell_of, ring, ring_missing
 from srqueue.queue.drawing import draws, installed
 from srqueue.queue.stewarding import tend
 from srqueue.run.folder import read_root_id
@@ -24,9 +24,9 @@ from srqueue.store.campaigns import CampaignRecord
 from srqueue.store.connection import Connection
 from srqueue.store.drains import Drain
 from srqueue.store.preemption import preempt
-from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
+from srqueue.store.record import Bell, LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.store import Store
-from workers import draining
+from workers import draining, yielding
 from workers.asker import Asker
 from workers.devices import Device
 from workers.load import Load
@@ -98,7 +98,8 @@ class Sweeper(threading.Thread):
         seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
         if draining.asked():  # by a signal
             self._record = replace(self._record, draining=Drain.HAND_OVER)
-        self._record = replace(self._record, load=self._load.newest())
+        rested, why = self._record.yielding is not None, yielding.why()
+        self._record = replace(self._record, load=self._load.newest(), yielding=why)
         announced = self._store.announce_worker(self._record, seconds)
         if self._began is None:
             self._began = announced.now
@@ -106,6 +107,8 @@ class Sweeper(threading.Thread):
         ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
         if self._draws and draws(self._store):
             self._asker.look()
+        if rested and why is None:  # the bells that it heard meanwhile it did not answer
+            ring(self._app, Bell("-", self._record.classes[0]))
         if time.monotonic() >= self._ask_from:
             self._preempt()
 

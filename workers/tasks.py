@@ -18,15 +18,16 @@ from srqueue.queue.stewarding import tend
 from srqueue.run.folder import read_root_id
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.store.connection import Connection
-from srqueue.store.record import JobRecord
+from srqueue.store.record import Claim, JobRecord
 from srqueue.store.store import Store
-from workers import draining
+from workers import draining, yielding
 from workers.app import app, own_spares, settings, this_device
 from workers.asker import draw_and_ring
 from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
 from workers.verdicts import report_beside
+from workers.windows import opening_of, put_off
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def run_job(task: Any, hint: str) -> str:
     with draining.on_sigterm():
         if draining.asked() or draining.finishing():
             return "this worker is ending"
+        if why := yielding.why():
+            return f"this worker takes no jobs now: {why}"
         report = FlowerReport(app, task.request.hostname, task.request.id)
         with closing(report):
             record = _run_best(_store(), task.request.hostname, report)
@@ -71,16 +74,22 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
         text = f"this worker cannot use its runs root {root}: {error.strerror or error}"
         log.error("%s; no job was claimed", text)
         raise JobFailed(text) from None
-    claim_id = secrets.token_hex(8)
-    claim = patiently(
-        lambda: store.claim(f"{worker}:{os.getpid()}", host, device.classes, known.lease, roots, claim_id),
-        known.lease,
-    )
+
+    def claimed() -> Claim | None:
+        owner, claim_id = f"{worker}:{os.getpid()}", secrets.token_hex(8)
+        return patiently(
+            lambda: store.claim(owner, host, device.classes, known.lease, roots, claim_id), known.lease
+        )
+
+    claim = claimed()
+    while claim is not None and (opening := opening_of(claim.record)):
+        put_off(store, claim, opening)
+        claim = claimed()
     if claim is None:
         return None
     supervisor = Supervisor(
         store, known, claim, host=host, device=device, report=report.send,
-        draining=draining.asked, at_once=draining.at_once, spares=own_spares(),
+        draining=draining.asked, at_once=draining.at_once, spares=own_spares(), yielding=yielding.why,
     )  # fmt: skip
     record = supervisor.run()
     if record is not None and record.state is JobState.QUEUED and record.not_before is None:
@@ -97,7 +106,7 @@ def _let_others_begin(store: Store) -> None:
     try:
         ring_missing(app, tend(store, lambda record: report_beside(store, settings(), record)))
         if installed():
-            draw_and_ring(store, app)
+            draw_and_ring(store, app, settings())
     except ServiceUnreachable as error:
         log.debug("campaigns are left to the sweepers: %s", error.message)
 

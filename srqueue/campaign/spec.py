@@ -15,6 +15,7 @@ from srqueue.errors import SpecError, did_you_mean
 from srqueue.spec.base import Frozen
 from srqueue.spec.job import SafeName
 from srqueue.spec.reading import read_mapping
+from srqueue.spec.stopping import Budgets
 
 MAIN = "main"
 """The stage of a file that names none."""
@@ -70,6 +71,9 @@ class CampaignSpec(Frozen):
         None, ge=1, le=100_000, description="cells that wait or run at a time; the others are held"
     )
     priority: int = Field(5, ge=0, le=9)
+    budget: Budgets = Field(
+        (), description="what its jobs may spend together, such as 60h, 6kWh, 20 EUR or Sun 22:00"
+    )
     on_failure: Literal["continue", "stop"] = Field(
         "continue", description="stop: after a failed cell no other is begun"
     )

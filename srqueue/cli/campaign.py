@@ -67,6 +67,12 @@ def submit_campaign(
     dataset: Dataset = None,
     changes: options.Set = None,
     name: Called = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget", metavar="RULES", help="What its jobs may spend together: '60h, 6kWh, Sun 22:00'."
+        ),
+    ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="It is the new version of the campaign of that name.")
     ] = False,
@@ -77,7 +83,7 @@ def submit_campaign(
     """Queue the cells of a campaign that are new or were changed."""
     from srqueue.queue.campaigns import CampaignClient
 
-    path, campaign = _read(file, dataset, changes, name)
+    path, campaign = _read(file, dataset, changes, name, budget)
     client = CampaignClient()
     if dry_run:
         _print_plan(campaign, client.plan(campaign), as_json)
@@ -213,7 +219,11 @@ def _done(record: CampaignRecord, hint: str) -> None:
 
 
 def _read(
-    file: str, dataset: str | None, changes: list[str] | None, name: str | None
+    file: str,
+    dataset: str | None,
+    changes: list[str] | None,
+    name: str | None,
+    budget: str | None = None,
 ) -> tuple[Path, CampaignSpec]:
     """Where the campaign is, and what it says with the changes of the command line laid into its base."""
     from srqueue.campaign.shipped import find
@@ -233,6 +243,8 @@ def _read(
         raw["base"] = base
     if name:
         raw["name"] = name
+    if budget:
+        raw["budget"] = budget
     return path, campaign_of(raw, str(path), path.stem)
 
 

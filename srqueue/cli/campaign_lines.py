@@ -28,6 +28,7 @@ def summary(record: CampaignRecord, counts: Counts) -> dict[str, Any]:
         "name": record.name, "state": record.state, "message": record.message, "file": record.file,
         "cells": record.cells, "jobs": {str(s): n for s, n in counts.items()}, "created": record.created,
         "updated": record.updated, "ended": record.ended, "spent_s": record.spent_s,
+        "budget": record.spec.get("budget") or [], "spent_kwh": float(record.more.get("spent_kwh") or 0.0),
     }  # fmt: skip
 
 
@@ -48,6 +49,12 @@ def facts(record: CampaignRecord, counts: Counts) -> Iterator[str]:
         yield str(description)
     known = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     yield f"jobs: {known or 'none'}; {duration(record.spent_s)} of training so far"
+    kwh = float(record.more.get("spent_kwh") or 0.0)
+    if budget := record.spec.get("budget"):
+        so_far = f"; {kwh:.3g} kWh so far" if kwh else ""
+        yield f"budget: {', '.join(budget)}, whichever is spent first{so_far}"
+    elif kwh:
+        yield f"energy: {kwh:.3g} kWh so far"
     if record.max_parallel:
         yield f"at most {record.max_parallel} wait or run at a time"
     if record.file:

@@ -48,6 +48,25 @@ Set = Annotated[
         rich_help_panel=CHANGES,
     ),
 ]
+Stop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stop",
+        metavar="RULE",
+        help="What ends it: 18h, 6kWh, 'Sun 22:00', '< 0.02 dB in 2h', 'val/psnr > 31.5', "
+        "'val/psnr > job:ID + 0.1', 20000it, '3.50 EUR' (repeatable; whichever comes first).",
+        rich_help_panel=CHANGES,
+    ),
+]
+Window = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--window",
+        metavar="FROM-TO",
+        help="When it may run, by its worker's clock: 22:00-07:00, 'Sat,Sun 0:00-24:00' (repeatable).",
+        rich_help_panel=CHANGES,
+    ),
+]
 Config = Annotated[
     list[Path] | None,
     typer.Option("--config", metavar="FILE", help="YAML with values (repeatable).", rich_help_panel=CHANGES),

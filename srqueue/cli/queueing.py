@@ -41,6 +41,8 @@ def queue(
     else:
         joined = f", and belongs to campaign {campaign} now" if campaign else ""
         say(f"the same spec is there as {job.name} ({job.state}){joined}; queue it once more with --again")
+        for told in submitted.differs:
+            say(f"note: {told}")
         print(job.id)
     if wait:
         from srqueue.cli.live import watch_to_end

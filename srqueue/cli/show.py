@@ -71,6 +71,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("next try", f"in {duration(record.not_before - _now())}" if record.not_before else None),
         ("progress", f"iteration {record.iteration} of {record.total_iter}"),
         ("speed", f"{number(values, 'it_s', '.1f')} it/s" if record.state == "running" else None),
+        ("energy", _energy(values)),
         ("ETA", duration(values.get("eta_s")) if record.state == "running" else None),
         ("PSNR-Y", _beside_bicubic(values, "psnr", " dB")),
         ("SSIM-Y", _beside_bicubic(values, "ssim", "")),
@@ -80,6 +81,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("lease", lease),
         ("attempts", _attempts(record)),
         ("gave way", counted(record.preemptions, "time") if record.preemptions else None),
+        ("yielded", _yielded(record)),
         ("checkpoint", f"number {record.seq}" if record.seq is not None else None),
         ("created", ago(record.created)),
         ("started", ago(record.started) if record.started else None),
@@ -88,6 +90,29 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         *_exported(record),
     ]
     return [(label, str(value)) for label, value in lines if value is not None]
+
+
+def _yielded(record: JobRecord) -> str | None:
+    from srqueue.counting import counted, span
+
+    if not record.yields:
+        return None
+    waited = f", {span(record.yielded_s)} in all" if record.yielded_s else ""
+    return f"{counted(record.yields, 'time')} to the user of its machine, or since its window closed{waited}"
+
+
+def _energy(values: dict[str, Any]) -> str | None:
+    """`0.52 kWh, 0.1 of it estimated, 0.17 EUR`; what a kill lost is not in it."""
+    kwh, estimated = values.get("kwh"), values.get("kwh_estimated")
+    if not isinstance(kwh, int | float) or kwh <= 0:
+        return None
+    from srqueue.report.energy import Energy
+    from srqueue.settings import load_settings
+
+    settings = load_settings()
+    cost = None if settings.kwh_price is None else kwh * settings.kwh_price
+    guessed = float(estimated) if isinstance(estimated, int | float) else 0.0
+    return Energy(float(kwh), 0.0, guessed, cost, settings.currency).text()
 
 
 def _attempts(record: JobRecord) -> str | None:

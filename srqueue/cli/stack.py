@@ -69,7 +69,14 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         print_json(found)
     else:
         rows = [
-            [s.name, _STATES[s.state], str(s.pid or "-"), ago(s.since), s.address or "-", s.log or "-"]
+            [
+                s.name,
+                _STATES[s.state] + (f" ({s.rests})" if s.rests else ""),
+                str(s.pid or "-"),
+                ago(s.since),
+                s.address or "-",
+                s.log or "-",
+            ]
             for s in found
         ]
         print_table(["SERVICE", "STATE", "PID", "STARTED", "ADDRESS", "LOG"], rows)

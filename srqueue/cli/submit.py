@@ -43,6 +43,8 @@ def submit(
     ] = None,
     arch: options.Arch = None,
     changes: options.Set = None,
+    stop: options.Stop = None,
+    window: options.Window = None,
     config: options.Config = None,
     iterations: Annotated[
         int | None,
@@ -89,6 +91,8 @@ def submit(
         iterations=("train.total_iter", iterations),
         seed=("manual_seed", seed),
         preflight=("preflight", preflight),
+        stop=("stop", stop or None),
+        window=("window", window or None),
     )
     if spec is not None:
         _only_a_spec(chosen, arch)

@@ -32,6 +32,7 @@ def train(
     """
     from srqueue.datasets import Registry, check_scales, check_validation, locate
     from srqueue.queue.places import check_start, made_absolute
+    from srqueue.queue.stops import Settling
     from srqueue.settings import load_settings
     from srqueue.spec.expand import Expanded
     from srqueue.spec.reading import read_mapping
@@ -41,6 +42,7 @@ def train(
     require("torch", "worker")
     settings = load_settings()
     job = made_absolute(Expanded(validate(read_mapping(spec), str(spec)), {})).spec
+    job = job.model_copy(update={"stop": Settling(settings, None).of(job)})
     registry = Registry(settings)
     listings = locate(registry, job)
     check_scales(registry, job)
@@ -98,7 +100,7 @@ def _prepare(
     more = [] if gpu is None else other_gpus(settings.device)[: spec.compute.devices - 1]
     try:
         run.create()
-        if not run.spec_file.exists():
+        if not run.spec_file.exists() or _stops(run) != spec.model_dump(mode="json")["stop"]:
             write_file(run.spec_file, spec.model_dump_json(indent=2).encode())
         checkpoints = run.checkpoint_names()
         if not checkpoints and any(run.checkpoints.glob("bad-*")):
@@ -115,6 +117,7 @@ def _prepare(
             device="cuda:0" if settings.device == "cuda" else settings.device,
             threads=settings.threads,
             bank=settings.bank_place,
+            power=settings.power,
             devices=[name for name, _ in more],
             device_lock=str(gpu.lock_file) if gpu else None,
             more_locks=[str(other.lock_file) for _, other in more],
@@ -123,6 +126,13 @@ def _prepare(
         )
     except OSError as error:
         raise SrqueueError(f"cannot write the run folder: {error.strerror}", where=str(run.path)) from None
+
+
+def _stops(run: RunDir) -> list[str]:
+    """The stop rules of the spec that lies in the run folder."""
+    from srqueue.run.atomic import read_object
+
+    return list(read_object(run.spec_file).get("stop", ()))
 
 
 def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) -> int:

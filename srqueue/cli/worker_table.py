@@ -47,6 +47,8 @@ def rows(fleet: Fleet) -> list[list[str]]:
         machine = [worker.name, worker.host, worker.device, *_load(worker.load)]
         if worker.draining:
             machine[0] += " (ending)"
+        elif worker.yielding:
+            machine[0] += f" ({worker.yielding})"
         jobs: Sequence[JobRecord | None] = fleet.jobs.get(worker.name) or [None]
         for job in jobs:
             found.append([*machine, *_job(job)])

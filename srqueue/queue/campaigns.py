@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -14,11 +15,13 @@ from srqueue.campaign.planning import Planned, plan_cells
 from srqueue.campaign.spec import CampaignSpec
 from srqueue.datasets import Registry, dataset_ref
 from srqueue.errors import SpecError, UsageError
+from srqueue.queue.budgets import SPENT, spending, spent_text
 from srqueue.queue.cell_jobs import cell_jobs
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
 from srqueue.queue.drawing import stages_of, study_of
 from srqueue.queue.stewarding import tend
+from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
@@ -66,6 +69,7 @@ class CampaignClient:
         origin = f"{socket.gethostname()}:{file.absolute()}" if file else ""
         planned = self.plan(campaign)
         self._check_name(campaign.name, origin, update)
+        campaign = self._with_budget(campaign)
         stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
         for some in stages:  # everything that may be wrong, before the first is written
             _check_different(some, self._jobs(campaign, some, ()))
@@ -84,7 +88,8 @@ class CampaignClient:
             pairs = zip(jobs, made, strict=True)
             bells += [Bell(job.id, job.device_class) for job, (_, new) in pairs if new and not job.held_by]
         left = self._let_go(campaign.name, {i for i, _ in placed} | {cell.job_id for cell in kept})
-        self.records.set(campaign.name, state="active", message="", cells=len(placed) + len(kept))
+        number = len(placed) + len(kept)
+        self.records.set(campaign.name, state="active", message="", cells=number, **{SPENT: ""})
         bells += tend(self.client.store)
         ring_for_many(self.client.app, bells, self.client.store.workers())
         return CampaignSubmitted(
@@ -109,6 +114,11 @@ class CampaignClient:
         record = self.records.get(name)
         if record.state not in ("paused", "stopped"):
             raise _unfit(record, "resume")
+        if record.more.get(SPENT):
+            raise UsageError(
+                f"campaign {name} was stopped: {record.message}",
+                hint="raise `budget` in its file, and: srqueue campaign submit, once more",
+            )
         if record.state == "stopped" and record.spec.get("on_failure") == "stop":
             raise UsageError(
                 f"campaign {name} was stopped: {record.message}", hint=f"srqueue campaign retry {name}"
@@ -144,6 +154,11 @@ class CampaignClient:
             raise _unfit(record, "retry")
         cells = {cell.job_id for cell in self.records.cells(name)}
         ended = list(self.records.ids(name, (JobState.FAILED, JobState.CANCELLED)))
+        if record.more.get(SPENT):
+            raise UsageError(
+                f"campaign {name} was stopped: {record.message}",
+                hint="raise `budget` in its file, and: srqueue campaign submit, once more",
+            )
         again = self.records.hold_again(name, [i for i in ended if i in cells])
         if again:
             self.records.set(name, state="active", message="", ended="")
@@ -184,11 +199,24 @@ class CampaignClient:
             hint="give this one another `name`, or take it as the new version of that one with --update",
         )
 
+    def _with_budget(self, campaign: CampaignSpec) -> CampaignSpec:
+        """With prices and moments filled in. Raises SpecError where it is spent already."""
+        if not campaign.budget:
+            return campaign
+        where = f"budget of campaign {campaign.name}"
+        budget = Settling(self.client.settings, self.client.store).budget(campaign.budget, where)
+        if known := self.records.find(campaign.name):
+            spent = spending(self.client.store, self.records, known)
+            if told := spent_text(budget, spent, datetime.now(UTC)):
+                raise SpecError(told, where=where, hint="raise it, or give the campaign another `name`")
+        return campaign.model_copy(update={"budget": budget})
+
     def _jobs(self, campaign: CampaignSpec, some: Sequence[Planned], ids: Sequence[str]) -> list[NewJob]:
         """Of one stage. `ids`: of the jobs of all cells before; without them nobody waits for a model."""
         parents = [[ids[i] for i in p.parents] if ids else [] for p in some]
-        registry = Registry(self.client.settings)
-        return cell_jobs(registry, campaign, some[0].cell.stage, [p.expanded for p in some], parents)
+        registry, settling = Registry(self.client.settings), Settling(self.client.settings, self.client.store)
+        stage, specs = some[0].cell.stage, [p.expanded for p in some]
+        return cell_jobs(registry, campaign, stage, specs, parents, settling)
 
     def _drawn_before(self, campaign: CampaignSpec) -> list[StoredCell]:
         """Cells that were drawn for a stage, where it is still the same; else it is drawn anew."""

@@ -14,6 +14,7 @@ from srqueue.datasets import Registry
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
 from srqueue.queue.placing import Config, new_jobs
+from srqueue.queue.stops import Settling
 from srqueue.queue.successors import extended, upgraded
 from srqueue.queue.waiting import why_it_waits
 from srqueue.run.events import Event
@@ -29,10 +30,11 @@ _FOLLOW_MS = 500
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job, and whether this submit made it."""
+    """A job, and whether this submit made it; `differs`: how one that was there differs, in words."""
 
     job: JobRecord
     new: bool
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Client:
         """The Celery app that carries doorbells."""
         return make_app(self.settings)
 
+    @property
+    def _settling(self) -> Settling:
+        return Settling(self.settings, self.store)
+
     def submit(
         self, config: Config, *, priority: int = 5, again: bool = False, campaign: str = ""
     ) -> Submitted:
@@ -72,12 +78,12 @@ class Client:
         Raises DataError where it knows that validation would be on pictures that are trained on, SpecError
         where pairs are of another scale, or a path leads to something else than it should.
         """
-        jobs = new_jobs(Registry(self.settings), [config], priority)
+        jobs = new_jobs(Registry(self.settings), [config], priority, self._settling)
         ((job_id, new),) = self.store.create_many(jobs, again=again, campaign=campaign)
         job = self.store.get(job_id)
         if new:
             ring(self.app, bell_of(job))
-        return Submitted(job, new)
+        return Submitted(job, new, () if new else _differences(job, jobs[0].spec))
 
     def submit_many(
         self, configs: Iterable[Config], *, campaign: str, priority: int = 5
@@ -88,7 +94,7 @@ class Client:
         more, whatever became of it, and another job of that spec that did not fail joins. After
         ServiceUnreachable, call it again.
         """
-        jobs = new_jobs(Registry(self.settings), configs, priority)
+        jobs = new_jobs(Registry(self.settings), configs, priority, self._settling)
         made = self.store.create_many(jobs, campaign=campaign)
         bells = [Bell(job.id, job.device_class) for job, (_, new) in zip(jobs, made, strict=True) if new]
         ring_for_many(self.app, bells, self.store.workers())
@@ -190,6 +196,16 @@ class Client:
         if job.state is JobState.QUEUED:
             ring(self.app, bell_of(job))
         return job
+
+
+def _differences(job: JobRecord, asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of that which does not make another training was asked for otherwise."""
+    found = []
+    for section, what in (("stop", "stop rules"), ("window", "windows")):
+        own, wanted = job.spec.get(section) or (), asked.get(section) or ()
+        if list(own) != list(wanted):
+            found.append(f"its {what} stay as they are: {', '.join(own) or 'none'}")
+    return tuple(found)
 
 
 def submit(config: Config, **how: Any) -> JobRecord:

@@ -60,7 +60,7 @@ def ring_for_many(app: Celery, bells: Sequence[Bell], workers: Iterable[WorkerRe
         by_class.setdefault(bell.device_class, []).append(bell)
     rung = 0
     for device_class, some in by_class.items():
-        hearing = sum(device_class in w.classes and w.draining is None for w in known)
+        hearing = sum(device_class in w.classes and w.draining is None and w.yielding is None for w in known)
         rung += sum(ring(app, bell) for bell in some[: max(hearing, 1)])
     return rung
 

@@ -28,6 +28,7 @@ from srqueue.datasets import Registry, dataset_ref
 from srqueue.errors import SrqueueError
 from srqueue.queue.cell_jobs import cell_jobs
 from srqueue.queue.searching import figure, filled
+from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState
 from srqueue.settings import SECRET_VARIABLES, Settings
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
@@ -117,6 +118,7 @@ def _make(
     search = laid.search
     assert search is not None
     registry = Registry(store.connection.settings).as_it_is()
+    settling = Settling(store.connection.settings, store)
     expander = Expander(campaign.name, lambda name: dataset_ref(registry, name))
     cells = [cell for cell in campaigns.cells(campaign.name) if cell.stage == stage]
     rows = _known(store, cells, search, drawn.unfit(stage))
@@ -135,7 +137,7 @@ def _make(
             log.warning("campaign %s: a cell was not made: %s", campaign.name, error)
             continue
         ((job_id, _),) = store.create_many(
-            cell_jobs(registry, campaign, stage, [expanded]), campaign=campaign.name
+            cell_jobs(registry, campaign, stage, [expanded], (), settling), campaign=campaign.name
         )
         one = StoredCell(job_id, stage, axes, number)
         campaigns.put_cells(campaign.name, [one])

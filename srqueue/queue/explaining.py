@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from srqueue.counting import span
+from srqueue.counting import counted, span
 from srqueue.queue.explaining_folders import of_attempts, of_checkpoints
 from srqueue.queue.explaining_running import running
 from srqueue.queue.explaining_waits import waiting
@@ -36,6 +36,14 @@ class Explanation:
     log_file: str | None = None
 
 
+def _yields(job: JobRecord) -> list[str]:
+    """That it gave the machine back: no failure, and no time of training."""
+    if not job.yields:
+        return []
+    waited = f", and waited {span(job.yielded_s)} for that" if job.yielded_s else ""
+    return [f"it yielded {counted(job.yields, 'time')}, which is no failure{waited}"]
+
+
 def explain(facts: Facts) -> Explanation:
     """The explanation of a job."""
     job = facts.job
@@ -45,7 +53,7 @@ def explain(facts: Facts) -> Explanation:
         why, then = running(facts)
     else:
         why, then = _ended(facts)
-    why += _failures(job)
+    why += _failures(job) + _yields(job)
     if facts.evidence is not None:
         why += of_checkpoints(facts.evidence, None if job.state is JobState.RUNNING else job.seq)
         why += of_attempts(facts.evidence)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srqueue.queue.waiting import able, why_waiting
+from srqueue.queue.waiting import able, held_by, why_waiting
 from srqueue.run.evidence import Evidence, gather
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
@@ -77,7 +77,7 @@ def facts_of(store: Store, job_id: str) -> Facts:
         moments=moments,
         attempts=store.attempts(job_id),
         workers=workers,
-        waits=why_waiting(job, workers, ahead, moments.now),
+        waits=(job.held_by and held_by(store, job.held_by)) or why_waiting(job, workers, ahead, moments.now),
         ahead=ahead,
         first_ahead=store.first_ahead(job, may, NAMED) if ahead else (),
         running=store.list([JobState.RUNNING], _RUNNING) if waiting else (),

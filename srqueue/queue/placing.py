@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ulid import ULID
@@ -11,25 +12,33 @@ from ulid import ULID
 from srqueue.datasets import Registry, check_known, check_scales
 from srqueue.errors import UsageError
 from srqueue.queue.contents import pinned
+from srqueue.queue.stops import Settling
 from srqueue.spec.expand import Expanded
 from srqueue.spec.job import JobSpec, spec_id
 from srqueue.spec.validate import validate
+from srqueue.spec.windows import is_open, opens
 from srqueue.store.new import NewJob
 
 Config = JobSpec | Expanded | Mapping[str, Any]
+
+OUTSIDE = "its window is closed"
 
 _PINNED = ("datasets", "path")  # the sections that `pinned` may change
 _LOOKED_AT: Any = {"datasets": True, "path": True, "network_g": True, "scale": True, "val": {"val_enabled"}}
 _PATHS = ("pretrain_network_g", "resume_from")
 
 
-def new_jobs(registry: Registry, configs: Iterable[Config], priority: int) -> list[NewJob]:
+def new_jobs(
+    registry: Registry, configs: Iterable[Config], priority: int, settling: Settling
+) -> list[NewJob]:
     """A job for each spec. Their ids grow, so that of many at one moment the first runs first.
 
     Raises DataError where this machine knows that validation would be on pictures that are trained on,
-    SpecError where pairs are of another scale, or a path leads to something else than it should.
+    SpecError where pairs are of another scale, a path leads to something else than it should, or a stop rule
+    is spent before it begins.
     """
     whole = _with_contents(registry.as_it_is(), _numbered(configs))
+    whole = (_with_stops(settling, expanded) for expanded in whole)
     return [_new_job(str(ULID()), expanded, priority) for expanded in whole]
 
 
@@ -49,8 +58,15 @@ def _with_contents(registry: Registry, given: Iterable[Expanded]) -> Iterator[Ex
         yield replace(expanded, spec=spec.model_copy(update=sections), origins={**origins, **found})
 
 
+def _with_stops(settling: Settling, expanded: Expanded) -> Expanded:
+    if not expanded.spec.stop:
+        return expanded
+    return replace(expanded, spec=expanded.spec.model_copy(update={"stop": settling.of(expanded.spec)}))
+
+
 def _new_job(job_id: str, expanded: Expanded, priority: int) -> NewJob:
     spec = expanded.spec
+    at = _opens(spec)
     return NewJob(
         job_id,
         spec.model_dump(mode="json"),
@@ -60,7 +76,15 @@ def _new_job(job_id: str, expanded: Expanded, priority: int) -> NewJob:
         spec.train.total_iter,
         priority,
         "any" if spec.compute.device == "auto" else spec.compute.device,
+        opens=at,
+        message=OUTSIDE if at is not None else "",
     )
+
+
+def _opens(spec: JobSpec) -> float | None:
+    """When a window of a spec opens, by this machine's clock: its worker will look by its own."""
+    now = datetime.now().astimezone()
+    return None if is_open(spec.window, now) else opens(spec.window, now).timestamp()
 
 
 def _numbered(configs: Iterable[Config]) -> Iterator[Expanded]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from srqueue.queue.budgets import enforce
 from srqueue.queue.cell_jobs import STAGE, full
 from srqueue.queue.drawing import undrawn
 from srqueue.queue.searching import search
@@ -48,8 +49,9 @@ def _tend_one(
         if campaigns.end(record.name):
             ended(campaigns.find(record.name) or record)
         return ()
-    if record.state != "active":
-        return ()
+    spent, concluded = enforce(store, campaigns, record)
+    if spent or record.state != "active":
+        return [*bells, *concluded]
     if halts:
         number = counts[JobState.FAILED]
         told = f"{number} cell{'s' if number > 1 else ''} failed, and on_failure is stop"

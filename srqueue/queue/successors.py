@@ -90,7 +90,7 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
     total = at.iteration + iterations
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"job {record.short_id}", {"path": {"resume_from": str(folder), "pretrain_network_g": None}}),
-        ("flag --iterations", {"train": {"total_iter": total}}),
+        ("flag --iterations", {"train": {"total_iter": total}, "stop": []}),
     ]
     longer = complete(
         record.spec,
@@ -100,7 +100,9 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
         name=name or _shortened(re.sub(r"_to\d+\Z", "", record.name), f"_to{total}"),
     )
     told = [f"goes on from {record.name} {record.short_id} at iteration {at.iteration}, to {total}"]
-    if record.reason is StopReason.STOPPED_EARLY:
+    if before.stop:
+        told.append(f"without the stop rules of {record.short_id}: {', '.join(map(str, before.stop))}")
+    if record.reason is StopReason.STOPPED_EARLY and not before.stop:
         told.append("early stopping had ended it; it watches on, and its patience begins anew")
     elif record.state is not JobState.SUCCEEDED:
         told.append(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from srqueue.run.reasons import JobState
+from srqueue.store.campaigns import Campaigns
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
 
 
 def able(record: JobRecord, workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
-    """The workers that may claim the job: of its device class, where its run folder is, and not ending."""
-    serving = [w for w in workers if record.device_class in w.classes and w.draining is None]
+    """The workers that may claim the job: of its device class, where its run folder is, neither ending nor
+    left to their users for now."""
+    serving = [
+        w for w in workers if record.device_class in w.classes and w.draining is None and w.yielding is None
+    ]
     if record.root_id is None:
         return serving
     return [w for w in serving if w.root_id == record.root_id]
@@ -51,6 +56,8 @@ def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, 
     if not any(record.device_class in w.classes for w in workers):
         served = ", ".join(sorted({c for w in workers for c in w.classes}))
         return f"no worker that is up serves {record.device_class} (only {served})"
+    if not able(record, workers) and (told := _resting(record, workers)):
+        return told
     if not able(record, workers):
         return f"its run folder lies on {record.host}, and no worker is up that reaches it"
     if record.not_before is not None and record.not_before > now:
@@ -62,9 +69,29 @@ def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, 
     return "it is next: it starts when a worker is free"
 
 
+def _resting(record: JobRecord, workers: Sequence[WorkerRecord]) -> str | None:
+    """That those who could take the job leave their machines to their users."""
+    resting = [w for w in workers if w.yielding is not None]
+    if not able(record, [replace(w, yielding=None) for w in resting]):
+        return None
+    named = ", ".join(f"{w.name} ({w.yielding})" for w in resting[:3])
+    return f"for a worker that may train now: {named}"
+
+
+def held_by(store: Store, name: str) -> str | None:
+    """Why no cell of a campaign begins at all; None where it lets cells begin."""
+    keeper = Campaigns(store.connection).find(name)
+    if keeper is None or keeper.state in ("active", "submitting"):
+        return None
+    why = f": {keeper.message}" if keeper.message not in ("", keeper.state) else ""
+    return f"campaign {name}, which holds it, is {keeper.state}{why}"
+
+
 def why_it_waits(store: Store, record: JobRecord) -> str | None:
     """The same, of a record that was just read."""
     if record.state not in (JobState.QUEUED, JobState.HELD):
         return None
+    if record.held_by and (told := held_by(store, record.held_by)):
+        return told
     workers = store.workers()
     return why_waiting(record, workers, store.ahead(record, able(record, workers)), time.time())

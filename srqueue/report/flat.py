@@ -43,5 +43,7 @@ def figures(subject: Subject) -> dict[str, float]:
         if value is not None:
             found[name] = value
     if subject.energy:
-        found["gpu_kwh"] = subject.energy[0]
+        found["kwh"], found["kwh_estimated"] = subject.energy.kwh, subject.energy.estimated
+        if subject.energy.cost is not None:
+            found["cost"] = subject.energy.cost
     return found

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from srqueue.curves import History, history
 from srqueue.errors import UsageError
-from srqueue.report.energy import measured_energy
+from srqueue.report.energy import Energy, energy_of
 from srqueue.report.gallery import gallery_of
 from srqueue.report.sources import fingerprints, newest_figures, numbers
 from srqueue.report.subject import Subject, Try
@@ -34,7 +34,7 @@ class Trained:
     history: History
     figures: dict[str, float]
     fingerprints: list[Any]
-    energy: tuple[float, float] | None
+    energy: Energy | None
 
 
 def trained(run: RunDir) -> Trained:
@@ -43,7 +43,7 @@ def trained(run: RunDir) -> Trained:
     curves = history(events)
     exported = read_object(run.export / "metrics.json").get("metrics")
     figures = newest_figures(curves) | numbers(exported if isinstance(exported, dict) else {})
-    return Trained(curves, figures, fingerprints(events), measured_energy(_every_event(run)))
+    return Trained(curves, figures, fingerprints(events), energy_of(_every_event(run), _power(run)))
 
 
 def from_folder(run: RunDir) -> Subject:
@@ -71,6 +71,13 @@ def from_folder(run: RunDir) -> Subject:
         gallery=gallery_of(run),
         scores=read_scores(run),
     )
+
+
+def _power(run: RunDir) -> dict[str, Any]:
+    """What the newest attempt was told that a kWh costs."""
+    attempts = run.attempts()
+    found = attempts[-1].read().get("power") if attempts else None
+    return found if isinstance(found, dict) else {}
 
 
 def _every_event(run: RunDir) -> Iterator[Event]:

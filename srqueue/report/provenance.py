@@ -60,13 +60,12 @@ def _start(subject: Subject) -> str:
 
 
 def _energy(subject: Subject) -> str:
-    """Power times time, where the card told its power."""
+    """What its trainers told."""
     if subject.energy is None:
         return ""
-    kwh, hours = subject.energy
-    trained = subject.history.hours
-    part = f", in {hours:.2f} of {trained:.2f} hours" if hours < 0.95 * trained else ""
-    return f"{kwh:.3g} kWh by the GPU, measured{part}"
+    hours, trained = subject.energy.hours, subject.history.hours
+    partly = not subject.energy.whole and hours < 0.95 * trained
+    return subject.energy.text() + (f", in {hours:.2f} of {trained:.2f} hours" if partly else "")
 
 
 def _pair(marks: Mapping[str, Any]) -> str:

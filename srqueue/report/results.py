@@ -40,6 +40,8 @@ class Result:
     stop_reason: str
     validated_on: str
     kwh: float | None
+    kwh_estimated: float | None = None
+    cost: float | None = None
 
 
 def result(subject: Subject) -> Result:
@@ -61,7 +63,9 @@ def result(subject: Subject) -> Result:
         best_iteration=None if best is None else int(best),
         stop_reason=stop_reason(subject),
         validated_on=validation_text(subject),
-        kwh=subject.energy[0] if subject.energy else None,
+        kwh=subject.energy.kwh if subject.energy else None,
+        kwh_estimated=subject.energy.estimated if subject.energy else None,
+        cost=subject.energy.cost if subject.energy else None,
     )
 
 
@@ -78,7 +82,9 @@ def preset(subject: Subject) -> str:
 def stop_reason(subject: Subject) -> str:
     """Why it stopped, for a person."""
     if subject.reason in set(StopReason):
-        return f"{subject.reason}: {CONSEQUENCES[StopReason(subject.reason)].text}"
+        told = subject.message.partition("\n")[0]
+        by_rule = subject.reason in (StopReason.BUDGET_SPENT, StopReason.STOPPED_EARLY) and told
+        return f"{subject.reason}: {told if by_rule else CONSEQUENCES[StopReason(subject.reason)].text}"
     return subject.state
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from srqueue.curves import history
-from srqueue.report.energy import measured_energy
+from srqueue.report.energy import energy_of
 from srqueue.report.folders import trained
 from srqueue.report.gallery import gallery_of, stored_gallery
 from srqueue.report.sources import fingerprints, newest_figures, numbers, parsed
@@ -30,7 +30,8 @@ def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subje
         resolved, scores = _resolved(run), read_scores(run)
     else:
         events = parsed([line for _, line in _lines(store, record.id)])
-        curves, prints, energy = history(events), fingerprints(events), measured_energy(events)
+        curves, prints = history(events), fingerprints(events)
+        energy = energy_of(events, store.connection.settings.power)
         figures, resolved = newest_figures(curves), {}
         scores = stored_scores(store.connection, [record.id]).get(record.id)
         gallery = stored_gallery(store, record.id) if pictures else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from srqueue.curves import History
+from srqueue.report.energy import Energy
 from srqueue.run.scores import Scores
 from srqueue.spec.layers import get_path
 
@@ -62,7 +63,7 @@ class Subject:
     figures: Mapping[str, float] = field(default_factory=dict)
     tries: Sequence[Try] = ()
     fingerprints: Sequence[Mapping[str, Any]] = ()
-    energy: tuple[float, float] | None = None  # kWh, and the hours in which it was measured
+    energy: Energy | None = None
     gallery: Gallery = field(default_factory=Gallery)
     scores: Scores | None = None  # None of an export of an older version, too
     remarks: Sequence[str] = ()

@@ -31,6 +31,7 @@ class StopReason(StrEnum):
     BUDGET_SPENT = "budget_spent"
     PREEMPTED = "preempted"
     DRAINED = "drained"
+    YIELDED = "yielded"
     LEASE_LOST = "lease_lost"
     WORKER_LOST = "worker_lost"
     CRASHED = "crashed"
@@ -93,6 +94,7 @@ CONSEQUENCES: dict[StopReason, Consequence] = {
     StopReason.BUDGET_SPENT: _succeeds("its budget is spent"),
     StopReason.PREEMPTED: _goes_on("gave way to a job of higher priority"),
     StopReason.DRAINED: _goes_on("its worker was shut down; handed back with a checkpoint"),
+    StopReason.YIELDED: _goes_on("gave the machine back to its user"),
     StopReason.LEASE_LOST: _goes_on("another worker had taken it over"),
     StopReason.WORKER_LOST: _is_tried_again("its worker vanished"),
     StopReason.CRASHED: _is_tried_again("the trainer crashed"),

@@ -12,6 +12,7 @@ REMEDIES: dict[StopReason, str] = {
     StopReason.BUDGET_SPENT: "more iterations: srqueue extend JOB --iterations N",
     StopReason.PREEMPTED: _BY_ITSELF,
     StopReason.DRAINED: _BY_ITSELF,
+    StopReason.YIELDED: _BY_ITSELF,
     StopReason.LEASE_LOST: _BY_ITSELF,
     StopReason.WORKER_LOST: "where it happens again: is the worker's machine up, and does it reach Redis?",
     StopReason.CRASHED: "the log of the attempt says where; srqueue verify-resume tries the machine",

@@ -7,7 +7,10 @@ from typing import Any
 from srqueue.run.events import Event
 
 # Progress on the record <- key of the event.
-_TRAIN = {"loss": "loss", "lr": "lr", "it_s": "it_s", "eta_s": "eta_s"}
+_TRAIN = {
+    "loss": "loss", "lr": "lr", "it_s": "it_s", "eta_s": "eta_s", "kwh": "kwh",
+    "kwh_estimated": "kwh_estimated", "attempt_kwh": "attempt_kwh",
+}  # fmt: skip
 _VAL = {
     "psnr": "val/psnr",
     "ssim": "val/ssim",
@@ -21,4 +24,5 @@ _SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}}
 def shown(event: Event) -> dict[str, Any]:
     """The newer values of the progress on the record; empty for most events."""
     keys = _SHOWN.get(event.kind, {})
-    return {name: event.data[key] for name, key in keys.items() if event.data.get(key) is not None}
+    found = {name: event.data[key] for name, key in keys.items() if event.data.get(key) is not None}
+    return {**found, "kwh_token": event.token} if "attempt_kwh" in found else found

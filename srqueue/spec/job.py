@@ -12,12 +12,14 @@ from srqueue.spec.base import Frozen
 from srqueue.spec.degradations import DegradationsSpec
 from srqueue.spec.losses import SMALLEST_CROP
 from srqueue.spec.networks import NetworkSpec
+from srqueue.spec.stopping import StopRules
 from srqueue.spec.training import TrainSpec
+from srqueue.spec.windows import Windows
 
 SPEC_VERSION: Literal[1] = 1
 
-LOADER = frozenset({"bank", "prefetch", "loader_threads"})
-"""Fields of ComputeSpec that say how pictures come to the device: they change no bit of what is trained."""
+LOADER = frozenset({"bank", "prefetch", "loader_threads", "power_limit"})
+"""Fields of ComputeSpec that change no bit of what is trained: how pictures come to the device, its power."""
 
 SafeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
 Identity = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
@@ -112,6 +114,9 @@ class ComputeSpec(Frozen):
     prefetch: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = Field(
         "auto", description="batches made ahead, beside the step; auto: by device and where the pictures lie"
     )
+    power_limit: float | None = Field(
+        None, gt=0, le=5000, description="watts that its GPU may draw, where the worker may set that"
+    )
     loader_threads: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
         "auto", description="threads that make batches ahead"
     )
@@ -132,6 +137,12 @@ class JobSpec(Frozen):
     logger: LoggerSpec = LoggerSpec()
     compute: ComputeSpec = ComputeSpec()
     preflight: bool = Field(False, description="try everything for a minute before the first iteration")
+    window: Windows = Field(
+        (), description="when it may run, such as 22:00-07:00, by the clock of its worker"
+    )
+    stop: StopRules = Field(
+        (), description="what ends it before total_iter, whichever comes first; see stopping"
+    )
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -150,12 +161,12 @@ class JobSpec(Frozen):
 def spec_id(spec: JobSpec) -> str:
     """SHA-256 (hex) of the canonical JSON (RFC 8785) of what influences training.
 
-    Left out: name, logger, preflight, what cannot change a bit (LOADER), and every field at its default, so
-    that a later version's new field with a default changes no id. A data set counts by its content where
-    that is known, else by its name.
+    Left out: name, logger, preflight, stop, window, what changes no bit (LOADER), and every field at its
+    default, so that a later version's new field with a default changes no id. A data set counts by its
+    content where that is known, else by its name.
     """
     body: dict[str, Any] = spec.model_dump(
-        mode="json", exclude_defaults=True, exclude={"name", "logger", "preflight"}
+        mode="json", exclude_defaults=True, exclude={"name", "logger", "preflight", "stop", "window"}
     )
     compute = {key: value for key, value in body.pop("compute", {}).items() if key not in LOADER}
     if compute:

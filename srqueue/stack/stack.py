@@ -18,6 +18,7 @@ from srqueue.errors import ConflictError, ServiceUnreachable, SrqueueError
 from srqueue.settings import Settings
 from srqueue.stack import commands, folders, ports, server
 from srqueue.stack.processes import PidFile, has_ended, last_lines, lives, spawn, stop
+from srqueue.store.record import WorkerRecord
 from srqueue.store.store import Store
 
 SERVICES = ("server", "worker", "flower")
@@ -37,7 +38,7 @@ class ServiceStatus:
     """One service.
 
     `state`: running, draining (a worker that ends), stopped, stale (left over from a crash), or
-    elsewhere (not ours).
+    elsewhere (not ours). `rests`: why a worker leaves the machine to its user for now.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ServiceStatus:
     since: float | None
     address: str | None
     log: str | None
+    rests: str | None = None
 
 
 class Stack:
@@ -120,8 +122,12 @@ class Stack:
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 address = file.read().get("address") or address
-                state = "draining" if name == "worker" and self._drains(process.pid) else "running"
-                return ServiceStatus(name, state, process.pid, process.create_time(), address, str(log))
+                worker = self._announced(process.pid) if name == "worker" else None
+                state = "draining" if worker and worker.draining else "running"
+                rests = worker.yielding if worker and state == "running" else None
+                return ServiceStatus(
+                    name, state, process.pid, process.create_time(), address, str(log), rests
+                )
         if self._runs_elsewhere(name):
             address = commands.flower_url(self.settings) if name == "flower" else address
             return ServiceStatus(name, "elsewhere", None, None, address, None)
@@ -146,12 +152,11 @@ class Stack:
             for worker in Store.connect(self.settings).workers()
         )
 
-    def _drains(self, pid: int) -> bool:
-        host = socket.gethostname()
-        return self._answers() and any(
-            worker.draining and (worker.host, worker.pid) == (host, pid)
-            for worker in Store.connect(self.settings).workers()
-        )
+    def _announced(self, pid: int) -> WorkerRecord | None:
+        """What this machine's worker of that process says of itself."""
+        here = (socket.gethostname(), pid)
+        known = Store.connect(self.settings).workers() if self._answers() else ()
+        return next((worker for worker in known if (worker.host, worker.pid) == here), None)
 
     def _answers(self) -> bool:
         try:

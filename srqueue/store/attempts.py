@@ -15,7 +15,7 @@ class AttemptRecord:
     `from_iteration`: the checkpoint it went on from; `iteration`: how far it was known to have come;
     `seq`: the newest published checkpoint at its end; `counted`: whether it was a failure without a new
     checkpoint, and `failures` how many of these in a row that made; `state`: what became of the job.
-    All from `ended` on are None while it runs.
+    `kwh`: what it drew, where its trainer told. All from `ended` on are None while it runs.
     """
 
     token: int
@@ -32,6 +32,7 @@ class AttemptRecord:
     failures: int | None = None
     state: JobState | None = None
     not_before: float | None = None
+    kwh: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> AttemptRecord:

@@ -188,6 +188,13 @@ class Campaigns:
         flat = self.connection.run("release", name, "" if most is None else most, _RELEASED_A_CALL)
         return [Bell(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
 
+    def conclude(self, name: str, ids: Iterable[str], message: str) -> Sequence[Bell]:
+        """Its budget is spent: what runs is to end with its best weights, what is queued not to begin."""
+        flat = [
+            part for some in _parts(ids) for part in self.connection.run("conclude", name, message, *some)
+        ]
+        return [Bell(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+
     def hold_again(self, name: str, ids: Iterable[str]) -> int:
         """Failed and cancelled cells are to begin once more, as the campaign allows; how many there were."""
         return sum(len(self.connection.run("rehold", name, *some)) for some in _parts(ids))

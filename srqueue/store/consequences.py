@@ -17,11 +17,13 @@ EXPORTS_FIRST = "to be cancelled: a worker exports its best weights"
 _WISHES = {"pause": StopReason.PAUSED, "cancel": StopReason.CANCELLED}
 
 
-def consequence(reason: StopReason, message: str, backoff: float) -> str:
-    """JSON for `end_attempt` in prelude.lua. `backoff`: seconds before the first retry."""
+def consequence(reason: StopReason, message: str, backoff: float, opens: float | None = None) -> str:
+    """JSON for `end_attempt` in prelude.lua. `backoff`: seconds before the first retry; `opens`: when a
+    window of the job does, UTC s, where it yielded since it had closed."""
     row = CONSEQUENCES[reason]
     return json.dumps(
         {
+            **({} if opens is None else {"opens": f"{opens:.3f}"}),
             "state": row.next_state,
             "requeue": row.requeue,
             "counts": row.counts_as_failure,

@@ -32,6 +32,7 @@
 <prefix>:suffixes                     zset     reversed ids, all scored 0: a suffix is a range
 <prefix>:ready:<device class>:<root>  zset     ids that can be claimed, best first; root `-`: not begun yet
 <prefix>:delayed                      zset     ids by the time they become ready
+<prefix>:opening                      zset     ids by the time their window opens
 <prefix>:bells                        zset     ready ids by the time to ring for them again
 <prefix>:leases                       zset     running ids by the time their lease ends
 <prefix>:running                      zset     running ids by priority
@@ -94,6 +95,11 @@ class Keys:
     def delayed(self) -> str:
         """Ids by the time they become ready."""
         return f"{self.prefix}:delayed"
+
+    @property
+    def opening(self) -> str:
+        """Ids by the time their window opens."""
+        return f"{self.prefix}:opening"
 
     @property
     def bells(self) -> str:

@@ -30,6 +30,8 @@ class NewJob:
     message: str = ""
     rungs: tuple[int, ...] = ()
     """Iterations at which a search compares it with others; it may train to the first of them."""
+    opens: float | None = None
+    """When its window opens, UTC s; None where it may run at once."""
 
     def check(self) -> None:
         """Raises UsageError where the queue has no such priority or device class."""
@@ -47,6 +49,8 @@ class NewJob:
             fields |= {"held_by": self.held_by, "after": ",".join(self.after), "message": self.message}
         if self.rungs:
             fields |= {"rungs": ",".join(map(str, self.rungs)), "until": self.rungs[0]}
+        if self.opens is not None:
+            fields |= {"opens": f"{self.opens:.3f}", "message": self.message}
         flat = [part for pair in fields.items() for part in pair]
         return [self.id, self.spec_id, len(flat), *flat]
 

@@ -191,7 +191,7 @@ class Reader:
         with self.connection.reach() as client:
             pipeline = client.pipeline(transaction=False)
             pipeline.time()
-            for key in (self.keys.leases, self.keys.delayed):
+            for key in (self.keys.leases, self.keys.delayed, self.keys.opening):
                 pipeline.zrange(key, 0, 0, withscores=True)
             (seconds, micros), *first = pipeline.execute()
         moments = [score for entries in first for _, score in entries]

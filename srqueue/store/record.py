@@ -65,6 +65,8 @@ class JobRecord:
     not_before: float | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     preemptions: int = 0  # times it gave way to a job of higher priority
+    yields: int = 0  # times it gave the machine back to its user, or its window closed
+    yielded_s: float = 0.0  # what it waited for that, up to its newest attempt
     yields_to: str | None = None  # with the wish preempt: name, short id and priority of that job
     preempted_by: str | None = None  # id of the job that it gives way to, or gave way to last
     campaigns: tuple[str, ...] = ()  # names of the campaigns that it belongs to
@@ -129,7 +131,9 @@ def _written(value: Any) -> str:
 
 
 _READ: dict[str, Any] = {
-    **dict.fromkeys(("created", "updated", "started", "claimed", "finished", "not_before"), _number),
+    **dict.fromkeys(
+        ("created", "updated", "started", "claimed", "finished", "not_before", "yielded_s"), _number
+    ),
     **dict.fromkeys(
         (
             "priority",
@@ -141,6 +145,7 @@ _READ: dict[str, Any] = {
             "failures",
             "preemptions",
             "until",
+            "yields",
         ),
         int,
     ),
@@ -193,6 +198,7 @@ class WorkerRecord:
     since: float  # UTC s
     root_id: str | None = None  # of its runs root
     draining: str | None = None  # hand_over or finish: it takes no more jobs
+    yielding: str | None = None  # why it takes no jobs for now: its user needs the machine
     load: dict[str, Any] = field(default_factory=dict, hash=False)
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
     `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
@@ -204,7 +210,8 @@ class WorkerRecord:
             name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
             version=raw["version"], since=float(raw["since"]),
             classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
-            draining=raw.get("draining") or None, load=json.loads(raw.get("load") or "{}"),
+            draining=raw.get("draining") or None, yielding=raw.get("yielding") or None,
+            load=json.loads(raw.get("load") or "{}"),
         )  # fmt: skip
 
     def to_hash(self) -> dict[str, Any]:
@@ -212,7 +219,7 @@ class WorkerRecord:
         return {
             "host": self.host, "pid": self.pid, "classes": ",".join(self.classes),
             "device": self.device, "version": self.version, "since": self.since,
-            "root_id": self.root_id or "", "draining": self.draining or "",
+            "root_id": self.root_id or "", "draining": self.draining or "", "yielding": self.yielding or "",
             "load": json.dumps(self.load, separators=(",", ":")),
         }  # fmt: skip
 

@@ -217,12 +217,14 @@ class Store(Reader):
         told = (f"t{token} {line}" for line in lines)
         return int(self._held(job_id, self._run("log", job_id, token, *span, *kept, *told))[1])
 
-    def finish(self, job_id: str, token: int, outcome: Outcome) -> JobRecord:
+    def finish(self, job_id: str, token: int, outcome: Outcome, *, opens: float | None = None) -> JobRecord:
         """Ends the attempt; the table of StopReasons says what becomes of the job. Said twice it counts once.
+
+        `opens`: when one that goes on at once by that table is ready instead, UTC s: its window opens then.
 
         An iteration that no published checkpoint holds is not kept.
         """
-        row = consequence(outcome.reason, outcome.message, self._backoff)
+        row = consequence(outcome.reason, outcome.message, self._backoff, opens)
         seq = "" if outcome.seq is None else outcome.seq
         metrics = compact(outcome.metrics) if outcome.metrics else ""
         answer = self._run("finish", job_id, token, row, outcome.iteration, seq, metrics)
@@ -274,6 +276,10 @@ class Store(Reader):
         """
         answer = self._run("defer", job_id, token, newest, self._lease, _DEFERRED)
         return bool(self._held(job_id, answer)[0] == "ok")
+
+    def postpone(self, job_id: str, token: int, at: float, message: str) -> None:
+        """Undoes a claim: the job's windows are closed, and open at `at`, UTC s."""
+        self._held(job_id, self._run("postpone", job_id, token, f"{at:.3f}", message))
 
     def announce_worker(self, worker: WorkerRecord, seconds: float) -> Announced:
         """Says that a worker is there, for `seconds`; returns what is asked of it."""

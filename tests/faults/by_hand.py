@@ -61,7 +61,7 @@ class Job:
 
     def final_state(self):
         manifest, tensors = read(self.run.checkpoints / str(self.newest()))
-        state = {k: v for k, v in manifest.state.items() if k not in ("seq", "seconds")}
+        state = {k: v for k, v in manifest.state.items() if k not in ("seq", "seconds", "energy")}
         return state, tensors
 
 

@@ -7,7 +7,7 @@ from tests.faults.by_hand import TOTAL, VAL_FREQ, assert_same
 
 
 def test_the_supervisor_stops_it_by_a_line(job, undisturbed, wait_until):
-    for token, reason in ((1, "drained"), (2, "preempted")):
+    for token, reason in ((1, "drained"), (2, "preempted"), (3, "yielded")):
         process = job.start(token, job.newest(), supervised=True)
         wait_until(lambda: job.saved_by(token), "a commit of this attempt")  # noqa: B023
         process.stdin.write(json.dumps({"stop": reason}).encode() + b"\n")
@@ -15,7 +15,7 @@ def test_the_supervisor_stops_it_by_a_line(job, undisturbed, wait_until):
         assert process.wait(30) == 0
         assert job.outcome(token).reason == StopReason(reason)
         assert job.newest().iteration == job.outcome(token).iteration < TOTAL
-    job.finish(3, job.newest())
+    job.finish(4, job.newest())
     assert_same(job, undisturbed)
 
 

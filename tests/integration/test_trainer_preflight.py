@@ -90,7 +90,7 @@ def test_the_run_trains_the_same_bits_with_it_and_without(new_job):
     tried.attempt()
     assert plain.differing(tried) == []
     one, two = plain.tensors()[0].state, tried.tensors()[0].state
-    assert [key for key in one if one[key] != two[key] and key != "seconds"] == []
+    assert [key for key in one if one[key] != two[key] and key not in ("seconds", "energy")] == []
 
 
 def test_a_resumed_run_is_not_tried_again(new_job, stop_at):

@@ -88,6 +88,8 @@ def test_the_export_is_the_moving_average_at_its_best(new_job, own_pictures):
         (StopReason.PAUSED, True, False),
         (StopReason.DRAINED, True, False),
         (StopReason.PREEMPTED, True, False),
+        (StopReason.YIELDED, True, False),
+        (StopReason.BUDGET_SPENT, True, True),
         (StopReason.CANCELLED, True, True),
         (StopReason.LEASE_LOST, False, False),
     ],

@@ -102,7 +102,7 @@ class Waiting:
         if holder != self._told:
             self._told = holder
             self._tell(f"waiting for the GPU, which {holder} uses")
-        return self._stop.reason is None
+        return self._stop.reason in (None, StopReason.BUDGET_SPENT)  # then it has to export
 
     def _tell(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a full disk

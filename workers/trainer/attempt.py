@@ -59,7 +59,7 @@ REASONS: tuple[tuple[type[BaseException], StopReason], ...] = (
 RESERVED = 65536
 """Bytes kept for the outcome and the last lines of events and log."""
 
-EXPORTED = (StopReason.COMPLETED, StopReason.STOPPED_EARLY, StopReason.CANCELLED)
+EXPORTED = (StopReason.COMPLETED, StopReason.STOPPED_EARLY, StopReason.BUDGET_SPENT, StopReason.CANCELLED)
 """Ends that leave a model; a diverged run leaves one where it had validated before."""
 
 
@@ -115,7 +115,7 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(run.compiled)  # so that the next attempt compiles nothing
     begun = with_start(run, submitted)
     resolved = resolve(run, begun, machine, lambda: stop.reason is not None)
-    spec = resolved.spec
+    spec = resolved.spec.model_copy(update={"stop": submitted.stop})  # they may be others than at first
     identity = spec_id(submitted)
     reporter = Reporter(attempt, spec.train.total_iter)
 
@@ -169,15 +169,21 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
     standing.held.callback(datasets.banking.close)
     datasets.banking.begin(reporter)
 
-    until = int(given["until"]) if given.get("until") else None
-
     def build(contents: Contents) -> Trainer:
-        return build_trainer(spec, machine.device, datasets, saver, reporter, stop, contents, team, until)
+        return build_trainer(
+            spec, machine.device, datasets, saver, reporter, stop, contents, team, given, tuple(devices)
+        )
 
     if spec.preflight and not restored:
         _try(build, contents, run, reporter)
     trainer = build(contents)
     standing.trainer = trainer
+    for note in given.get("notes") or ():
+        reporter.message("info", str(note))
+    for rule in trainer.automations.stops.unknown():
+        reporter.message(
+            "info", f"nothing is known of that job yet, so in this attempt it ends nothing: {rule}"
+        )
 
     try:
         end, diverged = _fit(trainer)
@@ -193,10 +199,19 @@ def _work(run: RunDir, attempt: AttemptDir, stop: StopRequest, standing: Standin
         with trainer.step.optimizer.evaluating():
             weights = trainer.best_weights or trainer.ema.net.state_dict()
             _judge_best(reporter, trainer.state)
-            exported = export(run, spec, identity, weights, trainer.state, trainer.validator, machine.device)
+            exported = export(
+                run,
+                spec,
+                identity,
+                weights,
+                trainer.state,
+                trainer.validator,
+                machine.device,
+                given.get("power"),
+            )
     reporter.phase("finished" if end in EXPORTED or diverged else "stopped")
     reporter.close()
-    return _outcome(end, diverged or _text(end, trainer.state), trainer.state, exported)
+    return _outcome(end, diverged or _text(end, trainer), trainer.state, exported)
 
 
 def _fit(trainer: Trainer) -> tuple[StopReason, str]:
@@ -279,8 +294,15 @@ def _compare_fingerprints(reporter: Reporter, restored: Restored | None, marks: 
         )
 
 
-def _text(end: StopReason, state: RunState) -> str:
-    text = CONSEQUENCES[end].text
+def _text(end: StopReason, trainer: Trainer) -> str:
+    text, state, stops = CONSEQUENCES[end].text, trainer.state, trainer.automations.stops
+    if stops.reason is end and stops.text:
+        lowered = (
+            f"; from iteration {state.decay_from} on the rate was lowered to its end"
+            if stops.decaying
+            else ""
+        )
+        return f"stopped: {stops.text}{lowered}"
     if end is StopReason.STOPPED_EARLY and state.decay_from is not None:
         return f"{text} at iteration {state.decay_from}, from where the rate was lowered to its end"
     return text

@@ -56,6 +56,7 @@ def _of_another_run(spec: JobSpec, folder: Path, data: dict[str, str | None], te
         )
     # What ended the other run does not end this one.
     state.seq, state.rollbacks, state.decay_from = 0, 0, None
+    state.automations.pop("stops", None)
     if stopping := state.automations.get("stopping"):
         stopping["stopped"] = False
         stopping["plateau"]["since"] = state.iteration

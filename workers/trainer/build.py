@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from srqueue.spec.job import JobSpec
@@ -33,12 +36,11 @@ def build_trainer(
     stop: StopRequest,
     contents: Contents,
     team: Team | None = None,
-    until: int | None = None,
+    given: Mapping[str, Any] | None = None,
+    devices: tuple[torch.device, ...] = (),
 ) -> Trainer:
-    """The trainer as it stands with `contents`. The spec must be resolved.
-
-    `team`: shares its batches; `until`: the rung at which it stops.
-    """
+    """The trainer as it stands with `contents`. The spec must be resolved. `team`: shares its batches;
+    `given`: what attempt.json says; `devices`: all that take part."""
     tensors, state = contents
     channels_last = bool(spec.compute.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -78,7 +80,9 @@ def build_trainer(
         reporter=reporter,
         stop=stop,
         gallery=gallery,
-        until=until,
+        given=given or {},
+        devices=devices,
+        until=int(given["until"]) if given and given.get("until") else None,
         initial=lambda: begin(spec, datasets.identities, unheard, unheard),
     )
     trainer.load(tensors, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,13 @@ def export(
     state: RunState,
     validator: Validator | None,
     device: torch.device,
+    power: Mapping[str, Any] | None = None,
 ) -> Exported:
     """Writes the export folder.
 
     `weights`: the moving average at the best `val/psnr`, or the last one where nothing was validated. They
     are measured once more on each picture, and where `val.self_ensemble` is set as `ensemble/...`; a request
-    to stop leaves that out.
+    to stop leaves that out. `power`: what a kWh costs.
     """
     run.export.mkdir(exist_ok=True)
     ensemble: Metrics = {}
@@ -66,6 +68,7 @@ def export(
             "trained_iterations": state.iteration,
             "metrics": metrics,
             **each,
+            "energy": _energy(state, power or {}),
         },
     )
     return Exported(str(Path(run.export.name) / model.name), ensemble)
@@ -78,6 +81,15 @@ def _network(spec: JobSpec, weights: dict[str, Tensor], device: torch.device) ->
     net = net.to(device, memory_format=layout)  # type: ignore[call-overload]
     net.load_state_dict(weights)
     return net
+
+
+def _energy(state: RunState, power: Mapping[str, Any]) -> dict[str, Any]:
+    """kWh of all attempts but for what was lost, the estimated part of them, and what they cost."""
+    kwh, price = state.energy["kwh"], power.get("price")
+    found: dict[str, Any] = {"kwh": kwh, "estimated_kwh": state.energy["estimated"]}
+    if isinstance(price, int | float):
+        found |= {"cost": round(kwh * price, 6), "currency": power.get("currency")}
+    return found
 
 
 def _ensemble(spec: JobSpec, net: nn.Module, validator: Validator) -> Metrics:

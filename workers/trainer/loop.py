@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +19,11 @@ from workers.trainer.automations.dead_network import dead
 from workers.trainer.automations.divergence import WINDOW
 from workers.trainer.checkpoint import join, split
 from workers.trainer.data.batches import Batches
+from workers.trainer.energy import EnergyMeter
 from workers.trainer.gallery import Gallery
 from workers.trainer.loss_book import LossBook
 from workers.trainer.optim.ema import Ema
-from workers.trainer.optim.schedule import last_iteration, learning_rate
+from workers.trainer.optim.schedule import decay_steps, last_iteration, learning_rate
 from workers.trainer.pace import Pace
 from workers.trainer.randomness import reseed
 from workers.trainer.reporter import Reporter
@@ -29,6 +32,7 @@ from workers.trainer.rollback import broken_weight, go_back
 from workers.trainer.saving import Saver, TakenOver
 from workers.trainer.state import Contents, RunState
 from workers.trainer.step import Step
+from workers.trainer.stop_rules import Standing, StopRules
 from workers.trainer.stopping import StopRequest
 from workers.trainer.validation import Validator
 
@@ -39,7 +43,7 @@ NEVER = (-1, -1)
 class Trainer:
     """Everything a training works with; `state` and the tensors are what a checkpoint holds.
 
-    `initial`: what the run began with, for a roll-back to its start.
+    `initial`: what the run began with, for a roll-back to its start; `given`: what attempt.json says.
     """
 
     spec: JobSpec
@@ -55,6 +59,8 @@ class Trainer:
     stop: StopRequest
     initial: Callable[[], Contents]
     gallery: Gallery | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    devices: tuple[torch.device, ...] = ()
     until: int | None = None
     """The iteration, one that is validated, at which this attempt ends; None: at the end of the run."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -100,12 +106,15 @@ class Trainer:
                 self.act(dynamic.observe(self.step.loss_gradients(lr, hr)))
             if self._pace.report_due(self.state.iteration):
                 self._report()
+                if self._stops.rules:
+                    self._obey(self._stops.look(self._standing()))
 
     def _start(self) -> None:
         self.net.train()
         self._saved = (self.state.iteration, self.state.validated)
         self._pace = Pace(self.spec.val.val_freq if self.validator else 0, self.spec.logger.print_freq)
         self._resources = Resources(self.device)
+        self._meter = EnergyMeter(self.devices or (self.device,), self.given.get("power") or {})
         self.saver.saved_at = time.monotonic()
         self.reporter.iteration = self.state.iteration
         self.reporter.phase("training")
@@ -113,11 +122,22 @@ class Trainer:
     @property
     def _last(self) -> int:
         """Iterations after which the run ends."""
-        return last_iteration(self.spec.train, self.state.decay_from)
+        last = last_iteration(self.spec.train, self._decay_from)
+        return min(last, self._stops.last or last)
+
+    @property
+    def _decay_from(self) -> int | None:
+        """Where the decay of a WSD schedule begins: as early stopping or a stop rule wants it."""
+        wanted = [at for at in (self.state.decay_from, self._stops.decay_from) if at is not None]
+        return min(wanted, default=None)
+
+    @property
+    def _stops(self) -> StopRules:
+        return self.automations.stops
 
     def rate(self, iteration: int) -> float:
         factor = self.automations.lr_factor * self.state.guard_factor
-        return learning_rate(self.spec.train, iteration, factor, self.state.decay_from)
+        return learning_rate(self.spec.train, iteration, factor, self._decay_from)
 
     def act(self, action: Action | None, decision: bool = True) -> None:
         """Tells what an automation did, and keeps it in the log of decisions, unless it is none."""
@@ -143,8 +163,26 @@ class Trainer:
             total_iter=self.spec.train.total_iter,
             **self.step.figures(means),
             **self._resources.read(),
+            **self._energy(),
         )
         self.act(clipping.acted() if (clipping := self.step.clipping) else None, decision=False)
+
+    def _energy(self) -> dict[str, float]:
+        """Takes note of what was drawn: kWh of all attempts, of this one, and what of each is estimated."""
+        self.state.energy, figures = self._meter.note(self.state.energy)
+        return figures
+
+    # stop rules
+
+    def _standing(self) -> Standing:
+        self._energy()
+        seconds = self.state.seconds + self._pace.unwalled
+        return Standing(self.state.iteration, seconds, self.state.energy["kwh"], datetime.now(UTC))
+
+    def _obey(self, action: Action | None) -> None:
+        self.act(action)
+        if self._stops.decaying and self.state.decay_from is None:
+            self.state.decay_from = self.state.iteration
 
     # divergence: judged where only the iteration says so, and before anything is built on it
 
@@ -191,7 +229,7 @@ class Trainer:
         iteration = self.state.iteration
         if self.validator is None or iteration == 0 or self.state.validated == iteration:
             return False
-        return iteration % self.spec.val.val_freq == 0 or iteration >= self._last
+        return iteration % self.spec.val.val_freq == 0 or iteration >= self._last or self._stops.ends_now
 
     def _validate(self) -> None:
         """Validates the moving average; a request to stop interrupts it, and it is done after the restart."""
@@ -237,6 +275,10 @@ class Trainer:
     def _automate(self, metrics: dict[str, float]) -> None:
         """Asks the automations; once the rate decays to its end they are done."""
         state, train = self.state, self.spec.train
+        if self._stops.rules:
+            self._obey(self._stops.observe(self._standing(), metrics))
+        if self._stops.ends_now:
+            return
         decaying = state.decay_from is not None or last_iteration(train, state.iteration) == train.total_iter
         if self.automations.decays and decaying:
             return
@@ -266,6 +308,7 @@ class Trainer:
         if not self._sound():
             self.saver.saved_at = time.monotonic()
             return
+        self._energy()
         state.seconds += self._pace.wall()
         state.automations, state.train_loss = self.automations.state_dict(), self._book.since_validation
         self.step.write(state)
@@ -290,7 +333,11 @@ class Trainer:
         """Why to stop here, or None."""
         if self.stop.reason is not None:
             return self.stop.reason
-        decayed = self.state.decay_from is not None
+        decayed, train = self.state.decay_from is not None, self.spec.train
+        if self.state.iteration >= self._last < last_iteration(train, self.state.decay_from):
+            self._stops.at_last()
+        if self._stops.reason and (self._stops.ends_now or self.state.iteration >= self._last):
+            return self._stops.reason
         if self.state.iteration >= self._last:
             return StopReason.STOPPED_EARLY if decayed else StopReason.COMPLETED
         if self.automations.stopped and not decayed:
@@ -337,8 +384,11 @@ class Trainer:
         if train.ema_decay > 0:
             self.ema.net.load_state_dict(parts.get("ema") or parts["model"])
         self.best_weights = {name: t.to(self.device) for name, t in parts.get("best", {}).items()}
-        self.automations = Automations(train, self.step.losses.names)
+        decay = decay_steps(train.scheduler, train) if train.scheduler.type == "wsd" else 0
+        stops = StopRules(self.spec.stop, self.given.get("targets"), decay)
+        self.automations = Automations(train, self.step.losses.names, stops)
         self.automations.load_state_dict(state.automations)
+        stops.begin(state.seconds, state.energy["kwh"])
         self.step.load(parts, state)
         self.step.losses.weights = self.automations.loss_weights
         self._book = LossBook(self.step.losses.given, self.automations.guard.observe, state.train_loss)

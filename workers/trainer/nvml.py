@@ -42,6 +42,49 @@ class Card:
             celsius=celsius,
         )
 
+    def joules(self) -> float | None:
+        """What it has drawn since the driver was loaded; None where it does not count."""
+        millijoules = self._ask(lambda: self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle))
+        return None if millijoules is None else millijoules / 1000
+
+    def computing(self) -> int:
+        """How many processes compute on it."""
+        return len(self.computing_pids())
+
+    def computing_pids(self) -> list[int]:
+        """Ids of the processes that compute on it."""
+        found = self._ask(lambda: self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle))
+        return [process.pid for process in found or ()]
+
+    def busy_processes(self, since: int) -> dict[int, int] | None:
+        """Process id -> percent of the card's time since the moment `since`, microseconds UTC; None where the
+        driver does not tell. Games and other drawing programs are among them."""
+        nvml, handle = self._nvml, self._handle
+        try:
+            samples = nvml.nvmlDeviceGetProcessUtilization(handle, since)
+        except nvml.NVMLError as error:
+            # There is nothing newer: nobody was busy. (pynvml raises a success where there are no samples.)
+            return {} if error.value in (nvml.NVML_ERROR_NOT_FOUND, nvml.NVML_SUCCESS) else None
+        found: dict[int, int] = {}
+        for sample in samples:
+            found[sample.pid] = max(found.get(sample.pid, 0), sample.smUtil)
+        return found
+
+    def power_limit(self) -> float | None:
+        """Watts that it may draw; None where it does not tell."""
+        milliwatts = self._ask(lambda: self._nvml.nvmlDeviceGetPowerManagementLimit(self._handle))
+        return None if milliwatts is None else milliwatts / 1000
+
+    def limit_power(self, watts: float) -> str | None:
+        """Sets that; why not, in words, or None. A limit that the card does not allow becomes the nearest."""
+        nvml, handle = self._nvml, self._handle
+        try:
+            least, most = nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)
+            nvml.nvmlDeviceSetPowerManagementLimit(handle, int(min(max(watts * 1000, least), most)))
+        except nvml.NVMLError as error:
+            return str(error)
+        return None
+
     def _ask(self, question: Callable[[], Any]) -> Any:
         """None where this card, or a share of it, does not tell."""
         with contextlib.suppress(self._nvml.NVMLError):

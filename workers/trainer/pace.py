@@ -68,6 +68,11 @@ class Pace:
             eta += due * sum(validations) / len(validations)
         return eta
 
+    @property
+    def unwalled(self) -> float:
+        """Seconds since the last call of `wall`."""
+        return time.monotonic() - self._marked
+
     def wall(self) -> float:
         """Seconds since the last call of `wall`, everything counted."""
         now = time.monotonic()

@@ -162,6 +162,7 @@ def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec
         bank=asked.bank,
         prefetch=asked.prefetch,
         loader_threads=asked.loader_threads,
+        power_limit=asked.power_limit,
     )
 
 

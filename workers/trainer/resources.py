@@ -7,7 +7,8 @@ import time
 import psutil
 import torch
 
-from workers.trainer.nvml import Card, find_card
+from workers.trainer.energy import find_cuda
+from workers.trainer.nvml import Card
 
 _EACH = 1.0
 """Seconds between two questions to a card: some of them take a driver a millisecond."""
@@ -36,10 +37,7 @@ class Resources:
 
 
 def _card(device: torch.device) -> Card | None:
-    if device.type != "cuda":
-        return None
-    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
-    return find_card(f"GPU-{uuid}") or find_card(f"MIG-{uuid}")
+    return find_cuda(device) if device.type == "cuda" else None
 
 
 def _read(card: Card) -> dict[str, float]:

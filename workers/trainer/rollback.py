@@ -98,6 +98,7 @@ def _merged(now: RunState, then: RunState, lr_factor: float) -> RunState:
         then,
         seq=now.seq,
         seconds=now.seconds,
+        energy=now.energy,
         bicubic=now.bicubic,
         decisions=now.decisions,
         dead_flagged=now.dead_flagged,

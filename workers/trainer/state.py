@@ -21,6 +21,7 @@ class RunState:
     state_dicts; `decisions`: what was decided during the run, oldest first, never shortened; `bad_pictures`:
     training pictures that could not be read, by path, and are not drawn any more; `train_loss`: sum and count
     of the weighted losses since the last validation; `decay_from`: where early stopping began the decay;
+    `energy`: kWh of training over all attempts, and the part of them that is `estimated`;
     `micro_batch`: crops at once, 0 as decided at first; `scaler`: the loss scale of fp16.
 
     What a roll-back leaves behind: `rollbacks`, their number; `guard_factor`, what they left of the rate;
@@ -30,6 +31,7 @@ class RunState:
     iteration: int = 0
     seq: int = 0
     seconds: float = 0.0
+    energy: dict[str, float] = field(default_factory=lambda: {"kwh": 0.0, "estimated": 0.0})
     validated: int = 0
     validations: int = 0
     best: dict[str, float] = field(default_factory=dict)
@@ -59,8 +61,8 @@ class RunState:
         return cls(**raw)
 
     def metrics(self) -> dict[str, float]:
-        """What an outcome reports: last values, best ones, bicubic's, and the training seconds."""
-        found = {**self.last, **self.bicubic, "seconds": self.seconds}
+        """What an outcome reports: last values, best ones, bicubic's, the training seconds and kWh."""
+        found = {**self.last, **self.bicubic, "seconds": self.seconds, "kwh": self.energy["kwh"]}
         if self.best:
             found |= {
                 "best/psnr": self.best["val/psnr"],

@@ -18,7 +18,9 @@ REQUESTS = (
     StopReason.PAUSED,
     StopReason.CANCELLED,
     StopReason.DRAINED,
+    StopReason.BUDGET_SPENT,
     StopReason.PREEMPTED,
+    StopReason.YIELDED,
     StopReason.LEASE_LOST,
 )
 """What a trainer may be asked to stop for."""

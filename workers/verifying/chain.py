@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from srqueue.errors import SrqueueError
 from srqueue.run.folder import RunDir
@@ -99,8 +100,8 @@ def wrong(run: RunDir) -> list[str]:
         state = read_manifest(folder).state
         if state["seq"] != name.seq or state["iteration"] != name.iteration:
             found.append(f"{name} holds seq {state['seq']} of iteration {state['iteration']}")
-        if before and not (before["seq"] < state["seq"] and before["seconds"] <= state["seconds"]):
-            found.append(f"{name}: its number or its seconds fell")
+        if before and not _grew(before, state):
+            found.append(f"{name}: its number, its seconds or its kWh fell")
         before = state
         if back:  # its iterations are told twice, and rightly
             continue
@@ -120,3 +121,8 @@ def _failed(attempts: Attempts) -> SrqueueError:
     outcome = attempts.outcome
     told = f"{outcome.reason}: {outcome.message}" if outcome else "it left no outcome"
     return SrqueueError(f"an attempt ended by itself: {told}", where=str(attempts.log))
+
+
+def _grew(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    kwh = [state.get("energy", {}).get("kwh", 0.0) for state in (before, after)]
+    return bool(before["seq"] < after["seq"] and before["seconds"] <= after["seconds"] and kwh[0] <= kwh[1])

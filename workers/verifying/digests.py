@@ -13,10 +13,10 @@ from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
 from workers.trainer.checkpoint import read
 
-CLOCK = ("seq", "seconds")
-"""What of the state counts attempts or seconds: it must grow, but is another in each run."""
+CLOCK = ("seq", "seconds", "energy")
+"""What of the state counts attempts, seconds or kWh: it must grow, but is another in each run."""
 
-_TIMED = ("seconds",)
+_TIMED = ("seconds", "kwh")
 
 
 def digests(run: RunDir) -> dict[str, str]:

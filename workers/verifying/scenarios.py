@@ -100,6 +100,7 @@ SCENARIOS: dict[str, Scenario] = {
             "train.dynamic_loss_scheduling": {"enabled": True, "interval": 7},
             "train.optim_g": {"type": "AdamW", "lr": 5e-3},
             "train.scheduler": {"type": "constant"},
+            "stop": [f"< 100 dB in {LENGTH - 5} it"],  # it waits for a full window, as long as it lasts
         }
     ),
     "decay": Scenario(

@@ -43,9 +43,14 @@ local at = now()
 unqueue(best)
 move(best, 'running')
 local root, wish = get(best, 'root_id'), get(best, 'wish')
+local since = tonumber(get(best, 'yielded_at'))
+if since then  -- what it waited for its user's sake
+  redis.call('HINCRBYFLOAT', job(best), 'yielded_s', stamp(math.max(0, at - since)))
+  set(best, 'yielded_at', '')
+end
 if root ~= '' then set(best, 'run_dir', paths[root] .. '/' .. best) end  -- mounted elsewhere, maybe
 set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'claimed', stamp(at), 'front', '0', 'reason', '', 'message', '',
-  'reaped', '', 'machine', '', 'export_only', wish == 'cancel' and '1' or '')
+  'reaped', '', 'machine', '', 'export_only', (wish == 'cancel' or wish == 'finish') and '1' or '')
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)

@@ -43,7 +43,8 @@ while i <= #ARGV do
       unpack(ARGV, i + 3, i + 2 + parts))
     register(id)
     join(id, campaign)
-    if get(id, 'held_by') ~= '' then keep(id, campaign, get(id, 'after')) else make_ready(id, '0') end
+    if get(id, 'held_by') ~= '' then keep(id, campaign, get(id, 'after')) elseif get(id, 'opens') ~= '' then wait_until(id, get(id, 'opens'))
+    else make_ready(id, '0') end
   end
   table.insert(answer, found or id)
   table.insert(answer, found and 0 or 1)

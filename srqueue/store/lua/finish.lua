@@ -21,7 +21,12 @@ local gives_way = c.reason == 'preempted' and get(id, 'yields_to') ~= ''
 if gives_way then
   c.message = 'gave way to ' .. get(id, 'yields_to') .. (c.message == c.text and '' or '; ' .. c.message)
 end
+if c.reason == 'budget_spent' and get(id, 'finishing') ~= '' and c.message == c.text then c.message = get(id, 'finishing') end
 end_attempt(id, c)
+if get(id, 'reason') == 'yielded' then
+  redis.call('HINCRBY', job(id), 'yields', 1)
+  set(id, 'yielded_at', stamp(now()))
+end
 if get(id, 'reason') == 'preempted' then redis.call('HINCRBY', job(id), 'preemptions', 1) end
 set(id, 'ended', token)
 return {'ok', redis.call('HGETALL', job(id))}

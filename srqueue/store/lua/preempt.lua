@@ -24,8 +24,8 @@ end
 
 local workers = {}  -- those that go on taking jobs, by name
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(at), '+inf')) do
-  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining')
-  if known[1] and (known[3] or '') == '' then
+  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding')
+  if known[1] and (known[3] or '') == '' and (known[4] or '') == '' then
     workers[name] = {classes = {}, root = known[2] or '', idle = true}
     for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
   end

@@ -24,6 +24,7 @@
 --   suffixes              zset    reversed ids
 --   ready:<class>:<root>  zset    ids that can be claimed, lowest score first
 --   delayed               zset    ids by the time they become ready
+--   opening               zset    ids by the time their window opens
 --   bells                 zset    ready ids by the time to ring again
 --   leases                zset    running ids by the end of their lease
 --   running               zset    running ids by priority
@@ -112,6 +113,7 @@ end
 local function unqueue(id)
   redis.call('ZREM', ready_key(id), id)
   redis.call('ZREM', P .. 'delayed', id)
+  redis.call('ZREM', P .. 'opening', id)
   redis.call('ZREM', P .. 'bells', id)
   set(id, 'not_before', '')
   if get(id, 'asked') ~= '' then
@@ -270,6 +272,15 @@ local function delay(id, state, seconds)
   redis.call('ZADD', P .. 'delayed', at, id)
 end
 
+-- To the queue, to be ready at the moment `at`: a window opens then. Where it stands is as `front` says.
+local function wait_until(id, at)
+  local front = get(id, 'front')
+  unqueue(id)
+  move(id, 'queued')
+  set(id, 'finished', '', 'not_before', at, 'front', front == '1' and '1' or '0')
+  redis.call('ZADD', P .. 'opening', at, id)
+end
+
 -- To a state in which nothing happens by itself.
 local function park(id, state, final)
   unqueue(id)
@@ -343,7 +354,7 @@ local function note_attempt(id, change)
   redis.call('LSET', attempts(id), -1, cjson.encode(attempt))
 end
 
-local ENDING = {'ended', 'iteration', 'seq', 'reason', 'message', 'counted', 'failures', 'state', 'not_before'}
+local ENDING = {'ended', 'kwh', 'iteration', 'seq', 'reason', 'message', 'counted', 'failures', 'state', 'not_before'}
 
 -- It has not ended after all.
 local function reopen_attempt(id)
@@ -352,13 +363,22 @@ local function reopen_attempt(id)
   end)
 end
 
+-- What an attempt is known to have drawn, kWh; nil where nobody told.
+local function kwh_of(id, token)
+  local progress = get(id, 'progress')
+  local told = progress ~= '' and cjson.decode(progress) or {}
+  return told.kwh_token == token and tonumber(told.attempt_kwh) or nil
+end
+
 -- Why it ended, and what followed, which stands on the record already.
 local function close_attempt(id, reached, reason, message, counted)
   note_attempt(id, function(attempt)
     attempt.ended, attempt.reason, attempt.counted = tonumber(stamp(now())), reason, counted
+    attempt.kwh = kwh_of(id, attempt.token)
     for name in campaigns(id) do  -- what its budget is compared with
       if redis.call('EXISTS', campaign_key(name, 'record')) == 1 then
         redis.call('HINCRBYFLOAT', campaign_key(name, 'record'), 'spent_s', stamp(attempt.ended - (attempt.begun or attempt.ended)))
+        redis.call('HINCRBYFLOAT', campaign_key(name, 'record'), 'spent_kwh', string.format('%.9f', attempt.kwh or 0))
       end
     end
     -- No character may be cut in two.
@@ -385,7 +405,7 @@ local function note_held(id, reason) note_occasion('held:' .. id .. ':' .. reaso
 
 -- Ends an attempt. `c` says what follows (built from the table of StopReasons in Python): state, requeue,
 -- counts, reason, message, text (what the message is where nobody said more); wishes and withdrawn; limit and
--- no_progress; exporting and unexported; further; backoff, longest, jitter, later.
+-- no_progress; opens, when its window does; exporting and unexported; further; backoff, longest, jitter, later.
 local function end_attempt(id, c)
   local state, requeue, reason, message = c.state, c.requeue, c.reason, c.message
   local wish, failures = get(id, 'wish'), tonumber(get(id, 'failures'))
@@ -421,8 +441,11 @@ local function end_attempt(id, c)
   end
   redis.call('ZREM', P .. 'leases', id)
   set(id, 'failures', failures, 'reason', reason, 'message', message, 'wish', '', 'owner', '', 'reaped', '')
-  set(id, 'yields_to', '')
+  set(id, 'yields_to', '', 'finishing', '')
   if exporting then export_first(id, c.exporting)
+  elseif requeue == 'front' and c.opens then
+    set(id, 'front', '1')
+    wait_until(id, c.opens)
   elseif requeue == 'front' then make_ready(id, '1')
   elseif requeue == 'backoff' and failures == 0 then make_ready(id, '0')  -- it had got on: nothing to wait for
   elseif requeue == 'backoff' then

@@ -1,7 +1,7 @@
 -- sweep: what time alone changes. Leases that ran out end their attempt; delayed jobs become ready; ready
 -- jobs for which nobody was woken are named. What lies further ahead than it can was written before the
 -- clock of Redis went back: it is drawn nearer, so that nothing waits for the clock to catch up.
--- writes  seen  job:<id>  attempts:<id>  leases  state:*  ready:*  delayed  bells
+-- writes  seen  job:<id>  attempts:<id>  leases  state:*  ready:*  delayed  opening  bells
 -- ARGV: consequence of a lost worker (JSON, see end_attempt), lease (s), most ids a part
 -- Returns {id, device class, ...} to ring for.
 local c, lease, most = cjson.decode(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
@@ -37,6 +37,10 @@ for _, id in ipairs(due('leases')) do
 end
 for _, id in ipairs(due('delayed')) do
   make_ready(id, '0')
+  redis.call('ZADD', P .. 'bells', at, id)
+end
+for _, id in ipairs(due('opening')) do
+  make_ready(id, get(id, 'front') == '1' and '1' or '0')
   redis.call('ZADD', P .. 'bells', at, id)
 end
 local bells = {}

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from srqueue.report.energy import Energy
 from srqueue.report.page import MOST_DRAWN, page
 from srqueue.run.events import Event
 from srqueue.run.scores import PictureScore, Scores
@@ -93,7 +94,9 @@ def test_plots_pictures_tables_and_provenance_of_one_job(subject, gallery):
         {"torch": "2.13.0", "device": "a card", "precision": "bf16", "changed": {}},
         {"torch": "2.14.0", "device": "a card", "changed": {"torch": ["2.13.0", "2.14.0"]}},
     ]
-    made = subject(gallery=gallery, fingerprints=marks, energy=(1.5, 12.0), message="all iterations done")
+    made = subject(
+        gallery=gallery, fingerprints=marks, energy=Energy(1.5, 12.0), message="all iterations done"
+    )
     seen = Seen(page([made], "night"))
     data = json.loads(seen.scripts[0])
     assert [p["title"] for p in data["plots"]] == ["PSNR on Y", "SSIM on Y", "Loss", "Learning rate", "Speed"]

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from srqueue.report.energy import measured_energy
+from srqueue.report.energy import Energy, energy_of
 from srqueue.report.plots import MOST_POINTS, drawings, spread
 from srqueue.report.results import at_moments, moment_text, moments, preset, result
 from srqueue.report.subject import Try
@@ -77,11 +77,24 @@ def test_energy_is_power_over_time_also_of_what_was_trained_again():
     def reading(t, token, watts):
         return Event(0, t, token, 1, "train", {"gpu_watts": watts})
 
-    assert measured_energy([Event(0, 0, 1, 1, "train", {"loss": 1.0})]) is None
-    kwh, hours = measured_energy([reading(0, 1, 300), reading(600, 1, 300), reading(90_000, 2, 100)])
+    assert energy_of([Event(0, 0, 1, 1, "train", {"loss": 1.0})]) is None
+    kwh, hours, *_ = energy_of([reading(0, 1, 300), reading(600, 1, 300), reading(90_000, 2, 100)])
     assert (round(kwh, 6), round(hours, 4)) == (0.05, 0.1667), "not for the day between the attempts"
-    kwh, _ = measured_energy([reading(0, 1, 9), reading(60, 1, 60), reading(5000, 1, 100)])
+    kwh, *_ = energy_of([reading(0, 1, 9), reading(60, 1, 60), reading(5000, 1, 100)])
     assert round(kwh * 3.6e6) == 3600, "nor for a gap in which nothing was heard"
+
+
+def test_energy_is_the_last_that_each_attempt_told_also_of_one_that_was_lost():
+    def told(t, token, kwh, estimated=0.0):
+        data = {"attempt_kwh": kwh, "attempt_kwh_estimated": estimated, "gpu_watts": 99.0}
+        return Event(0, t, token, 1, "train", data)
+
+    events = [told(0, 1, 0.1), told(60, 1, 0.3, 0.1), told(5000, 2, 0.2), told(5060, 2, 0.5, 0.1)]
+    found = energy_of(events, {"price": 0.5, "currency": "EUR"})
+    assert (found.kwh, found.estimated, found.cost) == (0.8, 0.2, 0.4)
+    assert found.text() == "0.8 kWh, 0.2 of it estimated, 0.40 EUR"
+    assert Energy(0.8, 1.0, 0.8).text() == "0.8 kWh, estimated"
+    assert Energy(0.8, 1.0).text() == "0.8 kWh, measured"
 
 
 def test_a_long_curve_is_thinned_and_keeps_both_ends(subject):

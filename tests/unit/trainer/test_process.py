@@ -71,7 +71,10 @@ def test_lines_that_are_no_requests_are_ignored(line):
     assert stop.reason is None
 
 
-@pytest.mark.parametrize("reason", ["paused", "cancelled", "drained", "preempted", "lease_lost"])
+REQUESTS = ["paused", "cancelled", "drained", "preempted", "yielded", "budget_spent", "lease_lost"]
+
+
+@pytest.mark.parametrize("reason", REQUESTS)
 def test_every_request_of_the_supervisor_is_understood(reason):
     stop = StopRequest()
     stop._read_line(f'{{"stop": "{reason}"}}'.encode())

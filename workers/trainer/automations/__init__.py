@@ -13,6 +13,7 @@ from workers.trainer.automations.divergence import DivergenceGuard
 from workers.trainer.automations.dynamic_loss import DynamicLossScheduling
 from workers.trainer.automations.early_stopping import IntelligentEarlyStopping
 from workers.trainer.automations.learning_rate import IntelligentLearningRateScheduler
+from workers.trainer.stop_rules import StopRules
 
 __all__ = ["Action", "Automations"]
 
@@ -25,9 +26,11 @@ class _Stateful(Protocol):
 
 
 class Automations:
-    """The automations of a training, those that its spec disables left out. `names`: of the losses."""
+    """The automations of a training, those that its spec disables left out. `names`: of the losses;
+    `stops`: what the user said that ends it."""
 
-    def __init__(self, train: TrainSpec, names: list[str]) -> None:
+    def __init__(self, train: TrainSpec, names: list[str], stops: StopRules | None = None) -> None:
+        self.stops = stops or StopRules(())
         spec, start = train.training_automations, train.warmup_iter
         rate, stopping = spec.IntelligentLearningRateScheduler, spec.IntelligentEarlyStopping
         dynamic = train.dynamic_loss_scheduling
@@ -97,5 +100,6 @@ class Automations:
             "stopping": self.stopping,
             "losses": self.losses,
             "guard": self.guard,
+            "stops": self.stops if self.stops.rules else None,
         }
         return [(name, part) for name, part in parts.items() if part is not None]

@@ -36,7 +36,7 @@ def wsd(schedule: WsdSpec, train: TrainSpec, iteration: int, decay_from: int | N
     The first step of the decay has already gone 1 / D of the way, where D is the number of its steps. Shape
     `sqrt`: 1 - sqrt(progress) (Haegele et al., 2024).
     """
-    length = _decay_steps(schedule, train)
+    length = decay_steps(schedule, train)
     done = iteration - _decay_start(length, train, decay_from) + 1
     if done <= 0:
         return 1.0
@@ -73,11 +73,12 @@ def last_iteration(spec: TrainSpec, decay_from: int | None = None) -> int:
     """Number of steps after which the run ends: `total_iter`, or where a decay begun early has ended."""
     if spec.scheduler.type != "wsd":
         return spec.total_iter
-    length = _decay_steps(spec.scheduler, spec)
+    length = decay_steps(spec.scheduler, spec)
     return _decay_start(length, spec, decay_from) + length
 
 
-def _decay_steps(schedule: WsdSpec, train: TrainSpec) -> int:
+def decay_steps(schedule: WsdSpec, train: TrainSpec) -> int:
+    """Iterations that the decay takes."""
     return max(1, round(schedule.decay_share * train.total_iter))
 
 

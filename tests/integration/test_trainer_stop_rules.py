@@ -1,0 +1,126 @@
+"""Stop rules in a real trainer: it ends, exports, says why; killed and resumed it ends the same."""
+
+import json
+
+import pytest
+
+from srqueue.run.reasons import StopReason
+from workers.trainer.loop import Trainer
+from workers.trainer.optim.ema import Ema
+
+
+def exported(job):
+    return json.loads((job.run.export / "metrics.json").read_text())
+
+
+def test_a_number_of_iterations_is_kept_to_the_last(new_job):
+    job = new_job(60, stop="25 it", val__val_freq=20)
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.BUDGET_SPENT, 25)
+    assert outcome.message == "stopped: its 25 iterations are done"
+    assert exported(job)["trained_iterations"] == 25
+    assert [e["it"] for e in job.events("val")] == [20, 25]
+
+
+def test_time_is_spent_also_between_validations_and_a_last_one_is_made(new_job, monkeypatch):
+    monkeypatch.setattr("workers.trainer.pace.Pace.unwalled", property(lambda pace: 100.0))
+    job = new_job(400, stop="90s", val__val_freq=200, logger__print_freq=10)
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.BUDGET_SPENT, 10)
+    assert outcome.message == "stopped: its 90s are spent"
+    assert [e["it"] for e in job.events("val")] == [10]
+    assert outcome.export and (job.run.path / outcome.export).is_file()
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "told"),
+    [
+        (
+            "< 100 dB in 30 it",
+            StopReason.STOPPED_EARLY,
+            "stopped: less than 100 dB in the last 30 iterations",
+        ),
+        ("val/psnr > 5", StopReason.STOPPED_EARLY, "stopped: val/psnr is"),
+        ("2020-01-01 00:00", StopReason.BUDGET_SPENT, "stopped: 2020-01-01 00:00"),
+    ],
+)
+def test_a_reason_in_one_line_and_the_best_weights(new_job, rule, reason, told):
+    job = new_job(200, stop=rule, val__val_freq=10)
+    outcome = job.attempt()
+    assert outcome.reason is reason and outcome.message.startswith(told) and "\n" not in outcome.message
+    assert outcome.iteration < 200 and outcome.export
+    assert [e["data"]["by"] for e in job.events("action")] == ["StopRule"]
+
+
+def test_killed_and_resumed_it_ends_at_the_same_iteration_for_the_same_reason(new_job, monkeypatch):
+    rule = "< 3 dB in 30 it"
+    unbroken = new_job(400, "unbroken", stop=rule, val__val_freq=10)
+    expected = unbroken.attempt()
+    assert expected.reason is StopReason.STOPPED_EARLY and expected.iteration >= 40
+
+    class Killed(BaseException):
+        """As sudden as SIGKILL for all that is not on the disk."""
+
+    broken, real = new_job(400, "broken", stop=rule, val__val_freq=10), Ema.update
+    for token, dies_at in enumerate((13, 28, expected.iteration - 3), 1):
+
+        def update(self, done, dies_at=dies_at):
+            real(self, done)
+            if done == dies_at:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Ema, "update", update)
+            with pytest.raises(Killed):
+                broken.attempt(token, (broken.run.checkpoint_names() or [None])[-1])
+    found = broken.resume(4)
+    assert (found.reason, found.message, found.iteration) == (
+        expected.reason,
+        expected.message,
+        expected.iteration,
+    )
+    assert broken.differing(unbroken) == []
+
+
+def test_a_wsd_run_lowers_its_rate_before_its_iterations_are_done(new_job, tmp_path):
+    job = new_job(
+        100, stop="50 it", train__scheduler={"type": "wsd", "decay_share": 0.2}, val__val_freq=10,
+        logger__print_freq=1,
+    )  # fmt: skip
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.BUDGET_SPENT, 50)
+    rates = {e["it"]: e["data"]["lr"] for e in job.events("train")}
+    assert rates[30] == 1e-3 and rates[31] < 1e-3 and rates[50] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_gain_that_is_too_small_begins_the_decay_of_a_wsd_run(new_job):
+    job = new_job(
+        200, stop="< 100 dB in 20 it", train__scheduler={"type": "wsd", "decay_share": 0.1}, val__val_freq=10
+    )
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.STOPPED_EARLY, 50)
+    assert outcome.message.endswith("; from iteration 30 on the rate was lowered to its end")
+
+
+def test_rules_are_of_the_spec_as_it_is_now(new_job, stop_at):
+    """The resolved spec of an earlier attempt may hold others."""
+    job = new_job(60, val__val_freq=10)
+    assert stop_at(job, 1, 12, StopReason.PAUSED).reason is StopReason.PAUSED
+    raw = json.loads(job.run.spec_file.read_text())
+    job.run.spec_file.write_text(json.dumps({**raw, "stop": ["30 it"]}))
+    assert job.resume(2).iteration == 30
+
+
+def test_without_a_validation_the_clock_still_ends_it(new_job, monkeypatch):
+    monkeypatch.setattr(Trainer, "_standing", lambda self: _late(self))
+    job = new_job(400, stop="10h", val__val_enabled=False, logger__print_freq=10)
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration) == (StopReason.BUDGET_SPENT, 10) and outcome.export
+
+
+def _late(trainer):
+    from datetime import UTC, datetime
+
+    from workers.trainer.stop_rules import Standing
+
+    return Standing(trainer.state.iteration, 36001.0, 0.0, datetime.now(UTC))

@@ -212,6 +212,10 @@ class Settings(BaseSettings):
         """Folder that holds one folder a job."""
         return (self.runs or self.home / "runs").absolute()
 
+    def campaign_report(self, name: str) -> Path:
+        """The report that a campaign leaves by itself, on the machine of the worker that noted its end."""
+        return self.runs_root / "campaigns" / name / "report.html"
+
     @property
     def bank_root(self) -> Path:
         """Folder that holds one folder a crop bank."""

@@ -53,9 +53,7 @@ def report(
     if markdown is not None:
         _put(markdown, campaign_texts.as_markdown(found.verdict, found.subjects))
     if out is not None or open_it or not any((csv, as_json, markdown)):
-        from srqueue.report.campaign_files import report_file
-
-        _show(found, out or report_file(settings, name), open_it)
+        _show(found, out or settings.campaign_report(name), open_it)
     say(found.verdict.sentence)
 
 

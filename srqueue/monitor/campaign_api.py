@@ -6,6 +6,8 @@ from srqueue.monitor.acts_api import ActHandler
 from srqueue.monitor.backend import Backend
 from srqueue.monitor.campaign_view import Bests, campaign, campaigns
 from srqueue.monitor.handlers import JsonHandler
+from srqueue.monitor.job_api import REPORT_POLICY
+from srqueue.monitor.refusals import NotThere
 from srqueue.monitor.signing import only_shows
 from srqueue.monitor.verdict_view import Verdicts, act, from_file
 
@@ -36,7 +38,22 @@ class CampaignHandler(JsonHandler):
         found = await self.backend.ask(campaign, self.backend.store, name)
         file = await self.backend.ask(from_file, self.backend.store, self.verdicts, name)
         reason = only_shows(self.application.options)
-        self.say({**found, "file": file, "may_act": reason is None, "why_not": reason})
+        there = self.backend.settings.campaign_report(name).is_file()
+        self.say({**found, "file": file, "may_act": reason is None, "why_not": reason, "report": there})
+
+
+class CampaignReportHandler(JsonHandler):
+    """The report that a campaign has left."""
+
+    async def get(self, name: str) -> None:
+        """HTML, where it is on this machine."""
+        try:
+            content = await self.backend.ask(self.backend.settings.campaign_report(name).read_bytes)
+        except OSError:
+            raise NotThere("there is no report of it here", hint=f"srqueue campaign report {name}") from None
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", REPORT_POLICY)
+        self.finish(content)
 
 
 class CampaignActHandler(ActHandler):

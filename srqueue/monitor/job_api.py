@@ -11,7 +11,7 @@ from srqueue.monitor.refusals import NotThere
 from srqueue.monitor.signing import why_not
 
 # A report is one file with scripts of its own: it may do nothing but show itself.
-_REPORT_POLICY = (
+REPORT_POLICY = (
     "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
@@ -101,7 +101,7 @@ class ReportHandler(JsonHandler):
         except OSError:
             raise NotThere("this job has no report yet", hint=f"srqueue report {record.short_id}") from None
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Security-Policy", _REPORT_POLICY)
+        self.set_header("Content-Security-Policy", REPORT_POLICY)
         self.finish(content)
 
 

@@ -39,6 +39,7 @@ def routes(backend: Backend) -> list[URLSpec]:
             campaign_api.CampaignHandler,
             {"backend": backend, "verdicts": Verdicts()},
         ),
+        _url(rf"/training/api/campaign/{_NAME}/report", campaign_api.CampaignReportHandler, backend),
         _url(
             rf"/training/api/campaign/{_NAME}/({'|'.join(CAMPAIGN_ACTS)})",
             campaign_api.CampaignActHandler,

@@ -22,14 +22,9 @@ from srqueue.store.record import JobRecord
 _CARD_VERSION = 1
 
 
-def report_file(settings: Settings, name: str) -> Path:
-    """Where the report is that a campaign leaves by itself."""
-    return settings.runs_root / "campaigns" / name / "report.html"
-
-
 def write_report(store: Reader, settings: Settings, record: CampaignRecord, out: Path | None = None) -> Path:
     """Writes the HTML; where it is. Raises SrqueueError, OSError."""
-    target = out or report_file(settings, record.name)
+    target = out or settings.campaign_report(record.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, campaign_page(findings(store, record)).encode())
     return target

@@ -20,7 +20,6 @@ from srqueue.queue.campaigns import CampaignClient
 from srqueue.queue.client import Client
 from srqueue.queue.outcomes import verdict_on
 from srqueue.queue.stewarding import tend
-from srqueue.report.campaign_files import report_file
 from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
@@ -109,8 +108,8 @@ def test_tables_for_other_programs_and_a_page(cli, ended, settings, tmp_path):
     assert "| lr 0.002 | 2 | 28.99" in names["markdown"].read_text()
     assert cli("campaign", "report", "night", "--csv", "-").out == names["csv"].read_text()
     page = cli("campaign", "report", "night").out.strip()
-    assert page == str(report_file(settings, "night"))
-    html = report_file(settings, "night").read_text()
+    assert page == str(settings.campaign_report("night"))
+    html = settings.campaign_report("night").read_text()
     assert '<h2 id="verdict-title">Verdict</h2>' in html and "more than noise" in html
     assert '"fronts"' in html and 'http-equiv="Content-Security-Policy"' in html
     assert "there is no campaign 'nigth'" in cli("campaign", "report", "nigth", code=2).err
@@ -188,7 +187,7 @@ def test_one_worker_notes_the_end_and_reports_it(ended, client, settings):
     for thread in threading.enumerate():
         if thread.name == "campaign report":
             thread.join()
-    assert "more than noise" in report_file(settings, "night").read_text()
+    assert "more than noise" in settings.campaign_report("night").read_text()
 
 
 def test_a_report_that_cannot_be_made_harms_nothing(ended, client, settings, caplog):
@@ -271,7 +270,7 @@ def test_the_readmes_python_runs_as_printed_and_a_worker_leaves_a_report(
     assert done.stdout.split()[-1] == "rates.html" and Path("rates.html").is_file()
     campaign = srqueue.Campaign.from_file("rates.yaml")
     assert campaign.status()["state"] == "ended"
-    file = report_file(settings, "rates")
+    file = settings.campaign_report("rates")
     html = wait_until(lambda: file.is_file() and file.read_text(), "the report is there", 60)
     (group,) = campaign.leaderboard()
     assert f"{group['psnr']:.3f}" in html and "model, iteration" in html

@@ -84,6 +84,20 @@ def test_stages_what_is_held_and_the_verdict(flowers):
     assert "leads with" in file["verdict"]
 
 
+def test_the_report_is_shown_where_it_is(flowers):
+    flower = flowers[0]
+    assert flower.api("campaign/night")["report"] is False
+    assert flower.ask("/training/api/campaign/night/report").status == 404
+    file = flower.home / "runs" / "campaigns" / "night" / "report.html"
+    file.parent.mkdir(parents=True)
+    file.write_text("<p>the report</p>")
+    assert flower.api("campaign/night")["report"] is True
+    answer = flower.ask("/training/api/campaign/night/report")
+    assert (answer.status, answer.text) == (200, "<p>the report</p>")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert flower.ask("/training/api/campaign/night/report", user="me:wrong").status == 401
+
+
 def test_whoever_may_only_look_is_offered_nothing_and_refused(flowers, campaigns):
     told = flowers[1].api("campaign/night")
     assert told["may_act"] is False and "SRQUEUE_FLOWER_AUTH" in told["why_not"]

@@ -74,7 +74,8 @@ function draw(node, plot) {
 }
 
 function update() {
-  const { file, may_act: may, why_not: why } = window.srq.campaign;
+  const { file, may_act: may, why_not: why, report } = window.srq.campaign;
+  show(byId("campaign-report"), Boolean(file && report));
   show(byId("campaign-file"), Boolean(file));
   show(byId("campaign-state"), Boolean(file));
   if (!file) return;

@@ -55,7 +55,7 @@ def comparison_table(board: Board, pairs: Sequence[Comparison]) -> Table | None:
     ]  # fmt: skip
     columns = (
         "better", "other", "difference (dB)", "95 % interval over pictures", "pictures",
-        "p (sign flips, Holm)", "95 % by seeds alone", "verdict",
+        "p (Holm)", "95 % by seeds alone", "verdict",
     )  # fmt: skip
     return Table(f"Paired comparisons on {board.validated}", columns, rows, frozenset(range(2, 7)))
 

@@ -90,7 +90,8 @@ def _group(group: Group) -> dict[str, Any]:
 def _pair(pair: Comparison) -> dict[str, Any]:
     return {
         "better": pair.better.label, "other": pair.other.label, "difference": pair.difference,
-        "low": pair.low, "high": pair.high, "pictures": pair.pictures, "p": pair.p, "p_holm": pair.p_holm,
+        "low": pair.low, "high": pair.high, "pictures": pair.pictures, "p": pair.p,
+        "p_seeds": pair.p_seeds, "p_holm": pair.p_holm,
         "seeds": list(pair.seeds), "seeds_agree": pair.seeds_agree, "seed_half": pair.seed_half,
         "claim": pair.claim, "why": pair.why,
     }  # fmt: skip

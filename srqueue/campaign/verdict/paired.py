@@ -10,7 +10,7 @@ from typing import Literal
 
 from srqueue.campaign.verdict.groups import Board, Group, mean_of
 from srqueue.campaign.verdict.sign_flips import p_value
-from srqueue.campaign.verdict.student import interval, quantile
+from srqueue.campaign.verdict.student import below, interval, quantile
 
 ALPHA = 0.05
 ALL_PAIRS_OF = 10
@@ -23,7 +23,8 @@ Claim = Literal["more than noise", "one seed", "noise", "unknown"]
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """`difference`: dB, better less other, the mean over `pictures` of the seeds' mean; `low`, `high`: its
-    95 % interval over pictures; `p`: of the sign-flip test, `p_holm`: for all pairs of the board together.
+    95 % interval over pictures; `p`: of the sign-flip test; `p_seeds`: of a t test with the spread of a seed,
+    None where no group has two; `p_holm`: of the larger of both, for all pairs of the board together.
 
     `seeds`: of each; `seeds_agree`: whether each seed says the same, None where there are not two of each;
     `seed_half`: half of the 95 % interval that seeds alone give, dB, None where no group has two.
@@ -36,6 +37,7 @@ class Comparison:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    p_seeds: float | None = None
     p_holm: float | None = None
     seeds: tuple[int, int] = (0, 0)
     seeds_agree: bool | None = None
@@ -47,9 +49,7 @@ class Comparison:
         nobody knows of another seed."""
         if self.p_holm is None or self.low is None or self.high is None:
             return "unknown"
-        clear = self.p_holm < ALPHA and self.low > 0
-        within = self.seed_half is not None and abs(self.difference) <= self.seed_half
-        if not clear or within or self.seeds_agree is False:
+        if self.p_holm >= ALPHA or self.low <= 0 or self.seeds_agree is False:
             return "noise"
         return "one seed" if self.seeds_agree is None else "more than noise"
 
@@ -62,10 +62,12 @@ class Comparison:
             return f"more than noise: pictures and {min(self.seeds)} seeds each agree"
         if self.claim == "one seed":
             return "clear over the pictures, but of one seed only: another may say otherwise"
-        if not (self.p_holm < ALPHA and self.low > 0):
-            few = 2 ** (1 - self.pictures) >= ALPHA
-            told = f": {self.pictures} are too few to tell" if few else ""
-            return f"not more than noise: the pictures do not agree{told}"
+        by_seeds = (self.p or 0.0) < ALPHA and (self.p_seeds or 0.0) > (self.p or 0.0)
+        if self.low <= 0 or (self.p_holm >= ALPHA and not by_seeds):
+            few = (self.p or 0.0) <= 2 ** (1 - self.pictures)  # they do agree: there is no smaller p
+            if few:
+                return f"not more than noise: {self.pictures} pictures are too few to tell"
+            return "not more than noise: the pictures do not agree"
         if self.seeds_agree is False:
             return "not more than noise: the seeds do not agree"
         return "not more than noise: seeds alone differ as much"
@@ -79,17 +81,19 @@ def comparisons(board: Board) -> tuple[Comparison, ...]:
     else:
         pairs = [(groups[0], other) for other in groups[1 : MOST_AGAINST + 1]]
     found = [compare(board, *pair) for pair in pairs]
-    tested = [c for c in found if c.p is not None]
-    adjusted = iter(holm([c.p for c in tested if c.p is not None]))
+    # Both are asked for, so the larger p is that of the claim (an intersection-union test: Berger, 1982).
+    adjusted = iter(holm([max(c.p, c.p_seeds or 0.0) for c in found if c.p is not None]))
     return tuple(replace(c, p_holm=next(adjusted)) if c.p is not None else c for c in found)
 
 
 def compare(board: Board, better: Group, other: Group) -> Comparison:
     """One pair, as if it were the only one; `better` is the one with the higher mean."""
     seeds = (better.n, other.n)
+    difference = (better.mean or 0.0) - (other.mean or 0.0)
+    p_seeds, half = _by_seeds(board, seeds, difference)
     rough = Comparison(
-        better=better, other=other, difference=(better.mean or 0.0) - (other.mean or 0.0), seeds=seeds,
-        seeds_agree=_agree(better, other), seed_half=_seed_half(board, seeds),
+        better=better, other=other, difference=difference, seeds=seeds,
+        seeds_agree=_agree(better, other), p_seeds=p_seeds, seed_half=half,
     )  # fmt: skip
     differences = picture_differences(better, other)
     if len(differences) < 2:
@@ -137,9 +141,12 @@ def _agree(better: Group, other: Group) -> bool | None:
     return all(one > two for one, two in product(ours.values(), theirs.values()))
 
 
-def _seed_half(board: Board, seeds: tuple[int, int]) -> float | None:
-    """Half of the interval of a difference of means, by the spread of a seed pooled over the board."""
+def _by_seeds(board: Board, seeds: tuple[int, int], difference: float) -> tuple[float | None, float | None]:
+    """(two-sided p, half of the 95 % interval) of a difference of means, by the spread of a seed pooled over
+    the board; None where nothing is known of it."""
     if board.noise is None or not all(seeds):
-        return None
+        return None, None
     sd, freedom = board.noise
-    return quantile(1 - ALPHA / 2, freedom) * sd * math.sqrt(1 / seeds[0] + 1 / seeds[1])
+    error = sd * math.sqrt(1 / seeds[0] + 1 / seeds[1])
+    p = 2 * (1 - below(abs(difference) / error, freedom)) if error else 0.0
+    return p, quantile(1 - ALPHA / 2, freedom) * error

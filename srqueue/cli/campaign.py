@@ -96,6 +96,8 @@ def submit_campaign(
     there = len(done.job_ids) - done.new
     told = f", {there} {'was' if there == 1 else 'were'} there already" if there else ""
     print(f"campaign {done.name}: {done.new} of {len(done.job_ids)} cells queued{told}")
+    for line in search_lines.drawn_later(campaign):
+        say(line)
     if done.left:
         say(
             f"note: {len(done.left)} jobs of an earlier version of the file have not ended and go on; "
@@ -155,6 +157,8 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
     if rungs:
         print()
         print_table(search_lines.COLUMNS, [search_lines.row(rung) for rung in rungs])
+    for line in search_lines.undrawn(client.client.store, client.records, record):
+        print(line)
     for line in campaign_lines.held(client.client.store, name):
         print(line)
     verdict_lines.show(verdict)
@@ -269,7 +273,5 @@ def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool
         return
     print_table(campaign_lines.PLAN_COLUMNS, [campaign_lines.plan_row(p) for p in plan])
     say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")
-    for name, stage in campaign.stages.items():
-        if stage.search and stage.search.asked:
-            search = stage.search
-            say(f"stage {name}: {search.trials} more are drawn while it runs ({search.sampler}, by Optuna)")
+    for line in search_lines.drawn_later(campaign):
+        say(line)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from srqueue.campaign.search.spec import SearchSpec
+    from srqueue.campaign.spec import CampaignSpec
     from srqueue.store.campaigns import CampaignRecord, Campaigns
     from srqueue.store.searches import Contender
     from srqueue.store.store import Store
@@ -30,6 +31,27 @@ def rungs(store: Store, campaigns: Campaigns, record: CampaignRecord) -> list[di
         known = Searches(store.connection).contenders(sorted(labels))
         found += _of_stage(stage, search, known, labels)
     return found
+
+
+def drawn_later(campaign: CampaignSpec) -> Iterator[str]:
+    """What is said of stages whose cells are not known yet."""
+    for name, stage in campaign.stages.items():
+        if (search := stage.search) and search.asked:
+            yield f"stage {name}: {search.trials} cells are drawn while it runs ({search.sampler})"
+
+
+def undrawn(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Iterator[str]:
+    """How many cells are still to be drawn, and by whom."""
+    from srqueue.queue.drawing import undrawn
+
+    if record.state == "ended":
+        return
+    for stage, number in undrawn(store, campaigns, record).items():
+        if number:
+            yield (
+                f"to be drawn, {number} cell{'' if number == 1 else 's'} of stage {stage}: by a worker that has "
+                "Optuna (pip install 'srqueue[search]')"
+            )
 
 
 def _of_stage(

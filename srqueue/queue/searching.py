@@ -23,6 +23,7 @@ from srqueue.store.store import Store
 KEPT = ("val/psnr", "val/ssim", "val/psnr_rgb")
 """What is kept of a validation at a rung: all that a search may compare by."""
 
+_BEGUN = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED, JobState.SUCCEEDED)
 _FAILED = (JobState.FAILED, JobState.CANCELLED)
 _NO_CELL = "stopped: the campaign's file has it no more"
 
@@ -34,8 +35,11 @@ def searched_stages(spec: Mapping[str, object]) -> dict[str, SearchSpec]:
     return {name: s.search for name, s in stages.items() if s.search and s.search.method != "none"}
 
 
-def search(store: Store, campaigns: Campaigns, record: CampaignRecord) -> list[Bell]:
-    """One look at the searches of a campaign, where a job has changed since the last; whom to ring for."""
+def search(store: Store, campaigns: Campaigns, record: CampaignRecord, left: Mapping[str, int]) -> list[Bell]:
+    """One look at the searches of a campaign, where a job has changed since the last; whom to ring for.
+
+    `left`: how many cells of its stages are still to be drawn.
+    """
     moved = record.more.get("moved", "")
     if not moved or moved == record.more.get("looked"):
         return []
@@ -44,28 +48,33 @@ def search(store: Store, campaigns: Campaigns, record: CampaignRecord) -> list[B
     whole = True
     stages = searched_stages(record.spec)
     cells = campaigns.cells(record.name)
+    held_ids = set(campaigns.ids(record.name, (JobState.HELD,)))  # first: who begins meanwhile is in both
+    begun_ids = set(campaigns.ids(record.name, _BEGUN))
     for stage, asked in stages.items():
-        ids = sorted(cell.job_id for cell in cells if cell.stage == stage)
-        known = [filled(store, searches, one, asked) for one in searches.contenders(ids)]
-        decision = judged(known, asked)
+        mine = {cell.job_id for cell in cells if cell.stage == stage}
+        known = [filled(store, searches, c, asked) for c in searches.contenders(sorted(mine & begun_ids))]
+        # Those that have not begun are thousands, and all that counts is whether there are any.
+        more = bool(left.get(stage)) or not mine.isdisjoint(held_ids)
+        decision = judged(known, asked, more=more)
         begun = searches.promote(record.name, record.max_parallel, decision.promoted)
         bells += begun
         whole = whole and len(begun) == len(decision.promoted)  # else there was no room for some
         searches.stop(record.name, _stopped(known, decision))
     paused = set(campaigns.ids(record.name, (JobState.PAUSED,))) - {cell.job_id for cell in cells}
     strays = [one for one in searches.contenders(sorted(paused)) if one.at_rung and not one.stopped]
-    searches.stop(record.name, [(one.id, one.until or 0, _NO_CELL) for one in strays])
+    searches.stop(record.name, [(one.id, one.until, _NO_CELL) for one in strays])
     if whole:
         searches.looked(record.name, moved)
     return bells
 
 
-def judged(known: Sequence[Contender], asked: SearchSpec) -> Decision:
-    """Who goes on and who does not."""
+def judged(known: Sequence[Contender], asked: SearchSpec, *, more: bool) -> Decision:
+    """Who goes on and who does not. `more`: whether others have not begun yet."""
     rungs = rungs_of(known, asked)
     if asked.method == "none" or not rungs:
         return Decision((), ())
     trials = [trial_of(one, asked, rungs) for one in known if one.state not in _FAILED]
+    trials += [Trial("", Standing.NEW, {})] if more else []
     return decide(trials, rungs, asked.one_of, asked.method)
 
 
@@ -119,13 +128,13 @@ def _validations(store: Store, job_id: str) -> list[Event]:
     return [event for event in found if event.kind == "val"]
 
 
-def _stopped(known: Sequence[Contender], decision: Decision) -> list[tuple[str, int, str]]:
+def _stopped(known: Sequence[Contender], decision: Decision) -> list[tuple[str, int | None, str]]:
     """Those of whom it was not said yet."""
     by_id = {one.id: one for one in known}
-    found = []
+    found: list[tuple[str, int | None, str]] = []
     for job_id, place in decision.stopped:
         one = by_id[job_id]
-        if not one.stopped and one.until is not None:
+        if not one.stopped:
             found.append((job_id, one.until, told(place, one.total_iter)))
     return found
 

@@ -40,10 +40,10 @@ def _tend_one(
     counts = campaigns.counts(record.name)
     halts = bool(counts[JobState.FAILED]) and record.spec.get("on_failure") == "stop"
     bells: list[Bell] = []
-    if record.state == "active" and not halts and (begun := search(store, campaigns, record)):
+    left = undrawn(store, campaigns, record) if record.state in ("active", "paused") else {}
+    if record.state == "active" and not halts and (begun := search(store, campaigns, record, left)):
         # What goes on from a rung stands before what begins, and before the end.
         bells, counts = begun, campaigns.counts(record.name)
-    left = undrawn(store, campaigns, record) if record.state in ("active", "paused") else {}
     undone = sum(counts[state] for state in _UNDONE) - Searches(store.connection).stopped(record.name)
     if not undone and not any(left.values()):
         if campaigns.end(record.name):

@@ -16,6 +16,7 @@ class Drawn:
 
     def __init__(self, connection: Connection, campaign: str) -> None:
         self.connection = connection
+        self._name = campaign
         self._unfit = connection.keys.campaign(campaign, "unfit")
         self._lock = connection.keys.campaign(campaign, "drawing")
         self._studies = connection.keys.campaign(campaign, "study")
@@ -40,8 +41,7 @@ class Drawn:
 
     def note_unfit(self, stage: str, number: int, axes: dict[str, Any], why: str) -> None:
         """A trial of which no cell can be made."""
-        with self.connection.reach() as client:
-            client.hset(self._unfit, f"{stage}/{number}", compact({"axes": axes, "why": why}))
+        self.connection.run("unfit", self._name, stage, number, compact({"axes": axes, "why": why}))
 
     def study(self, name: str) -> str:
         """What the keys of a study begin with."""

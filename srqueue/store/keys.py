@@ -25,6 +25,9 @@
 <prefix>:campaign:<name>:due          set      held ids to be looked at: one that they wait for has ended
 <prefix>:campaign:<name>:stopped      set      ids that a search has stopped at their rungs
 <prefix>:campaign:<name>:paused-with  set      ids that were paused because the campaign was
+<prefix>:campaign:<name>:unfit        hash     <stage>/<number> -> what was drawn and became no cell
+<prefix>:campaign:<name>:drawing      string   who draws cells at the moment; expires
+<prefix>:campaign:<name>:study        set      its studies (Optuna's); their journals are below
 <prefix>:campaign-files               zset     names of campaigns from files, by time of submit
 <prefix>:campaigns-open               set      those that have not ended
 <prefix>:followers:<id>               set      held ids that wait for that job

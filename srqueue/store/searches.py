@@ -77,9 +77,9 @@ class Searches:
             found += [Bell(*pair) for pair in zip(bells[::2], bells[1::2], strict=True)]
         return found
 
-    def stop(self, campaign: str, chosen: Iterable[tuple[str, int, str]]) -> None:
+    def stop(self, campaign: str, chosen: Iterable[tuple[str, int | None, str]]) -> None:
         """(id, the rung that it may train to, why it goes on no more)."""
-        rows = list(chosen)
+        rows = [(job_id, until or "", why) for job_id, until, why in chosen]
         for i in range(0, len(rows), _A_CALL):
             flat = [part for row in rows[i : i + _A_CALL] for part in row]
             self.connection.run("stop_at_rung", campaign, *flat)

@@ -34,9 +34,9 @@ def night(trials=6, sampler="tpe", space=SPACE, **more):
     return campaign_of({"base": BASE, "search": search, "max_parallel": 1, **more}, "n.yaml", "night")
 
 
-def run(campaigns, quality=lambda seed, it: float(seed)):
+def run(campaigns, worker=None):
     """As a worker does, one job after the other; the values drawn, in their order."""
-    worker = Trainer(campaigns, quality)
+    worker = worker or Trainer(campaigns, lambda seed, it: float(seed))
     while True:
         drawn = draw(worker.store)
         tend(worker.store)
@@ -57,8 +57,12 @@ def axes(campaigns):
 def test_as_many_trials_as_asked_for_run_through_rungs_and_the_campaign_ends(campaigns):
     done = campaigns.submit(night())
     assert done.job_ids == () and campaigns.records.get("night").state == "active"
-    drawn = run(campaigns)
+    worker = Trainer(campaigns, lambda seed, it: float(seed))
+    drawn = run(campaigns, worker)
     assert [number for number, _, _ in drawn] == list(range(6))
+    assert worker.seen[:3] == [
+        (seed, 10) for _, seed, _ in drawn[:3]
+    ]  # nobody goes on before there are three
     assert all(1 <= seed <= 1000 and 1e-4 <= lr <= 1e-2 for _, seed, lr in drawn)
     jobs = campaigns.client.list(None, 100)
     best = max(jobs, key=lambda job: job.spec["manual_seed"])
@@ -153,6 +157,24 @@ def test_what_was_drawn_before_and_what_failed_count_as_trials(campaigns):
 
 
 @needs_optuna
+def test_a_space_that_is_exhausted_ends_all_the_same_and_lets_the_next_stage_begin(campaigns):
+    space = {"manual_seed": {"choice": [7]}}
+    stages = {
+        "rates": {"search": {**RUNGS, "sampler": "tpe", "trials": 3, "space": space}},
+        "then": {"base": {"seed": 5000, "train.total_iter": 60}, "after": "rates"},
+    }
+    campaigns.submit(campaign_of({"base": BASE, "stages": stages}, "n.yaml", "night"))
+    worker = Trainer(campaigns, lambda seed, it: float(seed))
+    for _ in range(15):
+        if claimed := worker.take():
+            worker.train(claimed)
+        tend(worker.store)
+        draw(worker.store)
+    assert worker.seen == [(7, 10), (7, 20), (7, 40), (5000, 60)]
+    assert campaigns.records.get("night").state == "ended"
+
+
+@needs_optuna
 def test_a_stage_after_one_that_is_drawn_waits_for_all_of_it(campaigns):
     stages = {
         "rates": {"search": {**RUNGS, "sampler": "tpe", "trials": 3, "space": SPACE}},
@@ -216,3 +238,11 @@ def test_a_real_worker_draws_trains_and_ends_a_search(campaigns, start_worker, w
     assert {job.spec["train"]["optim_g"]["lr"] for job in jobs} == {
         cell.axes["train.optim_g.lr"] for cell in campaigns.records.cells("night")
     }
+
+
+def test_what_is_to_be_drawn_is_told(campaigns, capsys):
+    from srqueue.cli.__main__ import main
+
+    campaigns.submit(night(trials=6))
+    assert main(["campaign", "show", "night"]) == 0
+    assert "to be drawn, 6 cells of stage main: by a worker that has Optuna" in capsys.readouterr().out

@@ -236,3 +236,30 @@ def test_show_tells_the_rungs(campaigns, capsys):
     assert ["main", "10", "4", "2", "2", "31.10", "seed", "4", f"({short})"] in lines
     assert ["main", "20", "2", "1", "1", "31.20", "seed", "4", f"({short})"] in lines
     assert ["main", "end", "1", "-", "-", "31.40", "seed", "4", f"({short})"] in lines
+
+
+def test_where_its_search_has_ended_one_that_is_tried_again_trains_to_its_end(campaigns):
+    campaigns.submit(night(seeds=3, max_parallel=1))
+    worker = Trainer(campaigns, lambda seed, it: float(seed))
+    worker.train(worker.take(), StopReason.DIVERGED)
+    worker.all()
+    assert campaigns.records.get("night").state == "ended"
+    failed = by_seed(campaigns)[1]
+    campaigns.client.retry(failed.id)
+    record = worker.train(worker.take())
+    assert (record.state, record.until) == (S.QUEUED, None)
+    assert worker.train(worker.take()).state is S.SUCCEEDED
+
+
+def test_one_that_was_recovered_at_a_rung_goes_on_in_its_search(campaigns):
+    campaigns.submit(night(seeds=3, max_parallel=1))
+    worker = Trainer(campaigns, lambda seed, it: float(-seed))
+    first = worker.train(worker.take())
+    redis, keys = worker.store.connection.redis, worker.store.keys
+    redis.hdel(keys.job(first.id), "until", "rungs")  # a run folder knows nothing of them
+    redis.delete(keys.rungs(first.id))
+    line = {"v": 1, "n": 1, "t": 1.0, "token": 1, "it": 10, "kind": "val", "data": {"val/psnr": -1.0}}
+    worker.store.append_history(first.id, [json.dumps(line)])
+    campaigns.submit(night(seeds=3, max_parallel=1), update=True)
+    worker.all()
+    assert [by_seed(campaigns)[s].state for s in (1, 2, 3)] == [S.SUCCEEDED, S.PAUSED, S.PAUSED]

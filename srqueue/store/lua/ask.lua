@@ -19,7 +19,7 @@ elseif state == 'queued' or state == 'held' or (state == 'paused' and final) the
     park(id, to, final)
     set(id, 'reason', to, 'message', ARGV[5])
   end
-elseif state == to and get(id, 'reason') == 'rung' and wish == 'pause' then
+elseif state == to and get(id, 'reason') == 'rung' and get(id, 'stopped') == '' then
   park(id, to, final)  -- no search takes it on, until it is resumed
   set(id, 'reason', to, 'message', ARGV[5])
 elseif state ~= to then

@@ -21,6 +21,7 @@
 --   rungs:<id>            hash    iteration -> metrics there as JSON, of a job that is compared at rungs
 --   campaign:<name>:due     set   held ids to be looked at again, since one that they wait for has ended
 --   followers:<id>  followers:<name>/<stage>  set  held ids that wait for that job, that stage
+--   campaign:<name>:unfit  hash   <stage>/<number> -> what was drawn for a search and became no cell, and why
 --   suffixes              zset    reversed ids
 --   ready:<class>:<root>  zset    ids that can be claimed, lowest score first
 --   delayed               zset    ids by the time they become ready
@@ -235,6 +236,15 @@ local function make_ready(id, front)
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AFTER), id)
 end
 
+-- Whether a search that goes on decides what becomes of it at its rung.
+local function is_searched(id)
+  for name in campaigns(id) do
+    local known = redis.call('HMGET', campaign_key(name, 'record'), 'moved', 'state')
+    if known[1] and known[2] ~= 'ended' and stage_of(id, name) then return true end
+  end
+  return false
+end
+
 -- It may train to its end, whatever a search thinks of it.
 local function lift(id)
   if get(id, 'until') == '' then return end
@@ -428,7 +438,8 @@ local function end_attempt(id, c)
     state, requeue = wished.state, 'never'
     if well then reason, message = wished.reason, wished.text
     else message = wished.text .. '; ' .. message end
-  elseif reason == 'rung' and (get(id, 'until') == '' or number_of(id, 'until') > reached) then
+  elseif reason == 'rung' and (get(id, 'until') == '' or number_of(id, 'until') > reached or not is_searched(id)) then
+    if not is_searched(id) then set(id, 'until', '') end
     state, requeue, message = 'queued', 'front', c.further  -- it may go on, as was decided meanwhile
   elseif spent then
     state, requeue, reason, message = 'failed', 'never', 'no_progress', c.no_progress .. ': ' .. message

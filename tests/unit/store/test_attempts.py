@@ -9,6 +9,7 @@ from ulid import ULID
 
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, FAILURES_IN_A_ROW, JobState, Requeue, StopReason
+from srqueue.store.campaigns import Campaigns, StoredCell
 from srqueue.store.consequences import LONGEST_BACKOFF, LOOK_AGAIN
 from srqueue.store.record import LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.scripts import script
@@ -48,6 +49,14 @@ def time_passes(store):
     return time_passes
 
 
+def _searched(store, job, until):
+    """As a cell of a search that goes on."""
+    store.connection.redis.hset(store.keys.job(job), mapping={"until": until, "campaigns": "night"})
+    campaigns = Campaigns(store.connection)
+    campaigns.begin("night", {"stages": {"a": {"search": {"method": "asha", "rungs": [until]}}}}, "")
+    campaigns.put_cells("night", [StoredCell(job, "a", {})])
+
+
 @pytest.mark.parametrize("reason", StopReason)
 def test_what_follows_is_what_the_table_says(store, job, claim, reason):
     row = CONSEQUENCES[reason]
@@ -55,7 +64,7 @@ def test_what_follows_is_what_the_table_says(store, job, claim, reason):
     if reason is StopReason.PAUSED:
         store.ask(job, "pause")
     if reason is StopReason.RUNG:
-        store.connection.redis.hset(store.keys.job(job), "until", 40)
+        _searched(store, job, 40)
     record = store.finish(job, token, Outcome(reason, "", 40, seq=3, metrics={"best/psnr": 30.5}))
     assert (record.state, record.reason, record.message) == (row.next_state, reason, row.text)
     assert (record.iteration, record.seq, record.metrics) == (40, 3, {"best/psnr": 30.5})

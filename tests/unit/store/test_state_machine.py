@@ -26,6 +26,7 @@ from srqueue.errors import UsageError
 from srqueue.run.folder import CheckpointName
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue, StopReason
+from srqueue.store.campaigns import Campaigns, StoredCell
 from srqueue.store.consequences import LONGEST_BACKOFF
 from srqueue.store.new import NewJob
 from srqueue.store.preemption import preempt
@@ -48,7 +49,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self, store, raw):
         super().__init__()
         self.store = store
-        self.redis = store.connection.redis
+        self.redis, self.campaigns = store.connection.redis, Campaigns(store.connection)
         self.raw = raw
         self.redis.flushall()
         self.eager = store.connection.settings.model_copy(update={"preempt_wait": 0, "preempt_run": 0})
@@ -163,6 +164,9 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         assert new == (not same)
         assert self.store.get(job).until is None or rungs  # who does not search wants it wholly
+        if campaign == "a":
+            self.campaigns.begin("a", {"stages": {"s": {"search": {"method": "asha", "rungs": [5]}}}}, "")
+            self.campaigns.put_cells("a", [StoredCell(job, "s", {})])
         if new:
             self.remembered.add(job)
         return job if new else multiple()
@@ -291,7 +295,10 @@ class StoreMachine(RuleBasedStateMachine):
         if not may:  # said twice
             assert after == before
         elif before.wish is None and reason is StopReason.RUNG:  # 5 was reached: was it allowed to go on?
-            assert after.state is (S.PAUSED if before.until == 5 else S.QUEUED)
+            searched = before.until == 5 and self.redis.hexists(
+                self.store.keys.campaign("a", "cells"), before.id
+            )
+            assert after.state is (S.PAUSED if searched else S.QUEUED)
         elif before.wish is None and reason is not StopReason.PAUSED and after.reason is reason:
             row = CONSEQUENCES[reason]
             assert after.state is row.next_state

@@ -13,6 +13,7 @@ from srqueue.store.occasions import Occasions
 from srqueue.store.record import Claim
 from srqueue.store.searches import Searches
 from srqueue.store.store import Store
+from workers.forecasting import Forecaster
 
 _LINES_A_TIME = 200
 _MOST_TEXT = 300
@@ -23,7 +24,10 @@ _ON_A_PLATEAU = ("IntelligentLearningRateScheduler", "IntelligentEarlyStopping")
 class Relay:
     """Follows one attempt. Nothing is held in memory: what Redis did not take is read again from the file."""
 
-    def __init__(self, store: Store, claim: Claim, attempt: AttemptDir) -> None:
+    def __init__(
+        self, store: Store, claim: Claim, attempt: AttemptDir, forecaster: Forecaster | None = None
+    ) -> None:
+        self._forecaster = forecaster
         self._store = store
         self._occasions = Occasions(store.connection)
         self._job_id = claim.record.id
@@ -32,6 +36,7 @@ class Relay:
         self._offset = 0
         self._searches = Searches(store.connection)
         self._rungs = claim.record.rungs
+        self._foreseen = -1  # the newest line that the forecaster has seen: the same may be sent again
         self.iteration = claim.record.iteration
         self.progress: dict[str, Any] = dict(claim.record.progress)
 
@@ -49,6 +54,8 @@ class Relay:
         for event in newest:
             self._store.publish(self._job_id, self._token, int(event.data["seq"]), event.it)
         self._note(events)
+        if self._forecaster is not None and (found := self._forecaster.newest()):
+            self.progress["forecast"] = found
         self._store.set_progress(self._job_id, self._token, self.iteration, self.progress)
         span = (self._offset, batch[-1][1])
         told = self._store.append_events(self._job_id, self._token, [e.line() for e in events], span)
@@ -56,6 +63,9 @@ class Relay:
         return True
 
     def _note(self, events: list[Event]) -> None:
+        if self._forecaster is not None:
+            self._forecaster.see([e for e in events if e.n > self._foreseen])
+            self._foreseen = events[-1].n
         for event in events:
             if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
                 self.iteration = event.it

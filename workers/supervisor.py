@@ -20,11 +20,13 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.run.scores import Scores, read_scores
 from srqueue.settings import Settings
+from srqueue.spec.job import JobSpec
 from srqueue.store.record import Claim, JobRecord, LeaseExpired, LeaseLost, RecordGone
 from srqueue.store.store import Store
 from workers.child import EXPORT_SECONDS, Trainer
 from workers.devices import Device
 from workers.endings import outcome_of, reason_of
+from workers.forecasting import Forecaster
 from workers.forgotten import free_device
 from workers.power_limit import power_limit
 from workers.preparing import NotReady, prepare
@@ -107,7 +109,7 @@ class Supervisor:
         self._token = attempt.token
         noted = attempt.read()
         self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
-        relay = Relay(self._store, self._claim, attempt)
+        relay = Relay(self._store, self._claim, attempt, self._forecaster(run))
         self._showing = Showing(self._store, self._job.id, run, attempt)
         with power_limit(self._cards(), power_limit_of(self._job.spec), self._device.slots) as notes:
             if notes:
@@ -125,6 +127,14 @@ class Supervisor:
     def _cards(self) -> tuple[str, ...]:
         """The driver's names of the GPUs that this job gets."""
         return () if self._device.for_job(self._job.device_class) == "cpu" else self._device.uuids
+
+    def _forecaster(self, run: RunDir) -> Forecaster | None:
+        try:
+            spec = JobSpec.model_validate(self._job.spec)
+        except ValueError as error:  # of another version; the trainer will say what it thinks of it
+            log.debug("job %s gets no forecasts: %s", self._job.short_id, error)
+            return None
+        return Forecaster(spec, run, self._token)
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
         """The outcome of a trainer that could not write one: what `srqueue recover` goes by."""

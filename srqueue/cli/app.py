@@ -48,6 +48,8 @@ COMMANDS = (
     Command("ls", "ls", JOBS),
     Command("show", "show", JOBS),
     Command("explain", "explain", JOBS),
+    Command("forecast", "forecast", JOBS),
+    Command("plan", "plan", JOBS),
     Command("watch", "watch", JOBS),
     Command("logs", "logs", JOBS),
     Command("report", "report", JOBS),

@@ -13,6 +13,7 @@ from srqueue.cli.output import print_json, print_table, say
 if TYPE_CHECKING:
     from srqueue.campaign.planning import Planned
     from srqueue.campaign.spec import CampaignSpec
+    from srqueue.forecast.running import RunForecast
     from srqueue.store.campaigns import CampaignRecord
 
 app = typer.Typer(help="Queue a matrix of trainings from one file, and compare them.", no_args_is_help=True)
@@ -117,7 +118,9 @@ def list_campaigns(as_json: Json = False) -> None:
     if as_json:
         print_json([campaign_lines.summary(record, counts) for record, counts in rows])
     elif rows:
-        print_table(campaign_lines.COLUMNS, [campaign_lines.row(record, counts) for record, counts in rows])
+        ends = campaign_lines.ends_of(records.connection, found)
+        lines = [campaign_lines.row(record, counts, ends.get(record.name, "-")) for record, counts in rows]
+        print_table(campaign_lines.COLUMNS, lines)
     else:
         say("no campaign; queue one: srqueue campaign submit FILE")
 
@@ -152,6 +155,8 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
         return
     for line in campaign_lines.facts(record, client.records.counts(name)):
         print(line)
+    if told := campaign_lines.end(client.client.store, record):
+        print(told)
     print()
     print_table(campaign_lines.STAGE_COLUMNS, [campaign_lines.stage_row(stage) for stage in stages])
     if rungs:
@@ -267,11 +272,25 @@ def _confirm(campaign: CampaignSpec, yes: bool) -> None:
     typer.confirm(f"{told}; queue them?", abort=True)
 
 
+def _forecasts(plan: tuple[Planned, ...]) -> list[RunForecast]:
+    from srqueue.queue.cell_forecasts import forecast_specs
+    from srqueue.settings import load_settings
+
+    return forecast_specs(load_settings(), [p.expanded.spec for p in plan])
+
+
 def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool) -> None:
     if as_json:
-        print_json([campaign_lines.planned(p) for p in plan])
+        found = _forecasts(plan)
+        print_json([campaign_lines.planned(p, f) for p, f in zip(plan, found, strict=True)])
         return
-    print_table(campaign_lines.PLAN_COLUMNS, [campaign_lines.plan_row(p) for p in plan])
+    from srqueue.cli.forecast_lines import hours_text
+
+    found = _forecasts(plan)
+    rows = [campaign_lines.plan_row(p, f) for p, f in zip(plan, found, strict=True)]
+    print_table(campaign_lines.PLAN_COLUMNS, rows)
+    if total := hours_text(found):
+        say(total)
     say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")
     for line in search_lines.drawn_later(campaign):
         say(line)

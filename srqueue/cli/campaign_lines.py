@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srqueue.cli.output import ago, duration
@@ -10,12 +10,14 @@ from srqueue.run.reasons import JobState
 
 if TYPE_CHECKING:
     from srqueue.campaign.planning import Planned
+    from srqueue.forecast.running import RunForecast
     from srqueue.store.campaigns import CampaignRecord
+    from srqueue.store.connection import Connection
     from srqueue.store.store import Store
 
-COLUMNS = ("NAME", "STATE", "CELLS", "DONE", "RUNNING", "WAITING", "FAILED", "SPENT", "SUBMITTED")
+COLUMNS = ("NAME", "STATE", "CELLS", "DONE", "RUNNING", "WAITING", "FAILED", "SPENT", "SUBMITTED", "ENDS")
 STAGE_COLUMNS = ("STAGE", "CELLS", "SUCCEEDED", "RUNNING", "WAITING", "FAILED", "AFTER")
-PLAN_COLUMNS = ("STAGE", "CELL", "JOB", "ITERATIONS", "BEGINS WITH")
+PLAN_COLUMNS = ("STAGE", "CELL", "JOB", "ITERATIONS", "BEGINS WITH", "TAKES", "PSNR AT THE END")
 _WAITING = (JobState.HELD, JobState.QUEUED, JobState.PAUSED)
 _BAD = (JobState.FAILED, JobState.CANCELLED)
 
@@ -32,12 +34,12 @@ def summary(record: CampaignRecord, counts: Counts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def row(record: CampaignRecord, counts: Counts) -> list[str]:
-    """A campaign in the list."""
+def row(record: CampaignRecord, counts: Counts, ends: str = "-") -> list[str]:
+    """A campaign in the list. `ends`: when, as a text."""
     return [
         record.name, record.state, str(record.cells), str(counts[JobState.SUCCEEDED]),
         str(counts[JobState.RUNNING]), str(sum(counts[s] for s in _WAITING)),
-        str(sum(counts[s] for s in _BAD)), duration(record.spent_s), ago(record.created),
+        str(sum(counts[s] for s in _BAD)), duration(record.spent_s), ago(record.created), ends,
     ]  # fmt: skip
 
 
@@ -84,20 +86,54 @@ def held(store: Store, name: str) -> Iterator[str]:
         yield f"held, {beyond:,} more that were not looked at"
 
 
-def plan_row(planned: Planned) -> list[str]:
-    """A cell of a dry run."""
+def plan_row(planned: Planned, found: RunForecast) -> list[str]:
+    """A cell of a dry run, with what it will take and reach as far as earlier jobs tell."""
+    from srqueue.cli.forecast_lines import spec_row
+
     spec = planned.expanded.spec
     parents = len(planned.parents)
     start = "-" if not parents else "its parent's model" if parents == 1 else f"the best of {parents}"
-    return [planned.cell.stage, planned.cell.label, spec.name, f"{spec.train.total_iter:,}", start]
+    _, iterations, takes, psnr, *_ = spec_row(spec.name, found)
+    return [planned.cell.stage, planned.cell.label, spec.name, iterations, start, takes, psnr]
 
 
-def planned(planned: Planned) -> dict[str, Any]:
+def ends_of(connection: Connection, records: Sequence[CampaignRecord]) -> dict[str, str]:
+    """When those that go on will have ended, by name; where none does, the queue is not looked at."""
+    import time
+
+    from srqueue.cli.forecast_lines import end_text
+    from srqueue.queue.outlook import campaign_ends
+    from srqueue.store.store import Store
+
+    names = [record.name for record in records if record.state in ("active", "submitting")]
+    if not names:
+        return {}
+    now = time.time()
+    found = campaign_ends(Store(connection), names, now)
+    return {name: end_text(band, now) for name, band in found.items()}
+
+
+def end(store: Store, record: CampaignRecord) -> str | None:
+    """When the jobs of a campaign will have ended, as far as that is known."""
+    import time
+
+    from srqueue.cli.forecast_lines import total
+    from srqueue.queue.outlook import of_campaign
+
+    if record.state not in ("active", "submitting"):
+        return None
+    found = of_campaign(store, record.name, now := time.time())
+    return total("its", found, now) if found.end is not None else None
+
+
+def planned(planned: Planned, found: RunForecast) -> dict[str, Any]:
     """The same for JSON."""
+    from srqueue.cli.forecast_lines import spec_dict
     from srqueue.spec.job import spec_id
 
     spec = planned.expanded.spec
     return {
         "stage": planned.cell.stage, "axes": planned.cell.axes, "name": spec.name, "parents": planned.parents,
         "spec_id": spec_id(spec), "spec": spec.model_dump(mode="json"), "origins": planned.expanded.origins,
+        "forecast": spec_dict(spec.name, found),
     }  # fmt: skip

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srqueue.cli.output import duration, number, wish_text
+from srqueue.forecast.told import Told
 
 if TYPE_CHECKING:
     from srqueue.store.record import JobRecord
 
-COLUMNS = ("ID", "NAME", "STATE", "DONE", "IT/S", "ETA", "PSNR", "GAIN", "TREND", "WORKER")
+COLUMNS = ("ID", "NAME", "STATE", "DONE", "IT/S", "ETA", "PSNR", "GAIN", "AT THE END", "TREND", "WORKER")
 TREND = 16
 """Characters of a curve."""
 
@@ -28,6 +30,18 @@ def psnr_of(record: JobRecord) -> float | None:
     return found
 
 
+def eta(record: JobRecord) -> str:
+    """Time left, with its interval where one was forecast; `-` where nothing is known."""
+    told = Told.of(record.progress)
+    return (told and told.left(time.time())) or duration(record.progress.get("eta_s"))
+
+
+def at_the_end(record: JobRecord) -> str:
+    """The PSNR that is forecast, `31.42 ± 0.06 dB`, or `-`."""
+    told = Told.of(record.progress)
+    return (told and told.quality()) or "-"
+
+
 def cells(record: JobRecord, trend: str) -> list[str]:
     """One row of the table."""
     running, wish = record.state == "running", wish_text(record)
@@ -40,9 +54,10 @@ def cells(record: JobRecord, trend: str) -> list[str]:
         wish or state,
         f"{share:4.0%} {record.iteration}/{record.total_iter}",
         number(record.progress, "it_s", ".1f") if running else "-",
-        duration(record.progress.get("eta_s")) if running else "-",
+        eta(record) if running else "-",
         number(values, "psnr"),
         number(values, "gain", "+.2f"),
+        at_the_end(record) if running else "-",
         trend,
         (record.worker or "-") if running else "-",
     ]
@@ -54,10 +69,12 @@ def line(record: JobRecord) -> str:
     parts.append(f"it {record.iteration}/{record.total_iter}")
     if record.state == "running":
         parts.append(number(record.progress, "it_s", ".1f", " it/s"))
-        parts.append(f"ETA {duration(record.progress.get('eta_s'))}")
+        parts.append(f"ETA {eta(record)}")
     psnr, above = psnr_of(record), gain(record)
     if psnr is not None:
         parts.append(f"PSNR {psnr:.2f} dB" + (f" ({above:+.2f})" if above is not None else ""))
+    if record.state == "running" and (end := at_the_end(record)) != "-":
+        parts.append(f"at the end {end}")
     if record.state.final and record.state != "succeeded" and record.message:
         parts.append(record.message.splitlines()[0])
     return "   ".join(parts)
@@ -75,7 +92,7 @@ def drawing(rows: Sequence[Sequence[str]], below: str) -> Any:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    right = ("IT/S", "ETA", "PSNR", "GAIN")
+    right = ("IT/S", "ETA", "PSNR", "GAIN", "AT THE END")
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
     for row in rows:

@@ -73,7 +73,7 @@ def ls(
         _tell_of_none(settings, store, campaign, bool(state or since or until))
         return
     if records:
-        columns = ["ID", "NAME", "STATE", "PROGRESS", "PSNR", "ETA", "PRIO", "CREATED"]
+        columns = ["ID", "NAME", "STATE", "PROGRESS", "PSNR", "ETA", "AT THE END", "PRIO", "CREATED"]
         print_table(columns, [_row(r) for r in records])
     last = -(-total // limit)
     if not records:
@@ -129,16 +129,20 @@ def _folders(settings: Settings) -> int:
 
 
 def _row(record: JobRecord) -> list[str]:
+    import time
+
     from srqueue.cli.output import ago, duration, number, wish_text
+    from srqueue.forecast.told import Told
 
     done = f"{record.iteration}/{record.total_iter}"
     running = record.state == "running"
     wish = wish_text(record)
     state = f"{record.state} ({wish})" if wish else str(record.state)
     psnr = number({**record.progress, **_best(record)}, "best_psnr", unit=" dB")
-    eta = duration(record.progress.get("eta_s")) if running else "-"
+    told = Told.of(record.progress) if running else None
+    eta = (told and told.left(time.time())) or duration(record.progress.get("eta_s") if running else None)
     return [
-        *(record.short_id, record.name, state, done, psnr, eta),
+        *(record.short_id, record.name, state, done, psnr, eta, (told and told.quality()) or "-"),
         *(str(record.priority), ago(record.created)),
     ]
 

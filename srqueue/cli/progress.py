@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from srqueue.cli.output import duration, wish_text
+from srqueue.forecast.told import Told
 
 if TYPE_CHECKING:
     from srqueue.run.events import Event
@@ -82,6 +84,8 @@ class Progress:
         ssim, base = _number(self.values, "val/ssim"), _number(self.values, "bicubic/ssim")
         if ssim is not None:
             parts.append(f"SSIM {ssim:.4f}" + ("" if base is None else f" (bicubic {base:.4f})"))
+        if (told := Told.of(self.values)) is not None and (end := told.sentence(time.time())) is not None:
+            parts.append(end)
         return "   ".join(parts)
 
     def doing(self) -> str:

@@ -49,8 +49,8 @@ def undrawn(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Itera
     for stage, number in undrawn(store, campaigns, record).items():
         if number:
             yield (
-                f"to be drawn, {number} cell{'' if number == 1 else 's'} of stage {stage}: by a worker that has "
-                "Optuna (pip install 'srqueue[search]')"
+                f"to be drawn, {number} cell{'' if number == 1 else 's'} of stage {stage}: by a worker that "
+                "has Optuna (pip install 'srqueue[search]')"
             )
 
 

@@ -73,6 +73,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("speed", f"{number(values, 'it_s', '.1f')} it/s" if record.state == "running" else None),
         ("energy", _energy(values)),
         ("ETA", duration(values.get("eta_s")) if record.state == "running" else None),
+        ("forecast", _forecast(record)),
         ("PSNR-Y", _beside_bicubic(values, "psnr", " dB")),
         ("SSIM-Y", _beside_bicubic(values, "ssim", "")),
         ("ensemble", _ensemble(values)),
@@ -113,6 +114,18 @@ def _energy(values: dict[str, Any]) -> str | None:
     cost = None if settings.kwh_price is None else kwh * settings.kwh_price
     guessed = float(estimated) if isinstance(estimated, int | float) else 0.0
     return Energy(float(kwh), 0.0, guessed, cost, settings.currency).text()
+
+
+def _forecast(record: JobRecord) -> str | None:
+    """When it ends and how good it will be, with what was known at the last validation."""
+    from srqueue.forecast.told import Told
+
+    told = Told.of(record.progress)
+    if told is None or record.state.final:
+        return None
+    if record.state != "running":  # the time of the end is over, its quality is not
+        return told.quality() and f"{told.quality()} at the end, as of iteration {told.iteration}"
+    return told.sentence(_now())
 
 
 def _attempts(record: JobRecord) -> str | None:

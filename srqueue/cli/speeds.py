@@ -31,7 +31,7 @@ def with_speeds(
     speeds = [from_history(f.spec, records, kind) for f in forecasts]
     if measure and None in speeds:
         missing = [f.spec for f, speed in zip(forecasts, speeds, strict=True) if speed is None]
-        timed = iter(_measured(settings, missing, megapixels))
+        timed = iter(timed_speeds(settings, missing, megapixels))
         speeds = [speed or next(timed) for speed in speeds]
     known = [(f.spec, speed) for f, speed in zip(forecasts, speeds, strict=True) if speed]
     return [
@@ -40,7 +40,24 @@ def with_speeds(
     ]
 
 
-def _measured(settings: Settings, specs: list[JobSpec], megapixels: float) -> list[Speed | None]:
+def validated_megapixels(settings: Settings, spec: JobSpec) -> float:
+    """Millions of HR pixels that one validation of a spec looks at, as far as this machine knows."""
+    from srqueue.datasets import Registry
+    from srqueue.errors import SrqueueError
+    from srqueue.run.listing import Listing
+
+    if spec.datasets.val is None or not spec.val.val_enabled:
+        return 0.0
+    registry, name = Registry(settings), spec.datasets.val.name
+    try:
+        listing = Listing.read(registry.listing_file(name))
+    except SrqueueError:
+        return 0.0
+    own = name == spec.datasets.train.name
+    return sum(p.width * p.height for p in (listing.held_out() if own else listing.pictures)) / 1e6
+
+
+def timed_speeds(settings: Settings, specs: list[JobSpec], megapixels: float) -> list[Speed | None]:
     """A measurement for each spec; the same work is timed once. None where there is none."""
     import json
     import subprocess

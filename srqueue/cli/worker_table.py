@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from srqueue.cli.job_table import gain, psnr_of
-from srqueue.cli.output import duration, number
+from srqueue.cli.job_table import at_the_end, eta, gain, psnr_of
+from srqueue.cli.output import number
 from srqueue.run.reasons import JobState
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("WORKER", "HOST", "DEVICE", "CPU", "MEMORY", "GPU", "GPU MEMORY"),
-    *("JOB", "DONE", "IT/S", "ETA", "PSNR", "GAIN"),
+    *("JOB", "DONE", "IT/S", "ETA", "PSNR", "GAIN", "AT THE END"),
 )
 _MOST = 1000
 _AWAY = "(not announced)"
@@ -114,16 +114,17 @@ def _memory(mib: Sequence[float | None] | None) -> str:
 
 def _job(job: JobRecord | None) -> list[str]:
     if job is None:
-        return ["-"] * 6
+        return ["-"] * 7
     share = job.iteration / job.total_iter if job.total_iter else 0.0
     values = {"psnr": psnr_of(job), "gain": gain(job)}
     return [
         f"{job.name} {job.short_id}",
         f"{share:4.0%}",
         number(job.progress, "it_s", ".1f"),
-        duration(job.progress.get("eta_s")),
+        eta(job),
         number(values, "psnr"),
         number(values, "gain", "+.2f"),
+        at_the_end(job),
     ]
 
 
@@ -138,5 +139,6 @@ def _summary(job: JobRecord) -> dict[str, Any]:
         "eta_s": progress.get("eta_s"),
         "psnr": psnr_of(job),
         "gain": gain(job),
+        "forecast": progress.get("forecast"),
         "attempt": job.token,
     }

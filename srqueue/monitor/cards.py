@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from srqueue.forecast.told import Told
 from srqueue.monitor.backend import run_folder
 from srqueue.run.outcome import first_line
 from srqueue.run.reasons import JobState
@@ -40,6 +42,7 @@ def card(
         "share": min(1.0, record.iteration / total) if total else 0.0,
         "it_s": _first(values, "it_s") if running else None,
         "eta_s": _first(values, "eta_s") if running else None,
+        "forecast": _forecast(record) if running else None,
         "phase": record.progress.get("phase") if running else None,
         "psnr": psnr, "best_psnr": best, "bicubic_psnr": bicubic,
         "gain": None if best is None or bicubic is None else best - bicubic,
@@ -49,6 +52,17 @@ def card(
         "failures": record.failures, "reason": str(record.reason) if record.reason else None,
         "message": _message(record), "waits": waits, "starts_in_s": starts_in_s,
         "lease_left_s": lease_left_s, "campaigns": list(record.campaigns), "has_report": has_report(record),
+    }  # fmt: skip
+
+
+def _forecast(record: JobRecord) -> dict[str, Any] | None:
+    """When it will end and how good it will be: `end` in UTC s, `psnr` in dB, both as [low, middle, high]."""
+    told = Told.of(record.progress)
+    if told is None:
+        return None
+    return {
+        "end": told.end.row(1) if told.end else None, "psnr": told.psnr.row(3) if told.psnr else None,
+        "iteration": told.iteration, "text": told.sentence(time.time()),
     }  # fmt: skip
 
 

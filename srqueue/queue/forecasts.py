@@ -11,6 +11,8 @@ from statistics import median
 
 from pydantic import ValidationError
 
+from srqueue.forecast.kinds import validations_of, work_of
+from srqueue.forecast.timing import Speed as Speed  # what the commands know it by
 from srqueue.run.folder import RunDir
 from srqueue.spec.derive import PictureStats
 from srqueue.spec.job import JobSpec
@@ -21,19 +23,6 @@ THIS_SPEC = "this spec"
 """Stands for a preset's name in the forecast of a spec that the user wrote down."""
 
 _FEWEST_REPORTS = 3
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Iterations a second and seconds a validation, `source`: where they are from, for people.
-
-    `measured`: this very work was timed on this device; else it is only estimated.
-    """
-
-    it_s: float
-    validation_s: float
-    source: str
-    measured: bool
 
 
 @dataclass(frozen=True)
@@ -53,17 +42,14 @@ class Forecast:
     @property
     def validations(self) -> int:
         """How often it validates."""
-        if self.spec.datasets.val is None or not self.spec.val.val_enabled:
-            return 0
-        return -(-self.iterations // self.spec.val.val_freq)
+        return validations_of(self.spec)
 
     @property
     def hours(self) -> float | None:
         """Training and validations; at the most, since it may stop early."""
         if self.speed is None:
             return None
-        seconds = self.iterations / self.speed.it_s + self.validations * self.speed.validation_s
-        return seconds / 3600
+        return self.speed.seconds(self.iterations, self.validations) / 3600
 
 
 @dataclass(frozen=True)
@@ -83,7 +69,7 @@ def from_history(spec: JobSpec, records: Iterable[JobRecord], device: str) -> Sp
             other = JobSpec.model_validate(record.spec)
         except ValidationError:  # of another version
             continue
-        if _work(other) == _work(spec) and (found := _reported(record, device)):
+        if work_of(other) == work_of(spec) and (found := _reported(record, device)):
             return found
     return None
 
@@ -174,15 +160,6 @@ def _both(serious: Sequence[Forecast], why: list[str]) -> Advice:
             f"{last.preset}{longer}); --hours H finds the longest that fits"
         )
     return Advice(first.preset, tuple(why))
-
-
-def _work(spec: JobSpec) -> tuple[object, ...]:
-    """What a step's time depends on."""
-    train, set_ = spec.train, spec.datasets.train
-    return (
-        spec.network_g, spec.scale, set_.lq_size, set_.batch_size, set_.accum_iter, set_.degradations,
-        train.optim_g.type, [loss.type for loss in train.losses],
-    )  # fmt: skip
 
 
 def _pixels(spec: JobSpec) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from srqueue.forecast.told import Told
 from srqueue.queue.waiting import with_able
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -66,12 +69,15 @@ def starts(
     Ends where the length of a job is not known. Early stopping, pauses and jobs of higher priority that come
     meanwhile are not foreseen.
     """
+    if not workers:
+        return []
     names = {w.name for w in workers}
     busy = [(job.worker, _seconds_left(job, rates)) for job in running if job.worker in names]
     if any(left is None for _, left in busy):
         return []
-    idle = names - {worker for worker, _ in busy}
-    free = [*(left or 0.0 for _, left in busy), *(0.0 for _ in idle)]  # a worker of several slots has several
+    taken = Counter(worker for worker, _ in busy)
+    idle = sum(max(w.slots - taken[w.name], 0) for w in workers)
+    free = [*(left or 0.0 for _, left in busy), *([0.0] * idle)]
     heapq.heapify(free)
     begins = [free[0]]
     for job in before:
@@ -84,6 +90,9 @@ def starts(
 
 
 def _seconds_left(job: JobRecord, rates: Mapping[str, float]) -> float | None:
+    forecast = Told.of(job.progress) if job.state is JobState.RUNNING else None
+    if forecast is not None and forecast.end is not None:  # it knows of early stopping
+        return max(forecast.end.middle - time.time(), 0.0)
     told = job.progress.get("eta_s")
     if job.state is JobState.RUNNING and isinstance(told, int | float):
         return float(told)

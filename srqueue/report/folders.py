@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from srqueue.curves import History, history
 from srqueue.errors import UsageError
 from srqueue.report.energy import Energy, energy_of
+from srqueue.report.forecasts import forecasts_of
 from srqueue.report.gallery import gallery_of
 from srqueue.report.sources import fingerprints, newest_figures, numbers
 from srqueue.report.subject import Subject, Try
@@ -70,6 +71,7 @@ def from_folder(run: RunDir) -> Subject:
         energy=found.energy,
         gallery=gallery_of(run),
         scores=read_scores(run),
+        forecasts=forecasts_of(run),
     )
 
 

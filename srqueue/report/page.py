@@ -16,6 +16,7 @@ from srqueue.errors import UsageError
 from srqueue.report import tables
 from srqueue.report.comparable import remarks
 from srqueue.report.differences import spec_rows
+from srqueue.report.forecasts import forecasts
 from srqueue.report.plots import drawings, marks_of
 from srqueue.report.provenance import provenance
 from srqueue.report.subject import Crop, Subject
@@ -83,13 +84,16 @@ def _tables(subjects: Sequence[Subject]) -> list[tables.Table]:
     return [table for table in found if table is not None]
 
 
+def _of_one(subject: Subject) -> list[tables.Table | None]:
+    made = (tables.pictures, tables.attempts, forecasts, tables.figures)
+    return [make(subject) for make in made]
+
+
 def _job(subject: Subject, index: int) -> dict[str, Any]:
     return {
         "subject": subject,
         "headline": _headline(subject),
-        "tables": [
-            t for t in (tables.pictures(subject), tables.attempts(subject), tables.figures(subject)) if t
-        ],
+        "tables": [table for table in _of_one(subject) if table],
         "spec": spec_rows(subject),
         "provenance": provenance(subject),
         "crops": len(subject.gallery.crops) if index < MOST_PICTURED else 0,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from srqueue.curves import history
 from srqueue.report.energy import energy_of
 from srqueue.report.folders import trained
+from srqueue.report.forecasts import forecasts_of
 from srqueue.report.gallery import gallery_of, stored_gallery
 from srqueue.report.sources import fingerprints, newest_figures, numbers, parsed
 from srqueue.report.subject import Subject, Try
@@ -57,6 +59,7 @@ def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subje
         energy=energy,
         scores=scores,
         remarks=remarks,
+        forecasts=forecasts_of(run) if run is not None else _newest(record),
         **more,
     )
 
@@ -67,6 +70,12 @@ def folder_here(record: JobRecord) -> RunDir | None:
         return None
     run = RunDir(Path(record.run_dir))
     return run if run.spec_file.is_file() else None
+
+
+def _newest(record: JobRecord) -> tuple[Mapping[str, Any], ...]:
+    """The forecast that its record has."""
+    told = record.progress.get("forecast")
+    return (told,) if isinstance(told, dict) else ()
 
 
 def _resolved(run: RunDir) -> dict[str, object]:

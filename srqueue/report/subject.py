@@ -67,6 +67,7 @@ class Subject:
     gallery: Gallery = field(default_factory=Gallery)
     scores: Scores | None = None  # None of an export of an older version, too
     remarks: Sequence[str] = ()
+    forecasts: Sequence[Mapping[str, Any]] = ()  # as they were kept, oldest first
 
     @property
     def short_id(self) -> str:

@@ -5,7 +5,7 @@ runs/<job_id>/
   attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   pictures/{pictures.json, <crop>/{bicubic, original, it<iteration>}.png}
-  export/  report.html  tensorboard/
+  forecasts.jsonl  export/  report.html  tensorboard/
 """
 
 from __future__ import annotations
@@ -172,6 +172,11 @@ class RunDir:
     def pictures(self) -> Path:
         """The same crops at each validation, see srqueue.run.pictures."""
         return self.path / "pictures"
+
+    @property
+    def forecasts_file(self) -> Path:
+        """Each forecast that was made of the run, with what it was made from: one JSON object a line."""
+        return self.path / "forecasts.jsonl"
 
     @property
     def report(self) -> Path:

@@ -17,8 +17,10 @@ _VAL = {
     "best_psnr": "best_psnr",
     "bicubic_psnr": "bicubic/psnr",
     "bicubic_ssim": "bicubic/ssim",
+    "validation_s": "seconds",
 }
-_SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}}
+_ON = {"device": "device", "cuda": "cuda"}
+_SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}, "fingerprint": _ON}
 
 
 def shown(event: Event) -> dict[str, Any]:

@@ -27,6 +27,8 @@ function figures(card) {
   ];
   if (card.state === "running") {
     found.push(["Speed", card.it_s ? `${num(card.it_s, 1)} it/s` : "–", card.phase ?? ""], ["ETA", duration(card.eta_s), ""]);
+    const told = window.srq.forecast(card);
+    if (told !== "-") found.push(["Forecast", told, `as of iteration ${card.forecast.iteration.toLocaleString("en-GB")}`]);
   }
   found.push(["Device", card.device ?? "–", place]);
   found.push(["Attempt", card.attempts ? String(card.attempts) : "–", card.failures ? `${card.failures} failed in a row` : ""]);

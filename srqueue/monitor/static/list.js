@@ -118,6 +118,7 @@
     var inner = found.jobs.map(function (j) {
       var facts = [
         ["Speed", j.it_s === null ? "-" : srq.num(j.it_s, 1) + " it/s"], ["ETA", srq.duration(j.eta_s)],
+        ["Forecast", srq.forecast(j)],
         ["PSNR now", j.psnr === null ? "-" : srq.num(j.psnr, 2) + " dB"], ["Best", srq.psnr(j)],
         ["Bicubic", j.bicubic_psnr === null ? "-" : srq.num(j.bicubic_psnr, 2) + " dB"],
         ["On", [j.device, j.worker].filter(Boolean).join(", ") || "-"], ["Attempt", String(j.attempts)]

@@ -49,3 +49,16 @@ def test_only_a_folder_that_is_the_jobs_own_is_read(tmp_path):
     assert run_folder(at[ID]) == RunDir(tmp_path / ID)
     assert run_folder(at["other"]) is run_folder(at["gone"]) is run_folder(BARE) is None
     assert run_folder(dataclasses.replace(BARE, run_dir=f"../{ID}")) is None
+
+
+def of(state, **progress):
+    return dataclasses.replace(BARE, state=state, progress=progress)
+
+
+def test_a_card_says_what_is_forecast_of_a_running_job_alone():
+    told = {"made": 1.0, "iteration": 40, "end": [10.0, 20.0, 30.0], "psnr": [31.0, 31.5, 32.0], "ssim": None}
+    found = card(of(JobState.RUNNING, forecast=told))["forecast"]
+    assert (found["end"], found["psnr"], found["iteration"]) == ([10.0, 20.0, 30.0], [31.0, 31.5, 32.0], 40)
+    assert "± 0.50 dB" in found["text"]
+    assert card(of(JobState.SUCCEEDED, forecast=told))["forecast"] is None
+    assert card(of(JobState.RUNNING))["forecast"] is None

@@ -1,6 +1,7 @@
 """When waiting jobs begin: what runs and what stands before them, played through."""
 
 import dataclasses
+import time
 
 import pytest
 
@@ -53,3 +54,14 @@ def test_speeds_are_those_of_the_network_else_of_all():
     )  # fmt: skip
     found = speeds([running("w1", it_s=30.0), running("w2", it_s=50.0), other, QUEUED])
     assert found == {"compact": pytest.approx(40), "edsr": pytest.approx(10), "": pytest.approx(30)}
+
+
+def test_a_worker_of_several_slots_begins_as_many_at_once():
+    wide = [dataclasses.replace(WORKERS[0], slots=3)]
+    assert starts([QUEUED] * 2, wide, [running("w1", eta_s=30.0)], {"compact": 20.0}) == [0.0, 0.0, 30.0]
+
+
+def test_a_forecast_knows_better_than_the_trainers_own_time_left():
+    told = {"made": 1.0, "iteration": 5, "end": [time.time() + s for s in (50, 60, 70)]}
+    (begins,) = starts([], WORKERS[:1], [running("w1", eta_s=500.0, forecast=told)], {})
+    assert 0 < begins <= 60

@@ -1,0 +1,181 @@
+"""`srqueue forecast`: when does it end, and how good will it be?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srqueue.cli import options
+
+if TYPE_CHECKING:
+    from srqueue.settings import Settings
+    from srqueue.store.record import JobRecord
+    from srqueue.store.store import Store
+
+
+def forecast(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[JOB|CAMPAIGN|FILE]",
+            help="A job, a campaign, a file of a spec or a campaign; without it all that waits and runs.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Time what no job has done yet on this machine, some seconds each."),
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say when trainings will end and how good they will be, with 80 % bands.
+
+    Of a running job from its own curve and speed; of others from earlier jobs of the same network, crops and
+    device, and the queue before them.
+    """
+    from srqueue.settings import load_settings
+
+    settings = load_settings()
+    if what is None:
+        _whole_queue(settings, as_json)
+    elif Path(what).suffix in (".yaml", ".yml") or Path(what).is_file():
+        _file(settings, Path(what), calibrate, as_json)
+    else:
+        _named(settings, what, calibrate, as_json)
+
+
+def _whole_queue(settings: Settings, as_json: bool) -> None:
+    import time
+
+    from srqueue.cli import forecast_lines
+    from srqueue.cli.output import print_json, print_table, say
+    from srqueue.queue.outlook import outlook
+    from srqueue.store.store import Store
+
+    found = outlook(Store.connect(settings), now := time.time())
+    if as_json:
+        print_json(forecast_lines.outlook_dict(found, now))
+        return
+    if not found.jobs:
+        print("nothing waits or runs")
+        return
+    print_table(forecast_lines.COLUMNS, [forecast_lines.row(job, now) for job in found.jobs])
+    print("\n" + forecast_lines.total("your", found, now))
+    for remark in forecast_lines.remarks(found):
+        say(remark)
+
+
+def _named(settings: Settings, name: str, calibrate: bool, as_json: bool) -> None:
+    from srqueue.errors import UsageError
+    from srqueue.store.campaigns import Campaigns
+    from srqueue.store.store import Store
+
+    store = Store.connect(settings)
+    try:
+        record = store.get(store.resolve(name))
+    except UsageError:
+        if not store.count(campaign=name) and Campaigns(store.connection).find(name) is None:
+            raise
+        _campaign(store, name, as_json)
+        return
+    _job(settings, store, record, calibrate, as_json)
+
+
+def _campaign(store: Store, name: str, as_json: bool) -> None:
+    import time
+
+    from srqueue.cli import forecast_lines
+    from srqueue.cli.output import print_json, print_table, say
+    from srqueue.queue.outlook import of_campaign
+
+    found = of_campaign(store, name, now := time.time())
+    if as_json:
+        print_json({"campaign": name, **forecast_lines.outlook_dict(found, now)})
+        return
+    if not found.jobs:
+        print(f"campaign {name}: no job of it waits or runs")
+        return
+    print_table(forecast_lines.COLUMNS, [forecast_lines.row(job, now) for job in found.jobs])
+    print("\n" + forecast_lines.total(f"campaign {name}:", found, now))
+    for remark in forecast_lines.remarks(found):
+        say(remark)
+
+
+def _job(settings: Settings, store: Store, record: JobRecord, calibrate: bool, as_json: bool) -> None:
+    import time
+
+    from srqueue.cli import forecast_lines
+    from srqueue.cli.output import print_json
+    from srqueue.queue.outlook import outlook
+
+    now = time.time()
+    if record.state.final:
+        found: dict[str, Any] = forecast_lines.ended(record)
+        if as_json:
+            print_json(found)
+            return
+        for line in forecast_lines.ended_lines(record, found):
+            print(line)
+        return
+    (job,) = outlook(store, now, [record.id]).jobs or (forecast_lines.alone(record),)
+    if job.end is None and calibrate:
+        job = _calibrated(settings, job)
+    if as_json:
+        print_json(forecast_lines.job_dict(job, now))
+        return
+    for line in forecast_lines.job_lines(job, now):
+        print(line)
+
+
+def _calibrated(settings: Settings, job: Any) -> Any:
+    """With a length that was measured here."""
+    from dataclasses import replace
+
+    from srqueue.cli.speeds import timed_speeds, validated_megapixels
+    from srqueue.forecast.earlier import Earlier, before_start
+    from srqueue.spec.job import JobSpec
+
+    spec = JobSpec.model_validate(job.job.spec)
+    (speed,) = timed_speeds(settings, [spec], validated_megapixels(settings, spec))
+    if speed is None:
+        return job
+    known = before_start(spec, Earlier(), known=speed)
+    return replace(job, takes=known.seconds, speed=speed.source)
+
+
+def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> None:
+    from srqueue.cli import forecast_lines
+    from srqueue.cli.output import print_json, print_table, say
+    from srqueue.queue.cell_forecasts import forecast_specs
+    from srqueue.spec.reading import read_mapping
+
+    raw = read_mapping(file)
+    if {"matrix", "stages", "base"} & raw.keys():
+        from srqueue.campaign.spec import campaign_of
+        from srqueue.queue.campaigns import CampaignClient
+
+        campaign = campaign_of(raw, str(file), file.stem)
+        planned = CampaignClient().plan(campaign)
+        specs, labels = [p.expanded.spec for p in planned], [p.cell.label for p in planned]
+    else:
+        from srqueue.queue.findings import with_findings
+        from srqueue.spec.complete import complete
+
+        specs = [with_findings(settings, complete(raw, f"file {file}")).spec]
+        labels = [specs[0].name]
+    found = forecast_specs(settings, specs)
+    if calibrate and any(one.seconds is None for one in found):
+        from srqueue.cli.speeds import timed_speeds, validated_megapixels
+
+        lacking = [spec for spec, one in zip(specs, found, strict=True) if one.seconds is None]
+        timed = timed_speeds(settings, lacking, validated_megapixels(settings, lacking[0]))
+        found = forecast_specs(settings, specs, dict(zip(map(id, lacking), timed, strict=True)))
+    if as_json:
+        rows = [forecast_lines.spec_dict(label, one) for label, one in zip(labels, found, strict=True)]
+        print_json(rows if len(rows) > 1 else rows[0])
+        return
+    rows_ = [forecast_lines.spec_row(label, one) for label, one in zip(labels, found, strict=True)]
+    print_table(forecast_lines.SPEC_COLUMNS, rows_)
+    for line in forecast_lines.spec_total(found):
+        say(line)

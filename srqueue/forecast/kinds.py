@@ -1,0 +1,44 @@
+"""Which runs tell something of another: those of the same work, of the same kind, and of a similar one."""
+
+from __future__ import annotations
+
+from srqueue.spec.job import JobSpec
+
+Key = str
+
+
+def work_of(spec: JobSpec) -> Key:
+    """The same where a step takes the same time on the same device."""
+    train, set_ = spec.train, spec.datasets.train
+    return repr(
+        (
+            spec.network_g, spec.scale, set_.lq_size, set_.batch_size, set_.accum_iter, set_.degradations,
+            train.optim_g.type, [loss.type for loss in train.losses],
+        )
+    )  # fmt: skip
+
+
+def kind_of(spec: JobSpec) -> Key:
+    """The same where only chance (seed) and names tell two runs apart."""
+    raw = spec.model_dump(mode="json", include={"network_g", "scale", "datasets", "train", "val", "path"})
+    return repr(raw)
+
+
+def family_of(spec: JobSpec) -> Key:
+    """The same for one network, scale, data, crops and kind of schedule, whatever rate and length."""
+    train, data = spec.train, spec.datasets
+    validated = data.val.identity or data.val.name if data.val else ""
+    begun = bool(spec.path.pretrain_network_g or spec.path.pretrain_jobs)
+    return repr(
+        (
+            spec.network_g, spec.scale, data.train.identity or data.train.name, validated, data.train.lq_size,
+            data.train.effective_batch, train.scheduler.type, train.optim_g.type, begun,
+        )
+    )  # fmt: skip
+
+
+def validations_of(spec: JobSpec) -> int:
+    """How often it validates, if nothing stops it early."""
+    if spec.datasets.val is None or not spec.val.val_enabled:
+        return 0
+    return -(-spec.train.total_iter // spec.val.val_freq)

@@ -1,0 +1,165 @@
+"""When all that waits will have ended, and what fits into so many hours: real records, no training."""
+
+import json
+
+import pytest
+
+from srqueue.queue.client import Client
+from srqueue.queue.outlook import of_campaign, outlook
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import StopReason
+from srqueue.store.campaigns import Campaigns, StoredCell
+from srqueue.store.record import WorkerRecord
+
+HOUR = 36_000
+"""Iterations of an hour at the ten a second of `history`."""
+
+
+@pytest.fixture
+def client(settings):
+    return Client(settings)
+
+
+@pytest.fixture
+def spec(tiny_spec):
+    def make(hours, seed=0, feat=8, **more):
+        network = {"type": "compact", "num_feat": feat, "num_conv": 1}
+        total = round(hours * HOUR)
+        return tiny_spec(
+            "a" * 64, total, manual_seed=seed, network_g=network, val={"val_freq": total}, **more
+        )
+
+    return make
+
+
+@pytest.fixture
+def worker(client):
+    def announce(name="w1", slots=1):
+        client.store.announce_worker(
+            WorkerRecord(
+                name=name, host="h", pid=1, classes=("cpu", "any"), device="cpu", version="0", since=1.0,
+                root_id="r", slots=slots,
+            ),
+            600,
+        )  # fmt: skip
+
+    return announce
+
+
+@pytest.fixture
+def history(client, spec):
+    """A job that ran at ten iterations a second and came to so many dB."""
+
+    def ran(psnr=30.0, **kind):
+        job = client.submit(spec(1, **kind), priority=9).job
+        claim = client.store.claim("w1:1", "h", ["cpu"], 30, {"r": "/runs"})
+        assert claim.record.id == job.id
+        progress = {"it_s": 10.0, "validation_s": 0.0, "device": "cpu"}
+        client.store.set_progress(job.id, claim.token, HOUR, progress)
+        metrics = {"best/psnr": psnr, "best/ssim": 0.9}
+        client.store.finish(job.id, claim.token, Outcome(StopReason.COMPLETED, "", HOUR, metrics=metrics))
+
+    return ran
+
+
+@pytest.fixture
+def cli(typed, settings, tmp_path):
+    command = typed(tmp_path)
+    command.env |= {"SRQUEUE_REDIS_URL": settings.store_url}
+    return command
+
+
+def now(client):
+    return client.store.connection.redis.time()[0]
+
+
+def test_jobs_are_played_on_every_slot(client, spec, worker, history, cli):
+    history()
+    worker(slots=2)
+    for seed in range(1, 5):
+        client.submit(spec(1, seed))
+    found = outlook(client.store, now(client))
+    assert sorted(round(o.begin) for o in found.jobs) == [0, 0, 3600, 3600]
+    assert found.end.middle == pytest.approx(7200, rel=0.2) and (found.unknown, found.stuck) == (0, 0)
+    assert all(o.psnr.low < 30.0 < o.psnr.high for o in found.jobs)
+    told = json.loads(cli("forecast", "--json").stdout)
+    assert len(told["jobs"]) == 4 and told["end"][0] < told["end"][1] < told["end"][2]
+    assert "your 4 jobs end" in cli("forecast").stdout
+
+
+def test_what_nothing_is_known_of_is_counted(client, spec, worker, history, cli):
+    history()
+    worker()
+    client.submit(spec(1, seed=1))
+    client.submit(spec(1, feat=16))
+    found = outlook(client.store, now(client))
+    assert (found.unknown, len([o for o in found.jobs if o.end is None])) == (1, 1)
+    assert "of 1 job no speed is known" in cli("forecast").stderr
+    assert "nothing like it has run here" in cli("forecast", client.list()[0].short_id).stdout
+
+
+def test_held_cells_wait_for_their_stage_and_for_their_turn(client, spec, worker, history, cli):
+    history()
+    worker(slots=4)
+    campaigns = Campaigns(client.store.connection)
+    stages = {"first": {}, "then": {"after": ["first"]}}
+    campaigns.begin("night", {"stages": stages, "max_parallel": 1}, "")
+    placed = client.submit_many([spec(1, seed) for seed in (1, 2, 3)], campaign="night")
+    ids = [p.job_id for p in placed]
+    campaigns.put_cells("night", [StoredCell(i, "first", {}) for i in ids])
+    campaigns.set("night", state="active", cells=3)
+    client.submit(spec(1, seed=9))
+    found = of_campaign(client.store, "night", now(client))
+    assert sorted(round(o.begin) for o in found.jobs) == [0, 3600, 7200]
+    assert "campaign night: 3 jobs end" in cli("forecast", "night").stdout
+    assert "±" in cli("campaign", "ls").stdout and "its 3 jobs end" in cli("campaign", "show", "night").stdout
+
+
+def test_what_fits_is_planned_and_its_priorities_are_set(client, spec, worker, history, cli):
+    history(30.0)
+    history(31.0, feat=12)
+    worker()
+    poor = [client.submit(spec(1, seed)).job.id for seed in (1, 2)]
+    rich = client.submit(spec(1, seed=1, feat=12)).job.id
+    unknown = client.submit(spec(1, feat=16)).job.id
+    told = json.loads(cli("plan", "--hours", "1.5", "--json").stdout)
+    assert [j["id"] for j in told["fit"]] == [rich] and set(told["do_not_fit"]) == set(poor)
+    assert told["without_speed"] == [unknown] and not told["applied"]
+    assert {client.get(i).priority for i in (*poor, rich)} == {5}
+    done = cli("plan", "--hours", "1.5", "--apply")
+    assert (
+        "1 job of 3 that wait fit into 1.5 h" in done.stdout and "set the priorities of 3 jobs" in done.stderr
+    )
+    assert [client.get(i).priority for i in (rich, *poor, unknown)] == [8, 3, 3, 5]
+    assert "there is no campaign" in cli("plan", "nowhere", code=2).stderr
+
+
+def test_a_file_is_forecast_before_it_is_queued(client, spec, history, cli, tmp_path):
+    history()
+    one = tmp_path / "one.yaml"
+    one.write_text(json.dumps(spec(1, seed=4).model_dump(mode="json")))
+    found = json.loads(cli("forecast", one, "--json").stdout)
+    assert found["takes_s"][1] == pytest.approx(3600, rel=0.01) and found["psnr"][0] < 30 < found["psnr"][2]
+    assert "1 run of the same kind" in cli("forecast", one).stdout
+
+
+def test_what_has_not_run_is_timed_where_that_is_asked_for(spec, settings, cli, tmp_path, valkey):
+    one = tmp_path / "one.yaml"
+    one.write_text(json.dumps(spec(1).model_dump(mode="json")))
+    assert json.loads(cli("forecast", one, "--json").stdout)["takes_s"] is None
+    found = json.loads(cli("forecast", one, "--calibrate", "--json").stdout)
+    low, middle, high = found["takes_s"]
+    assert 0 < low < middle < high and found["speed_from"] == "a short measurement"
+
+
+def test_a_campaign_file_is_forecast_cell_by_cell(settings, cli, valkey, tmp_path):
+    from srqueue.datasets import DatasetEntry, Registry
+
+    own = cli.settings.model_copy(update={"datasets": tmp_path / "datasets.yaml"})
+    Registry(own).put(DatasetEntry("cc0", "/hr", "c" * 64, pictures=500, held_out=5))
+    file = tmp_path / "night.yaml"
+    file.write_text("base: {dataset: cc0, preset: quick}\nmatrix: {seeds: [1, 2, 3]}\n")
+    found = json.loads(cli("forecast", file, "--json").stdout)
+    assert [row["iterations"] for row in found] == [5000] * 3 and found[0]["takes_s"] is None
+    shown = cli("campaign", "submit", file, "--dry-run")
+    assert "TAKES" in shown.stdout and "no speed is known of any" in shown.stderr

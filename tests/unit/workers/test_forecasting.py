@@ -1,0 +1,95 @@
+"""Forecasts are made beside a training, and nothing that goes wrong with them reaches it."""
+
+import json
+
+import pytest
+
+from srqueue.run.events import Event
+from srqueue.run.folder import RunDir
+from workers import forecasting
+from workers.forecasting import Forecaster
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDir(tmp_path / "run").create()
+
+
+@pytest.fixture
+def forecaster(run, tiny_spec):
+    return Forecaster(tiny_spec(None, 10_000, val={"val_freq": 100}), run, 1)
+
+
+def events(until, begin=100, token=1):
+    for n, it in enumerate(range(begin, until + 1, 100)):
+        yield Event(2 * n, it / 50, token, it, "train", {"it_s": 50.0, "lr": 1e-3})
+        val = {"val/psnr": 32 - 300 / it, "val/ssim": 0.9, "bicubic/psnr": 28.0, "seconds": 0.1}
+        yield Event(2 * n + 1, it / 50, token, it, "val", val)
+
+
+def kept(run):
+    return [json.loads(line) for line in run.forecasts_file.read_text().splitlines()]
+
+
+def test_each_validation_makes_one_and_it_is_kept(forecaster, run):
+    assert forecaster.newest() is None
+    forecaster.see(list(events(300)))
+    first = forecaster.newest()
+    assert first["psnr"] is None and first["end"][0] > first["made"]
+    forecaster.see(list(events(800, begin=400)))
+    second = forecaster.newest()
+    assert 31.6 < second["psnr"][0] < 32.5 and forecaster.newest() is second
+    assert [(m["iteration"], m["from"]["validations"], m["v"]) for m in kept(run)] == [
+        (300, 3, 1),
+        (800, 8, 1),
+    ]
+
+
+def test_a_run_that_is_over_keeps_its_last_forecast(forecaster, run):
+    forecaster.see(list(events(9900)))
+    last = forecaster.newest()
+    forecaster.see(list(events(10_000, begin=10_000)))
+    assert forecaster.newest() is last and len(kept(run)) == 1
+
+
+def test_it_takes_no_more_than_its_share_of_the_time(forecaster, run, monkeypatch):
+    monkeypatch.setattr(forecasting, "_FREE_SECONDS", 0.0)
+    monkeypatch.setattr(forecasting, "_SHARE", 0.0)
+    for until in (500, 600, 700):
+        forecaster.see(list(events(until, begin=until)))
+        forecaster.newest()
+    assert len(kept(run)) == 1  # the first was free, and has used up what there was
+
+
+def test_a_disk_that_takes_no_line_loses_only_that(forecaster, run):
+    run.forecasts_file.mkdir()
+    forecaster.see(list(events(800)))
+    assert forecaster.newest()["psnr"] is not None
+
+
+def test_whatever_goes_wrong_ends_the_forecasts_alone(forecaster, monkeypatch, caplog):
+    forecaster.see(list(events(800)))
+    before = forecaster.newest()
+
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(forecasting, "forecast_run", broken)
+    forecaster.see(list(events(900, begin=900)))
+    assert forecaster.newest() is before and forecaster.newest() is before
+    assert caplog.text.count("no forecasts of") == 1
+
+
+def test_what_earlier_attempts_have_written_is_known(run, tiny_spec):
+    first = run.write_attempt(1, None)
+    lines = [Event(0, 1.0, 1, 0, "phase", {"phase": "started"}), *events(600)]
+    first.events_file.write_text("".join(e.line() + "\n" for e in lines))
+    second = run.write_attempt(2, None)
+    restored = Event(0, 20.0, 2, 600, "phase", {
+        "phase": "restored", "from_token": 1, "from_offset": first.events_file.stat().st_size,
+    })  # fmt: skip
+    second.events_file.write_text(restored.line() + "\n")
+    later = Forecaster(tiny_spec(None, 10_000, val={"val_freq": 100}), run, 2)
+    later.see([restored, *events(700, begin=700, token=2)])
+    assert later.newest()["psnr"] is not None
+    assert kept(run)[0]["from"]["validations"] == 7

@@ -48,10 +48,8 @@ def undrawn(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Itera
         return
     for stage, number in undrawn(store, campaigns, record).items():
         if number:
-            yield (
-                f"to be drawn, {number} cell{'' if number == 1 else 's'} of stage {stage}: by a worker that "
-                "has Optuna (pip install 'srqueue[search]')"
-            )
+            cells = "1 cell" if number == 1 else f"{number} cells"
+            yield f"to be drawn, {cells} of stage {stage}: by a worker that has Optuna (extra `search`)"
 
 
 def _of_stage(

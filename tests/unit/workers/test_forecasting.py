@@ -1,6 +1,7 @@
 """Forecasts are made beside a training, and nothing that goes wrong with them reaches it."""
 
 import json
+import logging
 
 import pytest
 
@@ -75,6 +76,9 @@ def test_whatever_goes_wrong_ends_the_forecasts_alone(forecaster, monkeypatch, c
         raise ZeroDivisionError
 
     monkeypatch.setattr(forecasting, "forecast_run", broken)
+    log = logging.Logger("own")  # other tests may have silenced the module's
+    log.addHandler(caplog.handler)
+    monkeypatch.setattr(forecasting, "log", log)
     forecaster.see(list(events(900, begin=900)))
     assert forecaster.newest() is before and forecaster.newest() is before
     assert caplog.text.count("no forecasts of") == 1

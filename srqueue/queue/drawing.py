@@ -199,7 +199,7 @@ def _state(one: Contender) -> str:
         return "complete"
     if one.state in (JobState.FAILED, JobState.CANCELLED):
         return "fail"
-    return "pruned" if one.stopped else "running"
+    return "pruned" if one.at_rung else "running"  # a sampler learns from what waits there, too
 
 
 def _ask(

@@ -39,9 +39,14 @@ def main() -> int:
     for number in sorted(known.keys() - {_number(trial) for trial in study.trials}):
         _add(optuna, study, space, known[number])
     free: list[dict[str, Any]] = []
+    states = optuna.trial.TrialState
+    complete = {_number(trial) for trial in study.trials if trial.state is states.COMPLETE}
     for trial in study.trials:
         row = known.get(_number(trial))
-        if row is not None:
+        if row is not None and trial.state is states.PRUNED:
+            if row["state"] == "complete" and row["number"] not in complete:
+                _add(optuna, study, space, row)  # it went on from its rung: what was told of it stands
+        elif row is not None:
             _tell(optuna, study, trial, row)
         elif trial.state is optuna.trial.TrialState.RUNNING:
             free.append({"number": _number(trial), "params": trial.params})
@@ -64,20 +69,23 @@ def _number(trial: Any) -> int:
 
 
 def _ask(optuna: Any, study: Any, space: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    number = len(study.trials)
+    number = max((_number(trial) for trial in study.trials), default=-1) + 1
     # Each from a seed of its own: how many are asked for at once, and by whom, changes nothing.
     seed = (given["seed"] * 1_000_003 + number) % 2**32
     samplers = {"tpe": optuna.samplers.TPESampler, "cmaes": optuna.samplers.CmaEsSampler}
     study.sampler = samplers[given["sampler"]](seed=seed)
     trial = study.ask(space)
-    return {"number": trial.number, "params": trial.params}
+    trial.set_user_attr(_NUMBER, number)
+    return {"number": number, "params": trial.params}
 
 
 def _add(optuna: Any, study: Any, space: dict[str, Any], row: dict[str, Any]) -> None:
-    """A trial that the journal has lost, as one that runs."""
+    """A trial that the journal has lost, as one that runs; or the end of one that was told as pruned."""
+    states, done = optuna.trial.TrialState, row["state"] == "complete"
     trial = optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING, params=row["params"], distributions=space,
-        user_attrs={_NUMBER: row["number"]},
+        state=states.COMPLETE if done else states.RUNNING, value=row["value"] if done else None,
+        params=row["params"], distributions=space, user_attrs={_NUMBER: row["number"]},
+        intermediate_values={int(step): value for step, value in row["at"].items()} if done else None,
     )  # fmt: skip
     study.add_trial(trial)
 

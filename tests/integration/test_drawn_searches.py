@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import psutil
 import pytest
 
+from srqueue.campaign.search.spec import ASKED
 from srqueue.campaign.spec import campaign_of
 from srqueue.errors import SpecError
 from srqueue.queue import drawing
@@ -16,7 +17,7 @@ from srqueue.queue.drawing import draw
 from srqueue.queue.stewarding import tend
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.store.drawn import Drawn
-from tests.integration.test_searches import BASE, RUNGS, Trainer
+from tests.integration.test_searches import BASE, RUNGS, Trainer, by_seed
 
 S = JobState
 SPACE = {"manual_seed": {"int": [1, 1000]}, "train.optim_g.lr": {"log": [1e-4, 1e-2]}}
@@ -54,8 +55,9 @@ def axes(campaigns):
 
 
 @needs_optuna
-def test_as_many_trials_as_asked_for_run_through_rungs_and_the_campaign_ends(campaigns):
-    done = campaigns.submit(night())
+@pytest.mark.parametrize("sampler", ASKED)
+def test_as_many_trials_as_asked_for_run_through_rungs_and_the_campaign_ends(campaigns, sampler):
+    done = campaigns.submit(night(sampler=sampler))
     assert done.job_ids == () and campaigns.records.get("night").state == "active"
     worker = Trainer(campaigns, lambda seed, it: float(seed))
     drawn = run(campaigns, worker)
@@ -69,6 +71,30 @@ def test_as_many_trials_as_asked_for_run_through_rungs_and_the_campaign_ends(cam
     assert best.state is S.SUCCEEDED and campaigns.records.get("night").state == "ended"
     assert {job.state for job in jobs} == {S.SUCCEEDED, S.PAUSED}
     assert all(job.spec["train"]["optim_g"]["lr"] in {lr for _, _, lr in drawn} for job in jobs)
+
+
+@needs_optuna
+@pytest.mark.filterwarnings("ignore")
+def test_the_study_knows_what_was_reached_at_rungs_and_at_the_end(campaigns):
+    import optuna
+    from optuna.storages.journal import JournalRedisBackend
+
+    campaigns.submit(night(trials=6))
+    worker = Trainer(campaigns, lambda seed, it: seed + it / 1000)
+    run(campaigns, worker)
+    campaigns.submit(night(trials=7))
+    draw(worker.store)  # what came out last is told at the next look
+    (prefix,) = (k.removesuffix(":log_number") for k in worker.store.connection.redis.keys("*:log_number"))
+    backend = JournalRedisBackend(campaigns.client.settings.store_url, prefix=prefix)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.load_study(study_name=prefix, storage=optuna.storages.JournalStorage(backend))
+    told = {t.params["manual_seed"]: t for t in study.trials if t.state.name == "PRUNED"}
+    ended = {t.params["manual_seed"]: t.value for t in study.trials if t.state.name == "COMPLETE"}
+    jobs = {seed: job.state for seed, job in by_seed(campaigns).items() if job.attempts}
+    assert len(jobs) == 6 and S.SUCCEEDED in jobs.values()
+    assert ended == {seed: seed + 0.04 for seed, state in jobs.items() if state is S.SUCCEEDED}
+    assert jobs.keys() - ended.keys() <= told.keys()
+    assert all(trial.intermediate_values[10] == seed + 0.01 for seed, trial in told.items())
 
 
 @needs_optuna

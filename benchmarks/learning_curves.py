@@ -17,7 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import RESULTS, machine, timed
+from benchmarks.forecast import CURVES
+from benchmarks.machine import machine, timed
 from benchmarks.time_to_quality import pictures
 from benchmarks.trainer import trainer_command
 from srqueue.datasets import Registry, dataset_ref, locate
@@ -26,8 +27,6 @@ from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.spec.expand import expand
 from srqueue.spec.job import JobSpec
-
-CURVES = RESULTS / "curves.json"
 
 NETWORKS = {
     "compact": {"type": "compact", "num_feat": 32, "num_conv": 4},

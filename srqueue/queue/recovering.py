@@ -11,6 +11,7 @@ from typing import Literal
 from ulid import ULID
 
 from srqueue.errors import SrqueueError, UsageError
+from srqueue.forecast.kept import newest_of
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring
 from srqueue.run.card import JobCard
@@ -145,6 +146,8 @@ def _progress(run: RunDir) -> tuple[dict[str, object], int]:
     for event in run.events():
         progress.update(shown(event))
         iteration = event.it
+    if told := newest_of(run):
+        progress["forecast"] = told
     return progress, iteration
 
 

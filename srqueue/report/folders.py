@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from srqueue.curves import History, history
 from srqueue.errors import UsageError
+from srqueue.forecast.kept import forecasts_of
 from srqueue.report.energy import Energy, energy_of
-from srqueue.report.forecasts import forecasts_of
 from srqueue.report.gallery import gallery_of
 from srqueue.report.sources import fingerprints, newest_figures, numbers
 from srqueue.report.subject import Subject, Try

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from srqueue.forecast.bands import Band
 from srqueue.forecast.told import Told, plus_minus
 from srqueue.report.subject import Subject
 from srqueue.report.tables import Table, moment, number
-from srqueue.run.folder import RunDir
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Of the run's length: of each the last forecast before is shown."""
-_MOST_BYTES = 4_000_000
-
-
-def forecasts_of(run: RunDir) -> tuple[Mapping[str, Any], ...]:
-    """Every forecast that was kept, oldest first; lines that are not whole are left out."""
-    try:
-        with run.forecasts_file.open() as file:
-            lines = file.read(_MOST_BYTES).splitlines()
-    except (OSError, UnicodeDecodeError):
-        return ()
-    found = []
-    for line in lines:
-        try:
-            raw = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(raw, dict) and Told.of({"forecast": raw}) is not None:
-            found.append(raw)
-    return tuple(found)
 
 
 def forecasts(subject: Subject) -> Table | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from srqueue.curves import history
+from srqueue.forecast.kept import forecasts_of
 from srqueue.report.energy import energy_of
 from srqueue.report.folders import trained
-from srqueue.report.forecasts import forecasts_of
 from srqueue.report.gallery import gallery_of, stored_gallery
 from srqueue.report.sources import fingerprints, newest_figures, numbers, parsed
 from srqueue.report.subject import Subject, Try

@@ -2,7 +2,8 @@
 
 import json
 
-from srqueue.report.forecasts import forecasts, forecasts_of
+from srqueue.forecast.kept import forecasts_of, newest_of
+from srqueue.report.forecasts import forecasts
 from srqueue.report.subject import Try
 from srqueue.run.folder import RunDir
 
@@ -17,6 +18,7 @@ def test_what_was_kept_is_read_and_broken_lines_are_left_out(tmp_path):
     lines = [json.dumps(kept(10, None)), "{broken", json.dumps({"other": 1}), json.dumps(kept(20, [1, 2, 3]))]
     run.forecasts_file.write_text("\n".join(lines))
     assert [f["iteration"] for f in forecasts_of(run)] == [10, 20]
+    assert newest_of(run)["psnr"] == [1, 2, 3] and "v" not in newest_of(run)
 
 
 def test_a_few_are_shown_with_what_came(subject):

@@ -136,10 +136,13 @@ class Notifier(threading.Thread):
         return others + [_Told(_ending(r, self._host), [o]) for o, r in ends]
 
     def _campaign(self, name: str, ended: str) -> Notice | None:
-        """None where it is gone, or goes on: cells were tried again."""
+        """None where it is gone, or goes on: cells were tried again. `ended`: when it ended."""
         campaigns = Campaigns(self._store.connection)
         record = campaigns.find(name)
-        if record is None or record.ended is None or f"{record.ended:.3f}" != ended:
+        if record is None:
+            return None
+        over = record.ended is not None and f"{record.ended:.3f}" == ended
+        if not over and record.state != "stopped":
             return None
         verdict, counts = verdict_on(self._store, name), campaigns.counts(name)
         return said.campaign(record, verdict.sentence, len(verdict.entries), counts[JobState.FAILED])

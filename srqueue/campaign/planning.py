@@ -15,6 +15,8 @@ from srqueue.errors import SpecError
 from srqueue.spec.expand import DatasetRef, Expanded
 
 _MOST_TOLD = 10
+MOST_PARENTS = 1000
+"""Jobs that a spec may name to begin with the best model of."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def _with_parents(
     planned: list[Planned] = []
     wrong: dict[str, list[str]] = {}
     of_stage: dict[str, list[int]] = {}
+    keys_of: dict[str, set[str]] = {}
     groups: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], list[int]]] = {}
     for place, (cell, expanded) in enumerate(zip(cells, made, strict=True)):
         of_stage.setdefault(cell.stage, []).append(place)
@@ -104,7 +107,9 @@ def _with_parents(
         if first is None:
             planned.append(Planned(cell, expanded))
             continue
-        shared = tuple(sorted(cell.axes.keys() & {key for i in of_stage[first] for key in cells[i].axes}))
+        if first not in keys_of:
+            keys_of[first] = {key for i in of_stage[first] for key in cells[i].axes}
+        shared = tuple(sorted(cell.axes.keys() & keys_of[first]))
         if (first, shared) not in groups:
             index = groups[first, shared] = {}
             for i in of_stage[first]:
@@ -116,6 +121,13 @@ def _with_parents(
             what = f"of the same {', '.join(shared)} " if shared else ""
             wrong.setdefault(
                 f"stage {first} has no cell {what}with its network, whose model it could begin with", []
+            ).append(cell.label)
+            continue
+        if len(fitting) > MOST_PARENTS:
+            wrong.setdefault(
+                f"it would begin with the best of {len(fitting):,} cells of stage {first}; at most "
+                f"{MOST_PARENTS:,} may be asked",
+                [],
             ).append(cell.label)
             continue
         other_scale = any(made[i].spec.scale != expanded.spec.scale for i in fitting)

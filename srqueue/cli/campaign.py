@@ -85,7 +85,7 @@ def submit_campaign(
     from srqueue.queue.campaigns import CampaignClient
 
     path, campaign = _read(file, dataset, changes, name, budget)
-    client = CampaignClient()
+    client = CampaignClient(ended=_report)
     if dry_run:
         _print_plan(campaign, client.plan(campaign), as_json)
         return
@@ -219,7 +219,21 @@ app.command("export")(campaign_verdict.export)
 def _client() -> Any:
     from srqueue.queue.campaigns import CampaignClient
 
-    return CampaignClient()
+    return CampaignClient(ended=_report)
+
+
+def _report(record: CampaignRecord) -> None:
+    """A worker that ends a campaign leaves its report; so does a command."""
+    from srqueue.report.page import installed
+    from srqueue.settings import load_settings
+
+    settings = load_settings()
+    if not (settings.report and installed()):
+        return
+    from srqueue.report.campaign_files import write_report
+    from srqueue.store.store import Store
+
+    say(f"its report: {write_report(Store.connect(settings), settings, record)}")
 
 
 def _done(record: CampaignRecord, hint: str) -> None:

@@ -63,11 +63,12 @@ def plateau(job: JobRecord, what: str) -> Notice:
 
 
 def campaign(record: CampaignRecord, verdict: str, ended: int, failed: int) -> Notice:
-    """All cells of a campaign have ended. `verdict`: a sentence; `ended`: cells, of which `failed` failed."""
+    """A campaign has ended, or was stopped. `verdict`: a sentence; `ended`: its cells, of which `failed`."""
     bad = f", {failed} failed" if failed else ""
     lines = [verdict, f"{counted(ended, 'cell')}{bad}, {span(record.spent_s)} of training in all"]
     lines.append(f"leaderboard, comparisons, pictures: srqueue campaign report {record.name}")
-    return Notice(f"campaign {record.name} has ended", "\n".join(lines))
+    how = f"was stopped: {record.message}" if record.state == "stopped" else "has ended"
+    return Notice(f"campaign {record.name} {how}", "\n".join(lines))
 
 
 def disk(host: str, root: str, free: int, least: float) -> Notice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -43,10 +43,16 @@ class CampaignSubmitted:
 
 
 class CampaignClient:
-    """The verbs. `name` is a campaign's; they raise what `Client` does."""
+    """The verbs. `name` is a campaign's; they raise what `Client` does.
 
-    def __init__(self, client: Client | None = None) -> None:
+    `ended`: called where a verb ends a campaign (a worker that does makes its report).
+    """
+
+    def __init__(
+        self, client: Client | None = None, ended: Callable[[CampaignRecord], None] = lambda _: None
+    ) -> None:
         self.client = client or Client()
+        self._ended = ended
 
     @cached_property
     def records(self) -> Campaigns:
@@ -71,8 +77,9 @@ class CampaignClient:
         self._check_name(campaign.name, origin, update)
         campaign = self._with_budget(campaign)
         stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
+        known: dict[tuple[str, tuple[int, ...]], str] = {}
         for some in stages:  # everything that may be wrong, before the first is written
-            _check_different(some, self._jobs(campaign, some, ()))
+            _check_different(some, self._jobs(campaign, some, ()), known)
         kept = self._drawn_before(campaign)
         self.records.begin(campaign.name, campaign.model_dump(mode="json"), origin)
         self.records.forget_cells(campaign.name, tuple(campaign.stages))
@@ -87,10 +94,14 @@ class CampaignClient:
             placed += made
             pairs = zip(jobs, made, strict=True)
             bells += [Bell(job.id, job.device_class) for job, (_, new) in pairs if new and not job.held_by]
-        left = self._let_go(campaign.name, {i for i, _ in placed} | {cell.job_id for cell in kept})
-        number = len(placed) + len(kept)
+        self.records.all_cells_said(campaign.name, tuple(campaign.stages))
+        mine = [*(i for i, _ in placed), *(cell.job_id for cell in kept)]
+        left = self._let_go(campaign.name, mine)
+        if (before := self.records.find(campaign.name)) and before.more.get(SPENT):
+            self.records.hold_again(campaign.name, mine)  # those that its budget cut short
+        number = len(mine)
         self.records.set(campaign.name, state="active", message="", cells=number, **{SPENT: ""})
-        bells += tend(self.client.store)
+        bells += tend(self.client.store, self._ended)
         ring_for_many(self.client.app, bells, self.client.store.workers())
         return CampaignSubmitted(
             campaign.name, tuple(i for i, _ in placed), sum(new for _, new in placed), left
@@ -102,7 +113,7 @@ class CampaignClient:
         if record.state not in ("active", "submitting"):
             raise _unfit(record, "pause")
         self.records.set(name, state="paused")
-        ids = list(self.records.ids(name, (JobState.QUEUED, JobState.RUNNING)))
+        ids = self._own(name, (JobState.QUEUED, JobState.RUNNING))
         self.records.note_paused(name, ids)
         for job_id in ids:
             with contextlib.suppress(UsageError):  # it ended meanwhile
@@ -139,7 +150,7 @@ class CampaignClient:
             raise _unfit(record, "cancel")
         self.records.set(name, state="cancelled", message="cancelled")
         self.records.take_paused(name)
-        for job_id in list(self.records.ids(name, _UNDONE)):
+        for job_id in self._own(name, _UNDONE):
             with contextlib.suppress(UsageError):
                 job = self.client.store.ask(job_id, "cancel")
                 if job.state is JobState.QUEUED:
@@ -160,7 +171,7 @@ class CampaignClient:
                 hint="raise `budget` in its file, and: srqueue campaign submit, once more",
             )
         again = self.records.hold_again(name, [i for i in ended if i in cells])
-        if again:
+        if again or record.state == "stopped":
             self.records.set(name, state="active", message="", ended="")
             self._tend()
         return again
@@ -183,6 +194,12 @@ class CampaignClient:
         Drawn(self.client.store.connection, name).forget()
         self.records.forget(name)
         return record
+
+    def _own(self, name: str, states: Sequence[JobState]) -> list[str]:
+        """Jobs that the campaign made; those that joined it are somebody else's, too."""
+        ids = list(self.records.ids(name, states))
+        found = self.client.store.many(ids)
+        return [r.id for r in found if (r.maker or next(iter(r.campaigns), None)) == name]
 
     def _check_name(self, name: str, origin: str, update: bool) -> None:
         known = self.records.find(name)
@@ -239,21 +256,22 @@ class CampaignClient:
         return tuple(i for i in self.records.ids(name, _UNDONE) if i not in known)
 
     def _tend(self) -> None:
-        ring_for_many(self.client.app, tend(self.client.store), self.client.store.workers())
+        ring_for_many(self.client.app, tend(self.client.store, self._ended), self.client.store.workers())
 
 
-def _check_different(some: Sequence[Planned], jobs: Sequence[NewJob]) -> None:
-    known: dict[str, str] = {}
+def _check_different(
+    some: Sequence[Planned], jobs: Sequence[NewJob], known: dict[tuple[str, tuple[int, ...]], str]
+) -> None:
+    """Raises SpecError where one is the same training as another that is `known`, and adds them to these."""
     for planned, job in zip(some, jobs, strict=True):
-        if planned.parents:
-            continue
-        if job.spec_id in known:
+        key, label = (job.spec_id, planned.parents), f"{planned.cell.label} (stage {planned.cell.stage})"
+        if key in known:
             raise SpecError(
-                f"two cells are one and the same training: {known[job.spec_id]} and {planned.cell.label}",
+                f"two cells are one and the same training: {known[key]} and {label}",
                 where=f"stage {planned.cell.stage}",
                 hint="what they differ in does not change what is trained",
             )
-        known[job.spec_id] = planned.cell.label
+        known[key] = label
 
 
 def _unfit(record: CampaignRecord, verb: str) -> UsageError:

@@ -28,7 +28,7 @@ def main() -> int:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     given = json.load(sys.stdin)
-    journal = _Journal(JournalRedisBackend(given["url"], prefix=given["prefix"]))
+    journal: Any = _Journal(JournalRedisBackend(given["url"], prefix=given["prefix"]))
     storage = optuna.storages.JournalStorage(journal)
     study = optuna.create_study(
         study_name=given["prefix"], storage=storage, direction="maximize", load_if_exists=True,

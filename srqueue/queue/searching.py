@@ -14,7 +14,7 @@ from srqueue.campaign.search.asha import Decision, Place, Standing, Trial, decid
 from srqueue.campaign.search.spec import SearchSpec
 from srqueue.campaign.spec import StageSpec
 from srqueue.run.events import Event
-from srqueue.run.reasons import JobState
+from srqueue.run.reasons import JobState, StopReason
 from srqueue.store.campaigns import CampaignRecord, Campaigns
 from srqueue.store.record import Bell
 from srqueue.store.searches import Contender, Searches
@@ -84,8 +84,12 @@ def rungs_of(known: Sequence[Contender], asked: SearchSpec) -> tuple[int, ...]:
 
 
 def trial_of(one: Contender, asked: SearchSpec, rungs: Sequence[int]) -> Trial:
-    """A job as its search sees it. One that ended early counts at the rungs beyond with its last value."""
+    """A job as its search sees it. One that ended early counts at the rungs beyond with its last value; one
+    that a budget cut short was not measured there, and does not.
+    """
     values = {rung: figure(one.at[rung], asked) for rung in rungs if rung in one.at}
+    if one.state is JobState.SUCCEEDED and one.reason == StopReason.BUDGET_SPENT:
+        return Trial(one.id, Standing.OVER, values)
     if one.state is JobState.SUCCEEDED:
         return Trial(one.id, Standing.OVER, {**dict.fromkeys(rungs, figure(one.metrics, asked)), **values})
     if one.at_rung:

@@ -6,8 +6,10 @@ there, so that any number may do it at once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from srqueue.errors import ServiceUnreachable, SrqueueError
 from srqueue.queue.budgets import enforce
 from srqueue.queue.cell_jobs import STAGE, full
 from srqueue.queue.drawing import undrawn
@@ -18,18 +20,29 @@ from srqueue.store.record import Bell, JobRecord
 from srqueue.store.searches import Searches
 from srqueue.store.store import Store
 
+log = logging.getLogger(__name__)
+
 _UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
+Counts = Mapping[JobState, int]
 _ROUNDS = 20
 """Of some hundred cells each; what is left comes with the next look."""
 
 
 def tend(store: Store, ended: Callable[[CampaignRecord], None] = lambda _: None) -> list[Bell]:
-    """One look at every campaign that has not ended; whom to ring for.
+    """One look at every campaign that has not ended; whom to ring for. One that cannot be read harms none.
 
-    `ended`: called for each whose end is noted here, by nobody else.
+    `ended`: called for each whose end (or stop) is noted here, by nobody else.
     """
     campaigns = Campaigns(store.connection)
-    return [bell for record in campaigns.open() for bell in _tend_one(store, campaigns, record, ended)]
+    bells: list[Bell] = []
+    for record in campaigns.open():
+        try:
+            bells += _tend_one(store, campaigns, record, ended)
+        except ServiceUnreachable:
+            raise
+        except (SrqueueError, ValueError) as error:
+            log.warning("campaign %s is left as it is: %s", record.name, str(error).splitlines()[0])
+    return bells
 
 
 def _tend_one(
@@ -37,26 +50,39 @@ def _tend_one(
 ) -> Sequence[Bell]:
     if record.state == "submitting":
         return ()
+    # Before the counts: what is drawn in between is in both, and not in neither.
+    left = undrawn(store, campaigns, record) if record.state in ("active", "paused") else {}
     counts = campaigns.counts(record.name)
     halts = bool(counts[JobState.FAILED]) and record.spec.get("on_failure") == "stop"
     bells: list[Bell] = []
-    left = undrawn(store, campaigns, record) if record.state in ("active", "paused") else {}
     if record.state == "active" and not halts and (begun := search(store, campaigns, record, left)):
         # What goes on from a rung stands before what begins, and before the end.
         bells, counts = begun, campaigns.counts(record.name)
-    undone = sum(counts[state] for state in _UNDONE) - Searches(store.connection).stopped(record.name)
+    resting = Searches(store.connection).stopped(record.name)
+    undone = sum(counts[state] for state in _UNDONE) - resting
     if not undone and not any(left.values()):
         if campaigns.end(record.name):
             ended(campaigns.find(record.name) or record)
         return ()
     spent, concluded = enforce(store, campaigns, record)
-    if spent or record.state != "active":
-        return [*bells, *concluded]
-    if halts:
+    if not spent and record.state == "active" and halts:
         number = counts[JobState.FAILED]
         told = f"{number} cell{'s' if number > 1 else ''} failed, and on_failure is stop"
         campaigns.set(record.name, state="stopped", message=told)
-        return ()
+    elif not spent and record.state == "active":
+        bells += _begun(store, campaigns, record, counts, left)
+        counts = campaigns.counts(record.name)
+        if not _moves(counts) and counts[JobState.PAUSED] <= resting and not any(left.values()):
+            _stop_where_all_waits_in_vain(campaigns, record)
+    _tell_of_a_stop(campaigns, record.name, counts, ended)
+    return [*bells, *concluded]
+
+
+def _begun(
+    store: Store, campaigns: Campaigns, record: CampaignRecord, counts: Counts, left: Mapping[str, int]
+) -> list[Bell]:
+    """Lets held cells begin."""
+    bells: list[Bell] = []
     most = _most(store, record, counts)
     for _ in range(_ROUNDS):
         looked_at = _look_at_the_due(store, campaigns, record, left)
@@ -67,7 +93,25 @@ def _tend_one(
     return bells
 
 
-def _most(store: Store, record: CampaignRecord, counts: Mapping[JobState, int]) -> int | None:
+def _moves(counts: Counts) -> bool:
+    return bool(counts[JobState.QUEUED] or counts[JobState.RUNNING])
+
+
+def _stop_where_all_waits_in_vain(campaigns: Campaigns, record: CampaignRecord) -> None:
+    if campaigns.waits_in_vain(record.name):
+        told = "what its held cells wait for did not succeed"
+        campaigns.set(record.name, state="stopped", message=told)
+
+
+def _tell_of_a_stop(
+    campaigns: Campaigns, name: str, counts: Counts, ended: Callable[[CampaignRecord], None]
+) -> None:
+    """Somebody waits for the verdict, also where not all of it came about."""
+    if not _moves(counts) and campaigns.stop_told(name) and (stopped := campaigns.find(name)):
+        ended(stopped)
+
+
+def _most(store: Store, record: CampaignRecord, counts: Counts) -> int | None:
     """How many of its jobs may wait or run. Of a search no more wait than there are workers: who goes on from
     a rung is to find one."""
     if "moved" not in record.more:
@@ -81,7 +125,7 @@ def _look_at_the_due(
 ) -> int:
     """How many were looked at. `left`: cells of stages that are still to be drawn."""
     name = record.name
-    ids = campaigns.due(name)
+    ids, woken = campaigns.due(name)
     if not ids:
         return 0
     held = store.many(ids)
@@ -97,7 +141,7 @@ def _look_at_the_due(
     looked_at = [(cell.id, *verdict(cell, standing, known)) for cell in held]
     verdicts = [(i, may, free if may else why) for i, may, why in looked_at]
     verdicts += [(i, False, "") for i in ids if i not in there]  # removed meanwhile
-    campaigns.admit(name, verdicts)
+    campaigns.admit(name, woken, verdicts)
     return len(ids)
 
 

@@ -52,8 +52,8 @@ def to_mlflow(subject: Subject, folder: Path) -> str:
             Metric(_key(f"final/{k}"), v, last, subject.history.iteration)
             for k, v in figures(subject).items()
         ]
-        for some in _parts([*metrics, *final], _AT_ONCE):
-            client.log_batch(run, metrics=some)
+        for points in _parts([*metrics, *final], _AT_ONCE):
+            client.log_batch(run, metrics=points)
         client.log_batch(run, tags=[RunTag("srqueue.job", subject.id)])
         client.set_terminated(run, "FAILED" if subject.state == "failed" else "FINISHED", last or None)
     except (MlflowException, OSError) as error:

@@ -19,6 +19,7 @@ CampaignState = Literal["submitting", "active", "paused", "stopped", "cancelled"
 
 _A_CALL = 500
 _RELEASED_A_CALL = 200
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,19 +137,25 @@ class Campaigns:
 
     def forget_cells(self, name: str, stages: Sequence[str]) -> None:
         """Its cells are about to be said anew."""
-        self.connection.run("cells", name, 1, len(stages), *stages)
+        self.connection.run("cells", name, "begin", len(stages), *stages)
+
+    def all_cells_said(self, name: str, stages: Sequence[str]) -> None:
+        """Who waits for a stage that has ended is to be looked at."""
+        self.connection.run("cells", name, "end", len(stages), *stages)
 
     def put_cells(self, name: str, cells: Iterable[StoredCell]) -> None:
         """What the file says of jobs that are there."""
         for some in _parts(cells):
             flat = [part for c in some for part in (c.job_id, _cell_text(c))]
-            self.connection.run("cells", name, 0, 0, *flat)
+            self.connection.run("cells", name, "more", 0, *flat)
 
     def set(self, name: str, **fields: str | float | int) -> None:
         """Changes fields of the record."""
         written = {key: str(value) for key, value in fields.items()}
         with self.connection.reach() as client:
             client.hset(self._key(name, "record"), mapping={**written, "updated": f"{time.time():.3f}"})
+            if fields.get("state") == "active":
+                client.hdel(self._key(name, "record"), "told")
             if fields.get("state") == "ended":
                 client.srem(self.keys.open_campaigns, name)
             elif "state" in fields:
@@ -156,14 +163,31 @@ class Campaigns:
 
     # What happens by itself.
 
+    def waits_in_vain(self, name: str) -> bool:
+        """Whether no held cell may begin or is to be looked at, and none is held for another reason."""
+        with self.connection.reach() as client:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.zcard(self._key(name, "free"))
+            pipeline.scard(self._key(name, "due"))
+            pipeline.zrange(self.keys.campaign(name, JobState.HELD), 0, _LOOKED_AT - 1)
+            free, due, ids = pipeline.execute()
+            for job_id in ids:
+                pipeline.hget(self.keys.job(job_id), "held_by")
+            return not free and not due and all(pipeline.execute())
+
+    def stop_told(self, name: str) -> bool:
+        """It was stopped, and nothing of it runs any more; whether the caller is the first to note that."""
+        return bool(self.connection.run("stop_told", name)[0])
+
     def end(self, name: str) -> bool:
         """All of its cells have ended; whether the caller is the first to note it."""
         return bool(self.connection.run("end_campaign", name)[0])
 
-    def due(self, name: str, most: int = _A_CALL) -> tuple[str, ...]:
-        """Held cells to be looked at, since one that they wait for has ended."""
+    def due(self, name: str, most: int = _A_CALL) -> tuple[tuple[str, ...], str]:
+        """Held cells to be looked at, since one that they wait for has ended; and `woken`, for `admit`."""
         with self.connection.reach() as client:
-            return tuple(client.srandmember(self._key(name, "due"), most))
+            woken = client.hget(self._key(name, "record"), "woken")  # before anything else is read
+            return tuple(client.srandmember(self._key(name, "due"), most)), str(woken or "")
 
     def standing(self, name: str, stages: Iterable[str]) -> dict[str, tuple[int, int]]:
         """(cells that have not ended, cells that succeeded) of stages."""
@@ -177,11 +201,14 @@ class Campaigns:
         pairs = zip(asked, answers[::2], answers[1::2], strict=True)
         return {stage: (int(still), int(won or 0)) for stage, still, won in pairs}
 
-    def admit(self, name: str, verdicts: Iterable[tuple[str, bool, str]]) -> None:
-        """For held cells that were looked at: id, whether it may begin, and what is to be said of it."""
+    def admit(self, name: str, woken: str, verdicts: Iterable[tuple[str, bool, str]]) -> None:
+        """For held cells that were looked at: id, whether it may begin, and what is to be said of it.
+
+        `woken`: of `due`. Where something has ended since, those that may not begin are looked at again.
+        """
         for some in _parts(verdicts):
             flat = [part for i, may, text in some for part in (i, int(may), text)]
-            self.connection.run("admit", name, *flat)
+            self.connection.run("admit", name, woken, *flat)
 
     def release(self, name: str, most: int | None) -> list[Bell]:
         """Queues cells that may begin, while fewer than `most` jobs of the campaign wait or run."""

@@ -70,6 +70,7 @@ class JobRecord:
     yields_to: str | None = None  # with the wish preempt: name, short id and priority of that job
     preempted_by: str | None = None  # id of the job that it gives way to, or gave way to last
     campaigns: tuple[str, ...] = ()  # names of the campaigns that it belongs to
+    maker: str | None = None  # campaign that made it, `-` for none; unknown where it was recovered
     held_by: str | None = None  # campaign that has not let it begin yet
     after: tuple[str, ...] = ()  # what it waits for there: ids, and stage:<name>
     rungs: tuple[int, ...] = ()  # iterations at which a search compares it with others

@@ -12,6 +12,8 @@ import torch
 from safetensors.numpy import load_file
 
 from srqueue.datasets import Registry, locate
+from srqueue.queue.campaigns import CampaignClient
+from srqueue.queue.client import Client
 from srqueue.run.folder import RunDir
 from srqueue.run.listing import Listing, Picture, identity_of
 from srqueue.run.outcome import Outcome
@@ -22,6 +24,13 @@ from workers.trainer import checkpoint
 from workers.trainer.attempt import run_attempt
 from workers.trainer.optim.ema import Ema
 from workers.trainer.stopping import StopRequest
+
+
+@pytest.fixture
+def campaigns(settings, tiny_dataset):
+    """The verbs of campaigns, and a data set for their cells."""
+    tiny_dataset(settings)
+    return CampaignClient(Client(settings))
 
 
 @dataclass

@@ -42,6 +42,11 @@ class Entry:
         return self.id[-6:].lower()
 
     @property
+    def at_rung(self) -> bool:
+        """Whether a search has stopped it, or lets it wait, at a rung."""
+        return self.state == "paused" and self.reason == "rung"
+
+    @property
     def hours(self) -> float | None:
         """Of training."""
         return None if self.seconds is None else self.seconds / 3600

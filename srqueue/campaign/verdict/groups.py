@@ -94,7 +94,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Board:
-    """Groups whose figures may be compared, the best mean first; those without figures last."""
+    """Groups whose figures may be compared, the best mean first. Those that have not finished come behind,
+    those without figures last."""
 
     validated: str
     groups: tuple[Group, ...]
@@ -107,7 +108,7 @@ class Board:
     @cached_property
     def noise(self) -> tuple[float, int] | None:
         """(sd in dB, degrees of freedom) of a seed, pooled over the groups; None where none has two seeds."""
-        several = [group for group in self.measured if group.sd is not None]
+        several = [group for group in self.measured if group.sd is not None and group.finished]
         freedom = sum(group.n - 1 for group in several)
         if not freedom:
             return None
@@ -130,7 +131,7 @@ def boards(entries: Iterable[Entry]) -> tuple[Board, ...]:
     found = []
     for place, groups in places.items():
         made = [Group(label(some[0], stages), some[0].stage, tuple(some)) for some in groups.values()]
-        made.sort(key=lambda group: (group.mean is None, -(group.mean or 0.0), group.label))
+        made.sort(key=lambda g: (g.mean is None, not g.finished, -(g.mean or 0.0), g.label))
         first = made[0].cells[0]
         told = f", trained on {first.data[0]} {place[-1]}" if first.data[0] in changed else ""
         found.append(Board(first.validated_text + told, tuple(made)))

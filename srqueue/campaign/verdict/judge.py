@@ -33,7 +33,7 @@ class Verdict:
     def stopped(self) -> tuple[Entry, ...]:
         """Cells that have ended otherwise than by training to their end."""
         ended = (SUCCEEDED, "failed", "cancelled")
-        return tuple(e for e in self.entries if e.state in ended and not _completed(e))
+        return tuple(e for e in self.entries if (e.state in ended and not _completed(e)) or e.at_rung)
 
     @property
     def sentence(self) -> str:
@@ -43,7 +43,8 @@ class Verdict:
             return "nothing was measured"
         spread = f" ± {leader.sd:.2f}" if leader.sd is not None else ""
         seeds = f" ({leader.n} seeds)" if leader.n > 1 else " (one seed)"
-        text = f"{leader.label} leads with {leader.mean:.2f}{spread} dB{seeds}"
+        so_far = "" if leader.finished else ", not finished"
+        text = f"{leader.label} leads with {leader.mean:.2f}{spread} dB{seeds}{so_far}"
         if self.pairs and self.pairs[0]:
             nearest = self.pairs[0][0]
             text += f", {nearest.difference:+.2f} dB against {nearest.other.label}: {nearest.why}"
@@ -97,7 +98,8 @@ def _remarks(cells: Sequence[Entry], found: Sequence[Board]) -> list[str]:
     if bare:
         told.append(
             f"of {len(bare)} of {len(cells)} cells no figures of single pictures are known ({_names(bare)}): "
-            "they have no paired comparison. An older version trained them, or their files are out of reach"
+            "they have no paired comparison. They were ended by a request (a budget, a cancel), trained by "
+            "an older version, or their files are out of reach"
         )
     for board in found:
         if (number := len(board.measured)) > ALL_PAIRS_OF:

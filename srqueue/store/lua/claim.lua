@@ -51,6 +51,8 @@ end
 if root ~= '' then set(best, 'run_dir', paths[root] .. '/' .. best) end  -- mounted elsewhere, maybe
 set(best, 'owner', worker, 'host', host, 'claim', ARGV[4], 'claimed', stamp(at), 'front', '0', 'reason', '', 'message', '',
   'reaped', '', 'machine', '', 'export_only', (wish == 'cancel' or wish == 'finish') and '1' or '')
+-- What it had reached when it last ended (at a rung, at a budget) is not what it reaches now.
+if wish ~= 'cancel' and wish ~= 'finish' then redis.call('HDEL', job(best), 'metrics') end
 redis.call('HSETNX', job(best), 'started', stamp(at))
 redis.call('HINCRBY', job(best), 'attempts', 1)
 redis.call('HINCRBY', job(best), 'token', 1)

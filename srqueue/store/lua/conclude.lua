@@ -7,7 +7,9 @@ local name, message, bells = ARGV[1], ARGV[2], {}
 for i = 3, #ARGV do
   local id = ARGV[i]
   local state, wish = get(id, 'state'), get(id, 'wish')
-  local own = string.match(get(id, 'campaigns'), '^[^,]+') == name and stage_of(id, name)
+  local maker = get(id, 'maker')
+  if maker == '' then maker = string.match(get(id, 'campaigns'), '^[^,]+') end
+  local own = maker == name and stage_of(id, name)
   if own and wish ~= 'cancel' and wish ~= 'pause' and wish ~= 'finish' then
     if state == 'running' then
       set(id, 'wish', 'finish', 'finishing', message, 'updated', stamp(now()), 'yields_to', '', 'preempted_by', '')

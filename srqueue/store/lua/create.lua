@@ -1,8 +1,9 @@
 -- create: new jobs, or for each the id of one that has or had the same spec.
 -- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  bells  followers:*
 -- ARGV: again ('1'), campaign ('' none), then for each job: id, spec_id, number of parts, field, value, ...
--- One with the field held_by is held by the campaign (see keep). A job that was there joins the campaign. One of the campaign itself counts whatever its state: a cell that failed
--- is not queued anew because its campaign is submitted once more.
+-- One with the field held_by is held by the campaign (see keep). A job that was there joins the campaign. One of
+-- the campaign itself counts whatever its state: a cell that failed is not queued anew because its campaign is
+-- submitted once more. One that is still held waits for what it is said to wait for now.
 -- Returns {id, created 0|1, ...}.
 local again, campaign = ARGV[1] == '1', ARGV[2]
 local LOOKED_AT = 100  -- the newest jobs of a spec
@@ -15,17 +16,26 @@ local function same(spec_id)
   end
 end
 
--- Who wants a job wholly, and not for a search, gets it wholly.
-local function wanted_wholly(first, parts)
+-- What is said of a field of a job; nil where nothing is.
+local function said(first, parts, field)
   for i = first, first + parts - 1, 2 do
-    if ARGV[i] == 'rungs' then return false end
+    if ARGV[i] == field then return ARGV[i + 1] end
   end
-  return true
 end
 
-local function note_rungs(id, first, parts)
-  for i = first, first + parts - 1, 2 do
-    if ARGV[i] == 'rungs' then set(id, 'rungs', ARGV[i + 1]) end
+-- A held one is held anew, or no longer: by its campaign, and by another one that lets nothing begin now.
+local function hold_anew(id, first, parts)
+  local keeper = get(id, 'held_by')
+  if campaign == '' or keeper == '' then return end
+  if keeper ~= campaign and redis.call('HGET', campaign_key(keeper, 'record'), 'state') == 'active' then return end
+  let_go(id)
+  if said(first, parts, 'held_by') then
+    local after = said(first, parts, 'after') or ''
+    set(id, 'after', after, 'message', said(first, parts, 'message') or '')
+    keep(id, campaign, after)
+  else
+    set(id, 'after', '', 'message', '')
+    make_ready(id, '0')
   end
 end
 
@@ -36,12 +46,15 @@ while i <= #ARGV do
   local found = not known and not again and same(spec_id)
   if found then
     join(found, campaign)
-    if wanted_wholly(i + 3, parts) then lift(found)
-    elseif get(found, 'rungs') == '' then note_rungs(found, i + 3, parts) end
+    local rungs = said(i + 3, parts, 'rungs')
+    if not rungs then lift(found, said(i + 3, parts, 'held_by'), said(i + 3, parts, 'after') or '')
+    elseif get(found, 'rungs') == '' then set(found, 'rungs', rungs) end
+    hold_anew(found, i + 3, parts)
   elseif not known then
     set(id, 'id', id, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0,
       unpack(ARGV, i + 3, i + 2 + parts))
     register(id)
+    set(id, 'maker', campaign == '' and '-' or campaign)
     join(id, campaign)
     if get(id, 'held_by') ~= '' then keep(id, campaign, get(id, 'after')) elseif get(id, 'opens') ~= '' then wait_until(id, get(id, 'opens'))
     else make_ready(id, '0') end

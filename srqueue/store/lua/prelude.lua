@@ -126,10 +126,21 @@ end
 
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
+-- Held cells that wait for it are to be looked at. `woken` counts these calls: who looks at the time sees by it
+-- that what he read may be old (see admit).
 local function wake_followers(key)
+  local keepers = {}
   for _, id in ipairs(redis.call('SMEMBERS', P .. 'followers:' .. key)) do
     local keeper = get(id, 'held_by')
-    if keeper ~= '' then redis.call('SADD', campaign_key(keeper, 'due'), id) end
+    if keeper ~= '' then
+      redis.call('SADD', campaign_key(keeper, 'due'), id)
+      keepers[keeper] = true
+    end
+  end
+  for keeper in pairs(keepers) do
+    if redis.call('EXISTS', campaign_key(keeper, 'record')) == 1 then
+      redis.call('HINCRBY', campaign_key(keeper, 'record'), 'woken', 1)
+    end
   end
 end
 
@@ -152,6 +163,7 @@ local function tell_campaigns(id, before, state, rested)
   if FINAL[before] == FINAL[state] and not rested then return end
   for name in campaigns(id) do
     local stage = stage_of(id, name)
+    if stage and before == 'succeeded' then redis.call('HINCRBY', campaign_key(name, 'won'), stage, -1) end
     if stage then count_end(id, name, stage, state) end
   end
   if FINAL[state] then wake_followers(id) end
@@ -169,8 +181,8 @@ local function rest(id)
   set(id, 'stopped', '1')
   for name in campaigns(id) do
     local stage = stage_of(id, name)
+    redis.call('SADD', campaign_key(name, 'stopped'), id)
     if stage then
-      redis.call('SADD', campaign_key(name, 'stopped'), id)
       redis.call('SREM', campaign_key(name, 'open:' .. stage), id)
       if redis.call('SCARD', campaign_key(name, 'open:' .. stage)) == 0 then wake_followers(name .. '/' .. stage) end
     end
@@ -214,6 +226,7 @@ local function join(id, name)
   set(id, 'campaigns', others == '' and name or others .. ',' .. name)
   index_in(name, id)
   if state ~= '' then redis.call('ZADD', campaign_key(name, state), get(id, 'created'), id) end
+  if get(id, 'stopped') ~= '' then redis.call('SADD', campaign_key(name, 'stopped'), id) end
 end
 
 -- A new record, whose fields are set, becomes findable.
@@ -245,16 +258,6 @@ local function is_searched(id)
   return false
 end
 
--- It may train to its end, whatever a search thinks of it.
-local function lift(id)
-  if get(id, 'until') == '' then return end
-  set(id, 'until', '')
-  if get(id, 'state') == 'paused' and get(id, 'reason') == 'rung' then
-    set(id, 'reason', '', 'message', '')
-    make_ready(id, '0')
-  end
-end
-
 -- Held by a campaign, until it lets the job begin. `after`: what it waits for, ids and stage:<stage>, with commas.
 local function keep(id, name, after)
   move(id, 'held')
@@ -265,6 +268,14 @@ local function keep(id, name, after)
     redis.call('SADD', P .. 'followers:' .. (stage and name .. '/' .. stage or one), id)
   end
   redis.call('SADD', campaign_key(name, 'due'), id)
+end
+
+-- It may train to its end, whatever a search thinks of it; where `keeper` holds its cells, once its turn comes.
+local function lift(id, keeper, after)
+  set(id, 'until', '')
+  if get(id, 'state') ~= 'paused' or get(id, 'reason') ~= 'rung' then return end
+  set(id, 'reason', '', 'message', '')
+  if keeper then keep(id, keeper, after) else make_ready(id, '0') end
 end
 
 -- To the very front, for a worker to export the best weights of its checkpoint and end it.
@@ -366,9 +377,22 @@ end
 
 local ENDING = {'ended', 'kwh', 'iteration', 'seq', 'reason', 'message', 'counted', 'failures', 'state', 'not_before'}
 
+-- What an attempt took, added to what its campaigns have spent (`sign` 1), or taken back (-1).
+local function spend(id, attempt, sign)
+  local seconds = attempt.ended - (attempt.begun or attempt.ended)
+  for name in campaigns(id) do
+    local record = campaign_key(name, 'record')
+    if redis.call('EXISTS', record) == 1 then
+      redis.call('HINCRBYFLOAT', record, 'spent_s', stamp(sign * seconds))
+      redis.call('HINCRBYFLOAT', record, 'spent_kwh', string.format('%.9f', sign * (attempt.kwh or 0)))
+    end
+  end
+end
+
 -- It has not ended after all.
 local function reopen_attempt(id)
   note_attempt(id, function(attempt)
+    if attempt.ended then spend(id, attempt, -1) end
     for _, field in ipairs(ENDING) do attempt[field] = nil end
   end)
 end
@@ -385,12 +409,7 @@ local function close_attempt(id, reached, reason, message, counted)
   note_attempt(id, function(attempt)
     attempt.ended, attempt.reason, attempt.counted = tonumber(stamp(now())), reason, counted
     attempt.kwh = kwh_of(id, attempt.token)
-    for name in campaigns(id) do  -- what its budget is compared with
-      if redis.call('EXISTS', campaign_key(name, 'record')) == 1 then
-        redis.call('HINCRBYFLOAT', campaign_key(name, 'record'), 'spent_s', stamp(attempt.ended - (attempt.begun or attempt.ended)))
-        redis.call('HINCRBYFLOAT', campaign_key(name, 'record'), 'spent_kwh', string.format('%.9f', attempt.kwh or 0))
-      end
-    end
+    spend(id, attempt, 1)
     -- No character may be cut in two.
     attempt.message = string.sub(message, 1, MESSAGE_KEPT)
     if #message > MESSAGE_KEPT then attempt.message = string.gsub(attempt.message, '[\192-\255][\128-\191]*$', '') .. '...' end

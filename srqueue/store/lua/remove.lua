@@ -22,8 +22,10 @@ for campaign in campaigns(id) do
   redis.call('SREM', campaign_key(campaign, 'stopped'), id)
   if stage then
     redis.call('SREM', campaign_key(campaign, 'open:' .. stage), id)
+    if redis.call('SCARD', campaign_key(campaign, 'open:' .. stage)) == 0 then wake_followers(campaign .. '/' .. stage) end
     redis.call('HDEL', campaign_key(campaign, 'cells'), id)
   end
+  note_moved(campaign)
   redis.call('ZINCRBY', P .. 'campaigns', -1, campaign)
 end
 redis.call('ZREMRANGEBYSCORE', P .. 'campaigns', '-inf', 0)

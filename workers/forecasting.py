@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from srqueue.forecast.limits import Limits
 from srqueue.forecast.running import forecast_run
-from srqueue.forecast.schedule import last_iteration
 from srqueue.forecast.watched import Watched
 from srqueue.run.events import Event
 from srqueue.run.folder import RunDir
@@ -29,10 +29,10 @@ _NEWER = 60.0
 
 
 class Forecaster:
-    """Of one attempt. `see` what was written, then ask for `newest`."""
+    """Of one attempt, that may train to a `rung`. `see` what was written, then ask for `newest`."""
 
-    def __init__(self, spec: JobSpec, run: RunDir, token: int) -> None:
-        self._train = spec.train
+    def __init__(self, spec: JobSpec, run: RunDir, token: int, rung: int | None = None) -> None:
+        self._train, self._limits = spec.train, Limits.of(spec.stop, rung)
         validates = spec.datasets.val is not None and spec.val.val_enabled
         self._val_freq = spec.val.val_freq if validates else 0
         self._run, self._token = run, token
@@ -58,7 +58,7 @@ class Forecaster:
         affordable = self._cost <= _FREE_SECONDS + _SHARE * (now - self._began)
         if self._seen is None or self._broken or not affordable or not (self._due or late):
             return self._stored
-        if self._seen.iteration >= last_iteration(self._train, self._seen.decay_from):
+        if self._seen.iteration >= self._limits.last(self._train, self._seen.decay_from):
             return self._stored  # it is over: the last forecast stays, to be compared with what came
         try:
             self._make(self._seen)
@@ -69,13 +69,14 @@ class Forecaster:
         return self._stored
 
     def _make(self, seen: Watched) -> None:
-        found = forecast_run(seen, self._train, self._val_freq)
+        found = forecast_run(seen, self._train, self._val_freq, limits=self._limits)
         self._stored = found.stored(time.time())
         if not self._due:
             return
         newest = seen.validations[-1] if seen.validations else None
         line = {
-            "v": FORECAST_VERSION, "token": self._token, "total_iter": found.total, **self._stored,
+            "v": FORECAST_VERSION, "token": self._token, "total_iter": found.total,
+            "until": self._limits.rung, **self._stored,
             "from": {**found.made_from, "psnr": newest and newest.psnr, "ssim": newest and newest.ssim},
         }  # fmt: skip
         try:

@@ -134,7 +134,7 @@ class Supervisor:
         except ValueError as error:  # of another version; the trainer will say what it thinks of it
             log.debug("job %s gets no forecasts: %s", self._job.short_id, error)
             return None
-        return Forecaster(spec, run, self._token)
+        return Forecaster(spec, run, self._token, self._job.until)
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
         """The outcome of a trainer that could not write one: what `srqueue recover` goes by."""

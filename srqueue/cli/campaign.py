@@ -298,12 +298,12 @@ def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool
         found = _forecasts(plan)
         print_json([campaign_lines.planned(p, f) for p, f in zip(plan, found, strict=True)])
         return
-    from srqueue.cli.forecast_lines import hours_text
+    from srqueue.cli.forecast_lines import hours_text, searched
 
     found = _forecasts(plan)
     rows = [campaign_lines.plan_row(p, f) for p, f in zip(plan, found, strict=True)]
     print_table(campaign_lines.PLAN_COLUMNS, rows)
-    if total := hours_text(found):
+    if total := hours_text(found, searched(campaign)):
         say(total)
     say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")
     for line in search_lines.drawn_later(campaign):

@@ -102,6 +102,7 @@ def ends_of(connection: Connection, records: Sequence[CampaignRecord]) -> dict[s
     import time
 
     from srqueue.cli.forecast_lines import end_text
+    from srqueue.forecast.told import clock
     from srqueue.queue.outlook import campaign_ends
     from srqueue.store.store import Store
 
@@ -110,7 +111,10 @@ def ends_of(connection: Connection, records: Sequence[CampaignRecord]) -> dict[s
         return {}
     now = time.time()
     found = campaign_ends(Store(connection), names, now)
-    return {name: end_text(band, now) for name, band in found.items()}
+    return {
+        name: f"not before {clock(now + band.low, now)}" if to_rung else end_text(band, now)
+        for name, (band, to_rung) in found.items()
+    }
 
 
 def end(store: Store, record: CampaignRecord) -> str | None:

@@ -59,6 +59,8 @@ def _whole_queue(settings: Settings, as_json: bool) -> None:
         return
     if not found.jobs:
         print("nothing waits or runs")
+        for remark in forecast_lines.rung_remarks(0, found.at_rungs):
+            say(remark)
         return
     print_table(forecast_lines.COLUMNS, [forecast_lines.row(job, now) for job in found.jobs])
     print("\n" + forecast_lines.total("your", found, now))
@@ -93,8 +95,10 @@ def _campaign(store: Store, name: str, as_json: bool) -> None:
     if as_json:
         print_json({"campaign": name, **forecast_lines.outlook_dict(found, now)})
         return
-    if not found.jobs:
+    if not found.jobs and not found.left_out:
         print(f"campaign {name}: no job of it waits or runs")
+        for remark in forecast_lines.rung_remarks(0, found.at_rungs):
+            say(remark)
         return
     print_table(forecast_lines.COLUMNS, [forecast_lines.row(job, now) for job in found.jobs])
     print("\n" + forecast_lines.total(f"campaign {name}:", found, now))
@@ -118,13 +122,14 @@ def _job(settings: Settings, store: Store, record: JobRecord, calibrate: bool, a
         for line in forecast_lines.ended_lines(record, found):
             print(line)
         return
-    (job,) = outlook(store, now, [record.id]).jobs or (forecast_lines.alone(record),)
+    played = outlook(store, now, [record.id])
+    (job,) = played.jobs or (forecast_lines.alone(record),)
     if job.end is None and calibrate:
         job = _calibrated(settings, job)
     if as_json:
         print_json(forecast_lines.job_dict(job, now))
         return
-    for line in forecast_lines.job_lines(job, now):
+    for line in forecast_lines.job_lines(job, now, left_out=bool(played.left_out)):
         print(line)
 
 
@@ -140,7 +145,7 @@ def _calibrated(settings: Settings, job: Any) -> Any:
     (speed,) = timed_speeds(settings, [spec], validated_megapixels(settings, spec))
     if speed is None:
         return job
-    known = before_start(spec, Earlier(), known=speed)
+    known = before_start(spec, Earlier(), known=speed, rung=job.job.until)
     return replace(job, takes=known.seconds, speed=speed.source)
 
 
@@ -150,7 +155,7 @@ def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> Non
     from srqueue.queue.cell_forecasts import forecast_specs
     from srqueue.spec.reading import read_mapping
 
-    raw = read_mapping(file)
+    raw, more = read_mapping(file), ""
     if {"matrix", "stages", "base"} & raw.keys():
         from srqueue.campaign.spec import campaign_of
         from srqueue.queue.campaigns import CampaignClient
@@ -158,6 +163,7 @@ def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> Non
         campaign = campaign_of(raw, str(file), file.stem)
         planned = CampaignClient().plan(campaign)
         specs, labels = [p.expanded.spec for p in planned], [p.cell.label for p in planned]
+        more = forecast_lines.searched(campaign)
     else:
         from srqueue.queue.findings import with_findings
         from srqueue.spec.complete import complete
@@ -177,5 +183,5 @@ def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> Non
         return
     rows_ = [forecast_lines.spec_row(label, one) for label, one in zip(labels, found, strict=True)]
     print_table(forecast_lines.SPEC_COLUMNS, rows_)
-    for line in forecast_lines.spec_total(found):
-        say(line)
+    if total := forecast_lines.hours_text(found, more):
+        say(total)

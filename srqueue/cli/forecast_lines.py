@@ -10,6 +10,7 @@ from srqueue.forecast.bands import Band
 from srqueue.forecast.told import Told, clock, plus_minus
 
 if TYPE_CHECKING:
+    from srqueue.campaign.spec import CampaignSpec
     from srqueue.forecast.running import RunForecast
     from srqueue.queue.outlook import JobOutlook, Outlook
     from srqueue.store.record import JobRecord
@@ -43,6 +44,7 @@ def total(whose: str, found: Outlook, now: float) -> str:
     ends = f"{counted(len(known), 'job')}{some} {'ends' if len(known) == 1 else 'end'}"
     return (
         f"{whose} {ends} {clock(now + found.end.middle, now)} (four times of five between {low} and {high})"
+        + (", as far as their next rungs" if found.to_rung else "")
     )
 
 
@@ -59,6 +61,17 @@ def remarks(found: Outlook) -> Iterator[str]:
         yield f"note: {counted(found.stuck, 'job')} no worker that is up will come to: srqueue explain JOB"
     if found.left_out:
         yield f"note: {found.left_out:,} jobs further back are left out"
+    yield from rung_remarks(found.to_rung, found.at_rungs)
+
+
+def rung_remarks(to_rung: int, at_rungs: int) -> Iterator[str]:
+    """What a search has yet to decide."""
+    if to_rung:
+        are = "is" if to_rung == 1 else "are"
+        yield f"note: {counted(to_rung, 'trial')} {are} foreseen to the next rung only"
+    if at_rungs:
+        waits = "waits at its rung" if at_rungs == 1 else "wait at their rungs"
+        yield f"note: {counted(at_rungs, 'trial')} {waits}; what goes on from there is not foreseen"
 
 
 def outlook_dict(found: Outlook, now: float) -> dict[str, Any]:
@@ -66,6 +79,7 @@ def outlook_dict(found: Outlook, now: float) -> dict[str, Any]:
     return {
         "end": _moments(found.end, now), "jobs": [job_dict(job, now) for job in found.jobs],
         "without_speed": found.unknown, "without_worker": found.stuck, "left_out": found.left_out,
+        "to_rung": found.to_rung, "at_rungs": found.at_rungs,
     }  # fmt: skip
 
 
@@ -81,8 +95,8 @@ def job_dict(job: JobOutlook, now: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def job_lines(job: JobOutlook, now: float) -> Iterator[str]:
-    """A job for people."""
+def job_lines(job: JobOutlook, now: float, *, left_out: bool = False) -> Iterator[str]:
+    """A job for people. `left_out`: it stands too far back to be played."""
     record, told = job.job, Told.of(job.job.progress)
     done = f"iteration {record.iteration} of {record.total_iter}"
     yield f"{record.name} {record.short_id} is {record.state}, {done}"
@@ -92,13 +106,17 @@ def job_lines(job: JobOutlook, now: float) -> Iterator[str]:
         ("ends", _between(job.end, now) if job.end else "not known"),
         ("PSNR-Y", _of_quality(job.psnr, 2, " dB") if job.psnr else "not known yet"),
         ("SSIM-Y", _of_quality(job.ssim, 4, "") if job.ssim else None),
-        ("at", _stops(told, record.total_iter) if told else None),
+        ("at", _stops(told, record) if told else None),
         ("from", "; ".join(filter(None, [job.source, job.speed and f"speed: {job.speed}"])) or None),
     ]
     for label, value in lines:
         if value is not None:
             yield f"{label:<12}{value}"
-    if job.end is None and job.takes is None and record.state != "running":
+    if left_out:
+        yield "more jobs stand before it than are played through"
+    elif record.until is not None and not record.rests:
+        yield f"foreseen to its rung at {record.until:,}: a search decides whether it goes on from there"
+    if not left_out and job.end is None and job.takes is None and record.state in ("queued", "held"):
         yield "nothing like it has run here; --calibrate measures its speed"
 
 
@@ -135,20 +153,25 @@ _ENDED = {"cancelled": "been cancelled"}
 def spec_row(label: str, found: RunForecast) -> list[str]:
     """A spec or a cell in the table."""
     made, quality = found.made_from, f"{plus_minus(found.psnr)} dB" if found.psnr else "-"
+    length = f"{found.total:,}"
+    if found.ends_at is not None:  # a rule ends it sooner
+        length = f"{found.ends_at.middle:,.0f} of {length}"
     return [
-        *(label, f"{found.total:,}", _takes(found.seconds), quality),
+        *(label, length, _takes(found.seconds), quality),
         *(str(made.get("speed") or "-"), str(made.get("quality") or "-")),
     ]
 
 
-def spec_total(found: Sequence[RunForecast]) -> Iterator[str]:
-    """Hours of all of them."""
-    if total := hours_text(found):
-        yield total
+def searched(campaign: CampaignSpec) -> str:
+    """What its total says of searches: ` at the most` where they stop trials, and whether cells are drawn."""
+    searches = [stage.search for stage in campaign.stages.values() if stage.search]
+    told = ", without the cells that are drawn later" if any(s.asked for s in searches) else ""
+    most = ", at the most: its search stops trials at rungs"
+    return (most if any(s.method != "none" for s in searches) else "") + told
 
 
-def hours_text(found: Sequence[RunForecast]) -> str | None:
-    """`3.4 h of training in all (2.9 to 4.0 h)`; None where of none a speed is known."""
+def hours_text(found: Sequence[RunForecast], more: str = "") -> str | None:
+    """`3.4 h of training in all (2.9 to 4.0 h)`; None where there is nothing. `more`: of `searched`."""
     known = [one.seconds for one in found if one.seconds is not None]
     if not known:
         return "no speed is known of any: nothing like it has run; --calibrate measures it" if found else None
@@ -156,13 +179,15 @@ def hours_text(found: Sequence[RunForecast]) -> str | None:
     low, high = sum(band.low for band in known), sum(band.high for band in known)
     lacking = len(found) - len(known)
     rest = f"; of {lacking} more nothing is known" if lacking else ""
-    return f"{span(middle)} of training in all ({span(low)} to {span(high)}), on one worker{rest}"
+    return f"{span(middle)} of training in all ({span(low)} to {span(high)}), on one worker{more}{rest}"
 
 
 def spec_dict(label: str, found: RunForecast) -> dict[str, Any]:
     """A spec or a cell for programs."""
     return {
-        "name": label, "iterations": found.total, "takes_s": found.seconds.row(1) if found.seconds else None,
+        "name": label, "iterations": found.total,
+        "ends_at": round(found.ends_at.middle) if found.ends_at else found.total,
+        "takes_s": found.seconds.row(1) if found.seconds else None,
         "psnr": found.psnr.row(3) if found.psnr else None,
         "ssim": found.ssim.row(5) if found.ssim else None,
         "speed_from": found.made_from.get("speed"), "quality_from": found.made_from.get("quality"),
@@ -182,12 +207,15 @@ def _of_quality(band: Band, digits: int, unit: str) -> str:
     return f"{band.middle:.{digits}f}{unit} ({band.low:.{digits}f} to {band.high:.{digits}f})"
 
 
-def _stops(told: Told, total: int) -> str | None:
-    """Where early stopping may end it sooner."""
+def _stops(told: Told, record: JobRecord) -> str | None:
+    """Where early stopping, a rule or its rung may end it sooner."""
+    total = record.total_iter
     if told.ends_at is None or told.ends_at.low >= total:
         return None
     low, high = told.ends_at.low, told.ends_at.high
-    return f"iteration {told.ends_at.middle:.0f} ({low:.0f} to {high:.0f} of {total}): early stopping"
+    if low < high:
+        return f"iteration {told.ends_at.middle:.0f} ({low:.0f} to {high:.0f} of {total}): early stopping"
+    return f"iteration {high:.0f} of {total}: {'its rung' if high == record.until else 'a stop rule'}"
 
 
 def _moments(end: Band | None, now: float) -> list[float] | None:

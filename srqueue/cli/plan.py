@@ -30,6 +30,7 @@ def plan(
     """Say which waiting jobs fit into so many hours, and in what order, for the best expected result."""
     import time
 
+    from srqueue.cli.forecast_lines import rung_remarks
     from srqueue.cli.output import print_json, print_table, say
     from srqueue.counting import counted, span
     from srqueue.queue.client import Client
@@ -55,6 +56,8 @@ def plan(
         say(f"note: of {lacking} no speed is known: srqueue forecast JOB --calibrate")
     if found.left_out:
         say(f"note: {found.left_out:,} jobs further back are left out")
+    for remark in rung_remarks(found.to_rung, found.at_rungs):
+        say(remark)
     if wanted and not apply:
         say(f"the priorities of {counted(len(wanted), 'job')} would change: srqueue plan ... --apply")
     elif wanted:
@@ -93,4 +96,5 @@ def _as_dict(found: HoursPlan, wanted: dict[str, int], applied: bool) -> dict[st
     return {
         "hours": found.hours, "fit": jobs, "do_not_fit": list(found.choice.rest), "applied": applied,
         "without_speed": [r.id for r in found.unknown], "left_out": found.left_out,
+        "to_rung": found.to_rung, "at_rungs": found.at_rungs,
     }  # fmt: skip

@@ -9,7 +9,8 @@ from statistics import median
 from typing import Self
 
 from srqueue.forecast.bands import Band
-from srqueue.forecast.kinds import Key, family_of, kind_of, validations_of, work_of
+from srqueue.forecast.kinds import Key, family_of, kind_of, validated_of, validations_of, work_of
+from srqueue.forecast.limits import Limits
 from srqueue.forecast.running import RunForecast
 from srqueue.forecast.timing import Speed
 from srqueue.spec.job import JobSpec
@@ -23,7 +24,7 @@ _SIMILAR_DB = 0.25
 make on Set5 (benchmarks/results/quality.json: up to 0.1 between the least and the most of three)."""
 _DB_OF_SSIM = 0.005  # see ONE_DB in srqueue.spec.automations
 _LONGER = 3.0  # times: how far another length may be to tell something
-_SAME_DEVICE, _OTHER_DEVICE = 0.1, 0.6
+_SAME_DEVICE, _OTHER_DEVICE, _UNTIMED = 0.1, 0.6, 0.3
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,24 @@ class Earlier:
         rates = [r.it_s for r in chosen if r.it_s]
         if not rates:
             return None
-        spent = [r.validation_s for r in chosen if r.validation_s is not None]
+        mine = validated_of(spec)
+        # What another validation set takes says nothing of this one.
+        alike = [r for r in (same or runs) if validated_of(r.spec) == mine] if mine else []
+        spent = [r.validation_s for r in alike[:_MOST] if r.validation_s is not None]
         logs = [math.log(rate) for rate in rates]
         scatter = (max(logs) - min(logs)) / 3 if len(logs) > 2 else 0.0
         doubt = math.hypot(scatter, _SAME_DEVICE if same else _OTHER_DEVICE)
         source = f"job {chosen[0].name}" if len(chosen) == 1 else f"{len(chosen)} earlier jobs"
+        if mine and not spent:
+            doubt, source = math.hypot(doubt, _UNTIMED), f"{source}, without validations: none was timed"
         return Speed(median(rates), median(spent) if spent else 0.0, source, measured=True, doubt=doubt)
 
-    def quality(self, spec: JobSpec) -> tuple[Band, Band | None, str] | None:
-        """(PSNR in dB, SSIM, what they are from) of its best weights."""
-        if same := self.by_kind.get(kind_of(spec)):
+    def quality(self, spec: JobSpec, iterations: int | None = None) -> tuple[Band, Band | None, str] | None:
+        """(PSNR in dB, SSIM, what they are from) of its best weights. `iterations`: where it ends sooner
+        than all those of its kind."""
+        if iterations is None and (same := self.by_kind.get(kind_of(spec))):
             return _bands(same[:_MOST], _SEEDS_DB, "of the same kind")
-        total = spec.train.total_iter
+        total = spec.train.total_iter if iterations is None else iterations
         similar = [
             r for r in self.by_family.get(family_of(spec), [])
             if 1 / _LONGER <= total / max(r.iterations, 1) <= _LONGER
@@ -103,18 +110,27 @@ def before_start(
     cuda: bool | None = None,
     devices: Sequence[str] = (),
     known: Speed | None = None,
+    *,
+    rung: int | None = None,
+    now: float | None = None,
 ) -> RunForecast:
-    """What a run that has not begun will take and reach. `known`: a speed, where there is no history of
-    one."""
-    speed, quality = earlier.speed(spec, cuda, devices) or known, earlier.quality(spec)
+    """What a run that has not begun will take and reach, to the rung that it may train to. `known`: a speed,
+    where there is no history of one; `now`: UTC s at which it would begin, where that is known."""
+    speed, limits = earlier.speed(spec, cuda, devices) or known, Limits.of(spec.stop, rung)
     total, seconds = spec.train.total_iter, None
+    length = limits.length(total)
     if speed is not None:
-        middle = speed.seconds(total, validations_of(spec))
+        middle, most = speed.seconds(length, validations_of(spec, length)), limits.left(0.0, now)
         side = math.exp(_Z80 * speed.doubt)
         seconds = Band(middle / side, middle, middle * side)
-    psnr, ssim, source = quality or (None, None, None)
+        if most is not None and most < seconds.high:
+            length = min(length, round(length * most / middle))
+            seconds = Band(*(min(s, most) for s in (seconds.low, middle, seconds.high)))
+    ends = length if length < total else None
+    psnr, ssim, source = earlier.quality(spec, ends) or (None, None, None)
     made_from = {"speed": speed.source if speed else None, "quality": source}
-    return RunForecast(0, total, seconds, psnr, ssim, None, made_from)
+    ends_at = None if ends is None else Band(ends, ends, ends)
+    return RunForecast(0, total, seconds, psnr, ssim, ends_at, made_from)
 
 
 def _bands(runs: Sequence[Ended], least: float, what: str) -> tuple[Band, Band | None, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ class Server:
 class Task:
     """A job. `seconds`: that it still takes once it runs; `on`: the worker that runs it; `order`: of
     those of one priority the lower goes first; `after`: ids of jobs that must have ended before; `cap`:
-    which limit it is under; `not_before`: seconds from now."""
+    which limit it is under; `not_before`, `ends_by` (whatever it has done then): seconds from now."""
 
     id: str
     seconds: float
@@ -36,6 +37,7 @@ class Task:
     after: frozenset[str] = frozenset()
     cap: str | None = None
     not_before: float = 0.0
+    ends_by: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ class _Play:
             self._free[worker] -= 1
         if task.cap is not None:
             self._under[task.cap] = self._under.get(task.cap, 0) + 1
-        self._found[task.id] = Slot(now, now + task.seconds)
-        self._note(now + task.seconds, task.id, worker)
+        end = max(now, min(now + task.seconds, task.ends_by))
+        self._found[task.id] = Slot(now, end)
+        self._note(end, task.id, worker)
 
     def run(self) -> dict[str, Slot]:
         """Plays until nothing more can begin."""

@@ -37,8 +37,16 @@ def family_of(spec: JobSpec) -> Key:
     )  # fmt: skip
 
 
-def validations_of(spec: JobSpec) -> int:
-    """How often it validates, if nothing stops it early."""
+def validated_of(spec: JobSpec) -> Key:
+    """The same where a validation of the same network looks at the same pictures; empty without any."""
+    if spec.datasets.val is None or not spec.val.val_enabled:
+        return ""
+    data, own = spec.datasets.val, spec.datasets.train
+    return repr((data.identity or data.name, data.name == own.name))  # its own name: what is held out
+
+
+def validations_of(spec: JobSpec, iterations: int | None = None) -> int:
+    """How often it validates in so many iterations, or if nothing stops it early."""
     if spec.datasets.val is None or not spec.val.val_enabled:
         return 0
-    return -(-spec.train.total_iter // spec.val.val_freq)
+    return -(-(spec.train.total_iter if iterations is None else iterations) // spec.val.val_freq)

@@ -61,11 +61,12 @@ class Played:
 
 
 def rest_of(
-    train: TrainSpec, val_freq: int, iteration: int, area: float, factor: float, decay_from: int | None
-) -> Rest:
+    train: TrainSpec, val_freq: int, iteration: int, area: float, factor: float, decay_from: int | None,
+    last: int | None = None,
+) -> Rest:  # fmt: skip
     """The validations behind `iteration`, at most so many. `area`: progress so far; `factor`: what
-    automations and the guard left of the rate."""
-    last = last_iteration(train, decay_from)
+    automations and the guard left of the rate; `last`: where it ends, where that is not by its schedule."""
+    last = last_iteration(train, decay_from) if last is None else last
     due = list(range((iteration // val_freq + 1) * val_freq, last + 1, val_freq)) if val_freq else []
     if not due or due[-1] != last:
         due.append(last)
@@ -173,7 +174,7 @@ def _play_one(
         if automata.train.scheduler.type != "wsd":
             return Played(best, iteration)
         last = last_iteration(automata.train, iteration)
-        if last >= automata.train.total_iter:  # its decay has begun by itself
+        if last >= rest.iterations[-1]:  # its decay has begun by itself, or it ends before
             automata = None
             continue
         share, before = rate_share(automata.train, last - 1, iteration), rest.points[place]

@@ -9,9 +9,10 @@ from typing import Any
 
 from srqueue.forecast.bands import Band, band_of
 from srqueue.forecast.fitting import PRIOR, Fitted, Point, Prior, fit
+from srqueue.forecast.limits import NO_LIMITS, Limits
 from srqueue.forecast.patience import Automata
 from srqueue.forecast.playing import DOUBT, Doubt, Played, play, rest_of
-from srqueue.forecast.schedule import areas, last_iteration, rate_share, warmed_share
+from srqueue.forecast.schedule import areas, rate_share, warmed_share
 from srqueue.forecast.timing import UNSURE, Speed, Unsure, measured
 from srqueue.forecast.watched import Validation, Watched
 from srqueue.spec.training import TrainSpec
@@ -74,17 +75,22 @@ def forecast_run(
     tuning: Tuning = TUNING,
     *,
     with_ssim: bool = True,
+    limits: Limits = NO_LIMITS,
 ) -> RunForecast:
     """What a run will come to. `val_freq`: 0 where it does not validate; `speed`: where its own reports
-    say none."""
+    say none; `limits`: what ends it sooner."""
     own = measured(seen.reports, [v.seconds for v in seen.validations], tuning.unsure) or speed
     made_from: dict[str, Any] = {"validations": len(seen.validations), "reports": len(seen.reports)}
     made_from["speed"] = own.source if own else None
-    last = last_iteration(train, seen.decay_from)
+    left = limits.left(seen.spent, seen.now)
+    by_clock = _reached(seen, val_freq, own, left)
+    wanted = [at for at in (seen.decay_from, limits.decay_from(train, by_clock)) if at is not None]
+    decay_from = min(wanted, default=None)
+    last = limits.last(train, decay_from, by_clock)
     plays: list[Played] = []
     psnr = ssim = None
     if val_freq and len(seen.validations) >= FEWEST and seen.iteration < last and _speaks(seen):
-        quality = _Quality(seen, train, val_freq, tuning)
+        quality = _Quality(seen, train, val_freq, tuning, decay_from, last)
         if (found := quality.of_psnr()) is not None:
             fitted, plays = found
             best = max(v.psnr for v in seen.validations)
@@ -94,7 +100,7 @@ def forecast_run(
             made_from["noise_db"] = round(fitted.noise, 5)
     ends = [p.iteration for p in plays] or [last]
     return RunForecast(
-        seen.iteration, train.total_iter, _seconds(seen, val_freq, own, ends), psnr, ssim,
+        seen.iteration, train.total_iter, _seconds(seen, val_freq, own, ends, left, by_clock), psnr, ssim,
         band_of(map(float, ends)), made_from,
     )  # fmt: skip
 
@@ -108,16 +114,19 @@ def _speaks(seen: Watched) -> bool:
 class _Quality:
     """PSNR and SSIM of one run from here on."""
 
-    def __init__(self, seen: Watched, train: TrainSpec, val_freq: int, tuning: Tuning) -> None:
+    def __init__(
+        self, seen: Watched, train: TrainSpec, val_freq: int, tuning: Tuning, decay_from: int | None,
+        last: int,
+    ) -> None:  # fmt: skip
         self._seen, self._train, self._tuning = seen, train, tuning
         self._validations = seen.validations
         at = [v.iteration for v in self._validations]
         shares = [self._share(v) for v in self._validations]
         self._areas, self._shares = areas(at, shares), shares
         newest = at[-1]
-        by_schedule = rate_share(train, newest - 1, seen.decay_from)
+        by_schedule = rate_share(train, newest - 1, decay_from)
         factor = min(shares[-1] / by_schedule, 1.0) if by_schedule > 0 and newest > train.warmup_iter else 1.0
-        self._rest = rest_of(train, val_freq, newest, self._areas[-1], factor, seen.decay_from)
+        self._rest = rest_of(train, val_freq, newest, self._areas[-1], factor, decay_from, last)
 
     def _share(self, validation: Validation) -> float:
         """Of the full rate, as it was reported, or else as the schedule has it; none is below a
@@ -167,8 +176,18 @@ def _ssim(decibels: float) -> float:
     return 1.0 - math.pow(10.0, -decibels / 10.0)
 
 
-def _seconds(seen: Watched, val_freq: int, speed: Speed | None, ends: list[int]) -> Band | None:
-    """From the newest event on."""
+def _reached(seen: Watched, val_freq: int, speed: Speed | None, left: float | None) -> int | None:
+    """The iteration at which a clock that has so many seconds left will end it."""
+    if left is None or speed is None:
+        return None
+    return seen.iteration + int(left / speed.seconds(1, 1 / val_freq if val_freq else 0))
+
+
+def _seconds(
+    seen: Watched, val_freq: int, speed: Speed | None, ends: list[int], left: float | None,
+    by_clock: int | None,
+) -> Band | None:  # fmt: skip
+    """From the newest event on; not longer than a clock leaves."""
     if speed is None:
         return None
     dice = random.Random(len(ends))
@@ -177,5 +196,8 @@ def _seconds(seen: Watched, val_freq: int, speed: Speed | None, ends: list[int])
     for end in many:
         due = (-(-end // val_freq) - seen.iteration // val_freq) if val_freq else 0
         middle = speed.seconds(max(end - seen.iteration, 0), max(due, 0))
-        found.append(middle * math.exp(speed.doubt * dice.gauss(0.0, 1.0)))
+        takes = middle * math.exp(speed.doubt * dice.gauss(0.0, 1.0))
+        if left is not None:
+            takes = left if end == by_clock else min(takes, left)
+        found.append(takes)
     return band_of(found)

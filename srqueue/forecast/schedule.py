@@ -20,7 +20,7 @@ def rate_share(train: TrainSpec, iteration: int, decay_from: int | None = None) 
         progress = min(1.0, max(0, iteration - train.warmup_iter) / max(1, steps - 1))
         return schedule.min_factor + (1 - schedule.min_factor) * (1 + math.cos(math.pi * progress)) / 2
     if schedule.type == "wsd":
-        length = _decay_steps(schedule, train.total_iter)
+        length = decay_steps(schedule, train.total_iter)
         begins = train.total_iter - length
         begins = begins if decay_from is None else min(decay_from, begins)
         progress = min(1.0, max(0, iteration - begins + 1) / length)
@@ -41,7 +41,7 @@ def last_iteration(train: TrainSpec, decay_from: int | None = None) -> int:
     """Steps after which the run ends: all, or where a decay that was begun early has ended."""
     if train.scheduler.type != "wsd" or decay_from is None:
         return train.total_iter
-    length = _decay_steps(train.scheduler, train.total_iter)
+    length = decay_steps(train.scheduler, train.total_iter)
     return min(decay_from, train.total_iter - length) + length
 
 
@@ -58,5 +58,6 @@ def areas(at: Sequence[int], shares: Sequence[float]) -> list[float]:
     return found
 
 
-def _decay_steps(schedule: WsdSpec, total: int) -> int:
+def decay_steps(schedule: WsdSpec, total: int) -> int:
+    """Iterations that the decay of a WSD schedule takes."""
     return max(1, round(schedule.decay_share * total))

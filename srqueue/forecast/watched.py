@@ -34,6 +34,9 @@ class Watched:
     bicubic: float | None = None
     rate: float | None = None
     decay_from: int | None = None  # where early stopping began the decay of a WSD schedule
+    spent: float = 0.0  # s of all attempts together, about: without what lies between them
+    now: float | None = None  # UTC s of the newest event
+    token: int | None = None  # of the newest attempt
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -48,6 +51,9 @@ class Watched:
         data = event.data
         if event.kind == "checkpoint":  # it may tell of an earlier one, written meanwhile
             return False
+        if event.token == self.token and self.now is not None:
+            self.spent += max(event.t - self.now, 0.0)
+        self.now, self.token = event.t, event.token
         if event.it < self.iteration or (event.kind == "phase" and data.get("phase") == "restored"):
             self._go_back(event.it)
         self.iteration = event.it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from srqueue.errors import ServiceUnreachable
@@ -31,7 +32,7 @@ def forecast_specs(
         kinds = {"cuda" in w.classes for w in able} or {find_gpu(settings.device) is not None}
         cuda = wanted == "cuda" if wanted in ("cpu", "cuda") else kinds.pop() if len(kinds) == 1 else None
         speed = (known or {}).get(id(spec))
-        found.append(before_start(spec, earlier, cuda, [w.device for w in able], speed))
+        found.append(before_start(spec, earlier, cuda, [w.device for w in able], speed, now=time.time()))
     return found
 
 

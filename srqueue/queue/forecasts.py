@@ -11,7 +11,7 @@ from statistics import median
 
 from pydantic import ValidationError
 
-from srqueue.forecast.kinds import validations_of, work_of
+from srqueue.forecast.kinds import validated_of, validations_of, work_of
 from srqueue.forecast.timing import Speed as Speed  # what the commands know it by
 from srqueue.run.folder import RunDir
 from srqueue.spec.derive import PictureStats
@@ -61,7 +61,11 @@ class Advice:
 
 
 def from_history(spec: JobSpec, records: Iterable[JobRecord], device: str) -> Speed | None:
-    """The speed of the newest job on this machine that did the same work. `device`: cpu or cuda."""
+    """The speed of the newest job on this machine that did the same work. `device`: cpu or cuda.
+
+    One that validated on the same pictures is preferred; of another, what its validations took is left out.
+    """
+    mine, lent = validated_of(spec), None
     for record in records:
         if record.host != socket.gethostname() or record.run_dir is None:
             continue
@@ -70,8 +74,11 @@ def from_history(spec: JobSpec, records: Iterable[JobRecord], device: str) -> Sp
         except ValidationError:  # of another version
             continue
         if work_of(other) == work_of(spec) and (found := _reported(record, device)):
-            return found
-    return None
+            if not mine or validated_of(other) == mine:
+                return found
+            told = f"{found.source}, without validations"
+            lent = lent or replace(found, validation_s=0.0, source=told)
+    return lent
 
 
 def estimated(spec: JobSpec, measured: Sequence[tuple[JobSpec, Speed]]) -> Speed | None:

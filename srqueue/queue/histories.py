@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from srqueue.forecast.earlier import Earlier, Ended
+from srqueue.queue.ends import cut
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
 from srqueue.store.record import JobRecord
@@ -24,13 +25,14 @@ def earlier_runs(store: Store, most: int = _MOST) -> Earlier:
 
 
 def ended(records: Iterable[JobRecord]) -> Iterator[Ended]:
-    """What records tell; one of another version's spec tells nothing."""
+    """What records tell; one of another version's spec tells nothing. What a rule or a budget cut short says
+    nothing of how good its kind becomes."""
     for record in records:
         try:
             spec = JobSpec.model_validate(record.spec)
         except ValidationError:
             continue
-        done, progress = record.state is JobState.SUCCEEDED, record.progress
+        done, progress = record.state is JobState.SUCCEEDED and not cut(record), record.progress
         device = progress.get("device")
         yield Ended(
             f"{record.name} {record.short_id}", spec, record.iteration or record.total_iter,

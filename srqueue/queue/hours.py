@@ -9,12 +9,14 @@ from srqueue.errors import UsageError
 from srqueue.forecast.bands import Band
 from srqueue.forecast.choosing import Candidate, Choice, choose, spread_of
 from srqueue.forecast.fleet import Task
+from srqueue.queue.ends import at_rungs
 from srqueue.queue.outlook import MOST, Length, OfQueue
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 
 MOST_PLANNED = 300
+_WAITING = (JobState.QUEUED, JobState.HELD)
 _OPEN_DB = 0.5
 """Standard deviation of the quality of a job like which nothing has run."""
 _FIRST, _LAST, _REST = 8, 6, 3
@@ -24,7 +26,7 @@ _FIRST, _LAST, _REST = 8, 6, 3
 @dataclass(frozen=True)
 class HoursPlan:
     """What fits into `hours`. `unknown`: jobs of which no length is known; `left_out`: further back than
-    is looked."""
+    is looked; `to_rung`: planned to their next rung only; `at_rungs`: paused there, which may go on."""
 
     hours: float
     choice: Choice
@@ -33,6 +35,8 @@ class HoursPlan:
     lengths: dict[str, Length]
     unknown: tuple[JobRecord, ...] = ()
     left_out: int = 0
+    to_rung: int = 0
+    at_rungs: int = 0
 
 
 def plan_hours(store: Store, hours: float, now: float, campaign: str | None = None) -> HoursPlan:
@@ -54,7 +58,8 @@ def plan_hours(store: Store, hours: float, now: float, campaign: str | None = No
         {r.id: band for r in planned if (band := queue.psnr(r)) is not None},
         {r.id: queue.lengths[r.id] for r in planned},
         tuple(r for r in asked if r.id not in queue.lengths),
-        len(known) - len(planned) + max(store.count([JobState.QUEUED, JobState.HELD]) - MOST, 0),
+        len(known) - len(planned) + max(store.count(_WAITING, campaign=campaign) - len(asked), 0),
+        sum(r.until is not None for r in planned), at_rungs(store, MOST, campaign),
     )  # fmt: skip
 
 

@@ -16,20 +16,23 @@ from srqueue.forecast.fleet import Server, Slot, Task, last_end, play_queue
 from srqueue.forecast.running import RunForecast
 from srqueue.forecast.told import Told
 from srqueue.queue.cell_jobs import STAGE
+from srqueue.queue.ends import at_rungs, limits_of
 from srqueue.queue.histories import earlier_runs
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
 from srqueue.store.campaigns import Campaigns
+from srqueue.store.foremost import foremost, place
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
 
 MOST = 2000
-"""Jobs that are played through; of more, the last are left out and counted."""
+"""Jobs that are played through, the first to run; of more, the last are left out and counted."""
 _LOOKED_AT = 1000  # ended ones, of which the best counts
 _PLAYS, _FEWER_PLAYS, _FEW = 24, 6, 200  # plays of a short queue and of one of more jobs than that
 _MACHINE = 0.5
 """Share of a length's doubt that all jobs have in common: one machine, slower or faster than it was."""
 _Z80 = 1.2816
+_WAITING = (JobState.QUEUED, JobState.HELD)
 _UNDONE = (JobState.RUNNING, JobState.QUEUED, JobState.HELD)
 
 
@@ -60,7 +63,8 @@ class JobOutlook:
 class Outlook:
     """Of the queue, or of a part of it. `end`: of all in it that are foreseen, seconds from now;
     `unknown`: jobs of which no length is known, `stuck`: that no worker that is up can run, or that wait
-    for such a one."""
+    for such a one; `left_out`: of those asked for, further back; `to_rung`: foreseen to their next rung
+    only; `at_rungs`: paused there, which may go on."""
 
     jobs: tuple[JobOutlook, ...]
     end: Band | None
@@ -68,6 +72,8 @@ class Outlook:
     stuck: int = 0
     left_out: int = 0
     workers: int = 0
+    to_rung: int = 0
+    at_rungs: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class OfQueue:
     def read(cls, store: Store, now: float) -> OfQueue:
         """As the store has it; `now` in UTC s."""
         running = store.list([JobState.RUNNING], MOST)
-        records = (*running, *store.list([JobState.QUEUED, JobState.HELD], MOST))
+        records = (*running, *store.many(foremost(store.connection, _WAITING, MOST)))
         workers, earlier = store.workers(), earlier_runs(store)
         known = {r.id: before(r, earlier, workers) for r in records if r.state is not JobState.RUNNING}
         lengths = {r.id: one for r in records if (one := _length(r, known.get(r.id), now)) is not None}
@@ -119,37 +125,52 @@ def outlook(store: Store, now: float, only: Iterable[str] | None = None) -> Outl
     """What is foreseen, `now` being UTC s. `only`: ids of the jobs that are asked about; the others are
     played too."""
     queue = OfQueue.read(store, now)
+    there = {r.id for r in queue.records}
+    if only is None:
+        return _outlook(queue, there, store.count(_UNDONE), at_rungs(store, MOST))
+    asked = set(only)
+    beyond = sum(r.state in _UNDONE for r in store.many(asked - there))
+    return _outlook(queue, asked & there, len(asked & there) + beyond, 0)
+
+
+def _outlook(queue: OfQueue, asked: set[str], undone: int, resting: int) -> Outlook:
     plays = _plays(queue)
-    asked = set(only) if only is not None else {r.id for r in queue.records}
     found = [_foreseen(r, queue.known.get(r.id), plays) for r in queue.records if r.id in asked]
     ends = [end for play in plays if (end := last_end(s for i, s in play.items() if i in asked)) is not None]
     unknown = [r.id for r in queue.records if r.id in asked and r.id not in queue.lengths]
     stuck = [r for r in found if r.end is None and r.job.id in queue.lengths]
     return Outlook(
         tuple(found), band_of(ends) if ends else None, len(unknown), len(stuck),
-        max(store.count(_UNDONE) - len(queue.records), 0), len(queue.servers),
+        max(undone - len(asked), 0), len(queue.servers),
+        sum(r.until is not None for r in queue.records if r.id in asked), resting,
     )  # fmt: skip
 
 
-def campaign_ends(store: Store, names: Iterable[str], now: float) -> dict[str, Band]:
-    """When the jobs of each campaign will have ended, seconds from now; one of which nothing is known is left
-    out. The queue is played once for all."""
+def campaign_ends(store: Store, names: Iterable[str], now: float) -> dict[str, tuple[Band, bool]]:
+    """When the jobs of each campaign will have ended, seconds from now, and whether some are foreseen
+    to their next rungs only; one of which nothing is known is left out. The queue is played once for all."""
     queue = OfQueue.read(store, now)
     plays = _plays(queue)
-    found: dict[str, Band] = {}
+    found: dict[str, tuple[Band, bool]] = {}
     for name in names:
-        mine = {r.id for r in queue.records if name in r.campaigns or r.held_by == name}
+        records = [r for r in queue.records if _is_of(r, name)]
+        mine, to_rung = {r.id for r in records}, any(r.until is not None for r in records)
         slots = ([s for i, s in play.items() if i in mine] for play in plays)
         ends = [end for some in slots if (end := last_end(some)) is not None]
         if ends:
-            found[name] = band_of(ends)
+            found[name] = band_of(ends), to_rung
     return found
 
 
 def of_campaign(store: Store, name: str, now: float) -> Outlook:
     """Of the jobs of a campaign that have not ended; all others are played with them."""
-    ids = [r.id for r in store.list(_UNDONE, MOST, campaign=name)]
-    return outlook(store, now, ids)
+    queue = OfQueue.read(store, now)
+    mine = {r.id for r in queue.records if _is_of(r, name)}
+    return _outlook(queue, mine, store.count(_UNDONE, campaign=name), at_rungs(store, MOST, name))
+
+
+def _is_of(record: JobRecord, campaign: str) -> bool:
+    return campaign in record.campaigns or record.held_by == campaign
 
 
 def before(record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord]) -> RunForecast | None:
@@ -160,7 +181,7 @@ def before(record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord])
         return None
     able = [w for w in workers if record.device_class in w.classes]
     cuda = _on_cuda(record.device_class, able)
-    return before_start(spec, earlier, cuda, [w.device for w in able])
+    return before_start(spec, earlier, cuda, [w.device for w in able], rung=record.until)
 
 
 def _on_cuda(device_class: str, able: Sequence[WorkerRecord]) -> bool | None:
@@ -179,12 +200,22 @@ def _length(record: JobRecord, known: RunForecast | None, now: float) -> Length 
             return Length(
                 middle, _doubt(Band(max(told.end.low - now, 0.5), middle, max(told.end.high - now, 1.0)))
             )
-        eta = record.progress.get("eta_s")
-        return Length(float(eta), 0.2) if isinstance(eta, int | float) else None
+        return _told_by_trainer(record)
     if known is None or known.seconds is None or not record.total_iter:
         return None
-    share = max(record.total_iter - record.iteration, 0) / record.total_iter
+    last = known.ends_at.middle if known.ends_at is not None else record.total_iter
+    share = max(last - record.iteration, 0) / last if last else 0.0
     return Length(known.seconds.middle * share, _doubt(known.seconds))
+
+
+def _told_by_trainer(record: JobRecord) -> Length | None:
+    """By its ETA, which knows of rules but of no rung."""
+    eta, limits = record.progress.get("eta_s"), limits_of(record)
+    if not isinstance(eta, int | float):
+        return None
+    whole = replace(limits, rung=None).length(record.total_iter) - record.iteration
+    share = (limits.length(record.total_iter) - record.iteration) / whole if whole > 0 else 1.0
+    return Length(float(eta) * max(share, 0.0), 0.2)
 
 
 def _doubt(band: Band) -> float:
@@ -221,11 +252,13 @@ def _task(
             stage = one.removeprefix(STAGE)
             after |= stages.get((record.held_by, stage), frozenset()) if one.startswith(STAGE) else {one}
     wait = max((record.not_before or 0.0) - now, 0.0)
-    front = 0 if record.preemptions and record.attempts else 1  # handed back: before others of its priority
+    front = place(record.preemptions, record.attempts)
+    moment = limits_of(record).moment
     return Task(
         record.id, seconds, record.priority, (front, record.id), record.device_class, record.root_id,
         on=record.worker if record.state is JobState.RUNNING else None, after=frozenset(after),
         cap=record.held_by or (record.campaigns[0] if record.campaigns else None), not_before=wait,
+        ends_by=math.inf if moment is None else max(moment - now, 0.0),
     )  # fmt: skip
 
 

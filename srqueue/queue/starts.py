@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from srqueue.forecast.told import Told
+from srqueue.queue.ends import limits_of
 from srqueue.queue.waiting import with_able
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -97,7 +98,7 @@ def _seconds_left(job: JobRecord, rates: Mapping[str, float]) -> float | None:
     if job.state is JobState.RUNNING and isinstance(told, int | float):
         return float(told)
     rate = rates.get(_kind(job)) or rates.get("")
-    return (job.total_iter - job.iteration) / rate if rate else None
+    return max(limits_of(job).length(job.total_iter) - job.iteration, 0) / rate if rate else None
 
 
 def _rate(record: JobRecord) -> float | None:

@@ -15,7 +15,9 @@ _SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 
 def forecasts(subject: Subject) -> Table | None:
     """A row for a few of them; None for a run of which nothing was forecast."""
-    told = [one for raw in subject.forecasts if (one := Told.of({"forecast": raw})) is not None]
+    far = subject.history.iteration  # of a rung that it went on from, its end was not the run's
+    whole = [raw for raw in subject.forecasts if (raw.get("until") or far) >= far]
+    told = [one for raw in whole if (one := Told.of({"forecast": raw})) is not None]
     if not told:
         return None
     over = bool(subject.reason)

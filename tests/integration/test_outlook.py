@@ -4,7 +4,13 @@ import json
 
 import pytest
 
+from srqueue.campaign.spec import campaign_of
+from srqueue.cli.forecast_lines import hours_text, searched
+from srqueue.forecast.bands import Band
+from srqueue.forecast.running import RunForecast
 from srqueue.queue.client import Client
+from srqueue.queue.histories import earlier_runs
+from srqueue.queue.hours import plan_hours
 from srqueue.queue.outlook import of_campaign, outlook
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
@@ -163,3 +169,69 @@ def test_a_campaign_file_is_forecast_cell_by_cell(settings, cli, valkey, tmp_pat
     assert [row["iterations"] for row in found] == [5000] * 3 and found[0]["takes_s"] is None
     shown = cli("campaign", "submit", file, "--dry-run")
     assert "TAKES" in shown.stdout and "no speed is known of any" in shown.stderr
+
+
+def test_a_total_with_a_search_is_one_at_the_most():
+    known = [RunForecast(0, 10, Band(1, 2, 3))]
+    plain = {"base": {"dataset": "cc0"}, "matrix": {"seed": [1, 2]}}
+    search = {"rungs": [10]}
+    assert "at the most" not in hours_text(known, searched(campaign_of(plain, "x", "x")))
+    assert "at the most" in hours_text(known, searched(campaign_of({**plain, "search": search}, "x", "x")))
+
+
+def test_rungs_and_stop_rules_shorten_jobs_and_what_a_search_decides_is_said(
+    client, spec, worker, history, cli
+):
+    history()
+    worker(slots=4)
+    rule = client.submit(spec(1, seed=1, stop=[f"{HOUR // 2} it"])).job.id
+    timed = client.submit(spec(1, seed=2, stop=["600 s"])).job.id
+    trial = client.submit(spec(1, seed=3)).job.id
+    rests = client.submit(spec(1, seed=4)).job.id
+    redis, keys = client.store.connection.redis, client.store.keys
+    redis.hset(keys.job(trial), "until", HOUR // 4)
+    redis.hset(keys.job(rests), mapping={"state": "paused", "reason": "rung"})
+    redis.zadd(keys.state("paused"), {rests: 1})
+    redis.zrem(keys.state("queued"), rests)
+    found = outlook(client.store, now(client))
+    ends = {o.job.id: o.end.middle for o in found.jobs}
+    assert ends == pytest.approx({rule: 1800, timed: 600, trial: 900}, rel=0.1)
+    assert (found.to_rung, found.at_rungs) == (1, 1)
+    told = cli("forecast")
+    assert "as far as their next rungs" in told.stdout
+    assert "1 trial is foreseen to the next rung only" in told.stderr
+    assert "1 trial waits at its rung" in told.stderr
+    assert "a search decides" in cli("forecast", trial).stdout
+
+
+def test_what_was_cut_short_says_nothing_of_the_quality_of_its_kind(client, spec):
+    for number, (reason, rules) in enumerate(
+        [(StopReason.BUDGET_SPENT, []), (StopReason.STOPPED_EARLY, ["< 0.1 dB in 5 it"])]
+    ):
+        job = client.submit(spec(1, seed=number, stop=rules)).job
+        token = client.store.claim("w1:1", "h", ["cpu"], 30, {"r": "/runs"}).token
+        outcome = Outcome(reason, "", 10, metrics={"best/psnr": 20.0})
+        client.store.finish(job.id, token, outcome)
+    assert not earlier_runs(client.store).by_kind
+    job = client.submit(spec(1, seed=7)).job
+    token = client.store.claim("w1:1", "h", ["cpu"], 30, {"r": "/runs"}).token
+    outcome = Outcome(StopReason.STOPPED_EARLY, "", 10, metrics={"best/psnr": 30.0})
+    client.store.finish(job.id, token, outcome)
+    assert len(earlier_runs(client.store).by_kind) == 1
+
+
+def test_of_many_those_are_played_that_run_first(client, spec, worker, history, monkeypatch, cli):
+    history()
+    worker()
+    ids = [client.submit(spec(1, seed)).job.id for seed in range(1, 6)]
+    client.set_priority(ids[4], 8)
+    campaign = client.submit_many([spec(1, 9)], campaign="night")[0].job_id
+    monkeypatch.setattr("srqueue.queue.outlook.MOST", 3)
+    found = outlook(client.store, now(client))
+    assert [o.job.id for o in sorted(found.jobs, key=lambda o: o.begin)] == [ids[4], ids[0], ids[1]]
+    assert found.left_out == 3
+    behind = of_campaign(client.store, "night", now(client))
+    assert (behind.jobs, behind.left_out) == ((), 1)
+    assert outlook(client.store, now(client), [campaign]).left_out == 1
+    planned = plan_hours(client.store, 10, now(client))
+    assert set(planned.jobs) == {ids[4], ids[0], ids[1]} and planned.left_out == 3

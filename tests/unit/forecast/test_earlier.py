@@ -1,7 +1,10 @@
 """What earlier runs tell of those that have not begun."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from srqueue.forecast.bands import Band
 from srqueue.forecast.earlier import Earlier, Ended, before_start
 from srqueue.forecast.timing import Speed
 from srqueue.spec.expand import DatasetRef, expand
@@ -56,3 +59,31 @@ def test_speeds_of_the_same_device_count():
 def test_one_that_failed_tells_of_its_speed_alone():
     found = before_start(spec(), Earlier.of([ran(psnr=None)]))
     assert found.psnr is None and found.seconds is not None
+
+
+def test_a_rule_or_a_rung_shortens_it_and_its_quality_is_not_that_of_its_kind():
+    earlier = Earlier.of([ran()])
+    found = before_start(spec(stop=["20000 it"]), earlier)
+    assert found.seconds.middle == pytest.approx(20_000 / 20 + 20 * 2)
+    assert found.ends_at.middle == 20_000 and "same network" in found.made_from["quality"]
+    assert before_start(spec(), earlier, rung=4_000).seconds.middle == pytest.approx(4_000 / 20 + 4 * 2)
+    whole = before_start(spec(stop=["90000 s"]), earlier)
+    assert whole.ends_at is None and "same kind" in whole.made_from["quality"]
+
+
+def test_clocks_cap_the_time():
+    earlier, at = Earlier.of([ran()]), datetime(2026, 12, 1, 8, tzinfo=UTC)
+    capped = before_start(spec(stop=["600 s"]), earlier)
+    assert capped.seconds.high == 600 and capped.ends_at.middle == pytest.approx(40_000 * 600 / 2080, abs=1)
+    moment = before_start(spec(stop=[at.isoformat(sep=" ")]), earlier, now=at.timestamp() - 60)
+    assert moment.seconds == Band(60, 60, 60)
+
+
+def test_validations_of_other_pictures_say_nothing():
+    val = {"val": {"name": "other", "identity": "b" * 64}}
+    other, own = ran(datasets=val), ran()
+    found = before_start(spec(), Earlier.of([other]))
+    assert found.seconds.middle == pytest.approx(40_000 / 20)
+    assert "without validations" in found.made_from["speed"]
+    slow = Ended(**{**vars(other), "validation_s": 60.0})
+    assert before_start(spec(), Earlier.of([slow, own])).seconds.middle == pytest.approx(40_000 / 20 + 40 * 2)

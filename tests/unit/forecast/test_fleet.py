@@ -76,3 +76,8 @@ def test_no_slot_is_used_twice_and_nobody_begins_before_those_it_waits_for(rows,
         at_once = [t for t in tasks if found[t.id].begin <= mine.begin < found[t.id].end]
         assert len(at_once) <= slots
         assert len([t for t in at_once if t.cap == "x"]) <= cap
+
+
+def test_what_the_clock_ends_is_over_then_however_late_it_began():
+    tasks = [Task("a", 10, order=1), Task("b", 20, order=2, ends_by=15), Task("c", 5, order=3, ends_by=12)]
+    assert play_queue(tasks, ONE) == {"a": Slot(0, 10), "b": Slot(10, 15), "c": Slot(15, 15)}

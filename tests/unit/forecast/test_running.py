@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srqueue.forecast.fitting import Point, fit
+from srqueue.forecast.limits import Limits
 from srqueue.forecast.running import forecast_run
 from srqueue.forecast.schedule import rate_share
 from srqueue.forecast.timing import Report, Speed
@@ -157,3 +158,32 @@ def test_what_is_stored_is_small_and_tells_when():
     raw = forecast(curve("power"), 0.5).stored(1000.0)
     assert set(raw) == {"made", "iteration", "end", "psnr", "ssim", "ends_at"}
     assert raw["end"][0] > 1000 and len(str(raw)) < 300
+
+
+def test_rungs_and_rules_end_it_sooner_and_lower():
+    values = curve("power")
+    known = seen(values, 0.25)
+    whole = forecast_run(known, TrainSpec(total_iter=TOTAL), EVERY)
+    for limits in (Limits(rung=5000), Limits(iterations=5000)):
+        found = forecast_run(known, TrainSpec(total_iter=TOTAL), EVERY, limits=limits)
+        assert found.ends_at.row(0) == [5000, 5000, 5000] and found.psnr.middle < whole.psnr.middle
+        assert found.seconds.middle == pytest.approx(whole.seconds.middle / 3, rel=0.1)
+
+
+def test_a_clock_caps_the_time_and_how_far_it_comes():
+    known = seen(curve("power"), 0.25)
+    known.spent, known.now = 255.0, 1000.0
+    for limits in (Limits(seconds=355.0), Limits(moment=1100.0)):
+        found = forecast_run(known, TrainSpec(total_iter=TOTAL), EVERY, limits=limits)
+        assert found.seconds.row(1) == [100, 100, 100]
+        assert found.ends_at.middle == 2400 + 975
+    far = forecast_run(known, TrainSpec(total_iter=TOTAL), EVERY, limits=Limits(seconds=90_000.0))
+    assert far == forecast_run(known, TrainSpec(total_iter=TOTAL), EVERY)
+
+
+def test_a_rule_begins_the_decay_of_wsd_so_that_it_is_over_by_then():
+    train = TrainSpec(total_iter=TOTAL, scheduler={"type": "wsd", "decay_share": 0.2})
+    assert Limits(iterations=5000).decay_from(train) == 3000 and Limits(rung=5000).decay_from(train) is None
+    assert Limits(iterations=5000).decay_from(TrainSpec(total_iter=TOTAL)) is None
+    found = forecast_run(seen(curve("power"), 0.25), train, EVERY, limits=Limits(iterations=5000))
+    assert found.ends_at.middle == 5000

@@ -41,3 +41,10 @@ def test_where_the_decay_began():
     rows = [(1, 50, "val", val(30.0)), (1, 50, "action", action)]
     assert Watched.of(events(*rows)).decay_from == 50
     assert Watched.of(events(*rows, (2, 40, "phase", {"phase": "restored"}))).decay_from is None
+
+
+def test_the_time_of_attempts_is_added_without_what_lies_between():
+    found = Watched()
+    for t, token in ((10.0, 1), (15.0, 1), (100.0, 2), (103.0, 2)):
+        found.see(Event(0, t, token, int(t), "train", {"it_s": 1.0}))
+    assert (found.spent, found.now) == (8.0, 103.0)

@@ -174,3 +174,9 @@ def test_a_spec_of_ones_own_is_neither_shortened_nor_upgraded_to():
     free = advise(with_own(900_000), None, MANY)
     assert free.preset == "convenience" and "up to max-fidelity" in free.why[-1]
     assert advise(with_own(20_000), None, MANY).preset == THIS_SPEC
+
+
+def test_what_other_pictures_took_to_validate_is_left_out(record):
+    other = spec("convenience", datasets={"val": {"name": "other", "identity": "b" * 64}})
+    found = from_history(other, [record], "cpu")
+    assert (found.it_s, found.validation_s) == (10.0, 0.0) and "without validations" in found.source

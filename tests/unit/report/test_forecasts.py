@@ -37,3 +37,12 @@ def test_a_few_are_shown_with_what_came(subject):
 def test_of_one_that_goes_on_nothing_is_said_to_have_come(subject):
     table = forecasts(subject(forecasts=[kept(10, None)], reason=""))
     assert table.rows[0][1:4] == ["-", "-", "-"] and table.rows[0][6:] == ["-", "-"]
+
+
+def test_what_was_foreseen_of_a_rung_is_not_held_against_what_came_beyond(subject):
+    made = [{**kept(10, None), "until": 50}, {**kept(60, None), "until": None}]
+    ended = subject(forecasts=made, reason="completed")
+    ended.history.iteration = 100
+    assert [row[0] for row in forecasts(ended).rows] == ["60"]
+    ended.history.iteration = 50
+    assert "10" in [row[0] for row in forecasts(ended).rows]

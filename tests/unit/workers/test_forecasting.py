@@ -97,3 +97,12 @@ def test_what_earlier_attempts_have_written_is_known(run, tiny_spec):
     later.see([restored, *events(700, begin=700, token=2)])
     assert later.newest()["psnr"] is not None
     assert kept(run)[0]["from"]["validations"] == 7
+
+
+def test_a_trial_is_forecast_to_its_rung(run, tiny_spec):
+    trial = Forecaster(tiny_spec(None, 10_000, val={"val_freq": 100}, stop=["90000 s"]), run, 1, 2000)
+    trial.see(list(events(1000)))
+    assert trial.newest()["ends_at"] == [2000] * 3 and kept(run)[-1]["until"] == 2000
+    last = trial.newest()
+    trial.see(list(events(2000, begin=2000)))
+    assert trial.newest() is last

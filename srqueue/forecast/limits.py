@@ -1,0 +1,62 @@
+"""How far a training goes: its rung and those stop rules whose end is known ahead.
+
+Rules of energy, money, gain and what is reached are not foreseen, nor is a campaign's budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from srqueue.forecast.schedule import decay_steps, last_iteration
+from srqueue.spec.stop_rules import IterationRule, MomentRule, Rule, TimeRule
+from srqueue.spec.training import TrainSpec
+
+
+@dataclass(frozen=True)
+class Limits:
+    """None where there is none. `rung`, `iterations`: that it trains at the most, by a search and by rules;
+    `seconds`: of training in all; `moment`: when it ends, UTC s."""
+
+    rung: int | None = None
+    iterations: int | None = None
+    seconds: float | None = None
+    moment: float | None = None
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], rung: int | None = None) -> Self:
+        """Of a job's rules, and of the rung that it may train to."""
+        known = tuple(rules)
+        return cls(
+            rung,
+            min((r.iterations for r in known if isinstance(r, IterationRule)), default=None),
+            min((r.seconds for r in known if isinstance(r, TimeRule)), default=None),
+            min((r.at.timestamp() for r in known if isinstance(r, MomentRule)), default=None),
+        )
+
+    def length(self, total: int) -> int:
+        """Iterations at the most, as far as no clock ends it."""
+        return min(n for n in (total, self.rung, self.iterations) if n is not None)
+
+    def left(self, spent: float, now: float | None) -> float | None:
+        """Seconds until a clock ends it; `spent`: of training so far, `now`: UTC s; None where none does."""
+        left = [] if self.seconds is None else [self.seconds - spent]
+        left += [] if self.moment is None or now is None else [self.moment - now]
+        return max(min(left), 0.0) if left else None
+
+    def decay_from(self, train: TrainSpec, by_clock: int | None = None) -> int | None:
+        """Where a rule begins the decay of a WSD schedule, so that it is over by then. `by_clock`: the
+        iteration at which a clock will end it."""
+        ends = [n for n in (self.iterations, by_clock) if n is not None and n < train.total_iter]
+        if not ends or train.scheduler.type != "wsd":
+            return None
+        return max(min(ends) - decay_steps(train.scheduler, train.total_iter), 0)
+
+    def last(self, train: TrainSpec, decay_from: int | None, by_clock: int | None = None) -> int:
+        """Steps after which it ends."""
+        last = self.length(last_iteration(train, decay_from))
+        return last if by_clock is None else min(last, by_clock)
+
+
+NO_LIMITS = Limits()

@@ -7,7 +7,7 @@ import threading
 
 from celery import Celery
 
-from srqueue.errors import SrqueueError
+from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import ring_missing
 from srqueue.queue.drawing import draw
@@ -37,7 +37,7 @@ class Asker:
         connection = Connection(self._settings)
         try:
             draw_and_ring(Store(connection), make_app(self._settings), self._settings)
-        except SrqueueError as error:
+        except ServiceUnreachable as error:
             log.debug("no cell was drawn: %s", error.message)
         except Exception:  # whatever a library raises, the sweeper goes on
             log.warning("no cell was drawn", exc_info=True)

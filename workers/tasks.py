@@ -109,6 +109,8 @@ def _let_others_begin(store: Store) -> None:
             draw_and_ring(store, app, settings())
     except ServiceUnreachable as error:
         log.debug("campaigns are left to the sweepers: %s", error.message)
+    except Exception:  # whatever it is: this job has ended as it ended
+        log.warning("campaigns are left to the sweepers", exc_info=True)
 
 
 def _ring_for_the_better(store: Store, record: JobRecord) -> None:

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from srqueue.campaign.planning import Planned, plan_cells
-from srqueue.campaign.spec import CampaignSpec
+from srqueue.campaign.spec import CampaignSpec, Keys
 from srqueue.datasets import Registry, dataset_ref
 from srqueue.errors import SpecError, UsageError
 from srqueue.queue.budgets import SPENT, spending, spent_text
@@ -23,6 +23,7 @@ from srqueue.queue.drawing import stages_of, study_of
 from srqueue.queue.stewarding import tend
 from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState
+from srqueue.spec.stopping import parse_rules
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.new import NewJob
@@ -75,7 +76,7 @@ class CampaignClient:
         origin = f"{socket.gethostname()}:{file.absolute()}" if file else ""
         planned = self.plan(campaign)
         self._check_name(campaign.name, origin, update)
-        campaign = self._with_budget(campaign)
+        campaign = self._with_stops(self._with_budget(campaign))
         stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
         known: dict[tuple[str, tuple[int, ...]], str] = {}
         for some in stages:  # everything that may be wrong, before the first is written
@@ -227,6 +228,25 @@ class CampaignClient:
             if told := spent_text(budget, spent, datetime.now(UTC)):
                 raise SpecError(told, where=where, hint="raise it, or give the campaign another `name`")
         return campaign.model_copy(update={"budget": budget})
+
+    def _with_stops(self, campaign: CampaignSpec) -> CampaignSpec:
+        """Rules of stages whose cells are drawn later, settled now: "Sun 22:00" is one moment for all."""
+        settling = Settling(self.client.settings, self.client.store)
+
+        def settled(keys: Keys, stage: str) -> Keys:
+            if not keys.get("stop"):
+                return keys
+            rules = settling.budget(parse_rules(keys["stop"]), f"stop rules of stage {stage}")
+            return {**keys, "stop": [str(rule) for rule in rules]}
+
+        stages = dict(campaign.stages)
+        for name, stage in campaign.stages.items():
+            if stage.search and stage.search.asked:
+                overrides = tuple(o.model_copy(update={"set": settled(o.set, name)}) for o in stage.overrides)
+                stages[name] = stage.model_copy(
+                    update={"base": settled(stage.base, name), "overrides": overrides}
+                )
+        return campaign.model_copy(update={"stages": stages})
 
     def _jobs(self, campaign: CampaignSpec, some: Sequence[Planned], ids: Sequence[str]) -> list[NewJob]:
         """Of one stage. `ids`: of the jobs of all cells before; without them nobody waits for a model."""

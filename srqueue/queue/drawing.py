@@ -23,9 +23,9 @@ from typing import Any
 from srqueue.campaign.cells import cell_of
 from srqueue.campaign.expanding import Expander, Wrong
 from srqueue.campaign.search.spec import SearchSpec
-from srqueue.campaign.spec import CampaignSpec, StageSpec
+from srqueue.campaign.spec import CampaignSpec, StageSpec, before
 from srqueue.datasets import Registry, dataset_ref
-from srqueue.errors import SrqueueError
+from srqueue.errors import ServiceUnreachable, SrqueueError, UsageError
 from srqueue.queue.cell_jobs import cell_jobs
 from srqueue.queue.searching import figure, filled
 from srqueue.queue.stops import Settling
@@ -54,7 +54,12 @@ def draw(store: Store) -> int:
     made = 0
     for record in campaigns.open():
         if record.state == "active":
-            made += _draw_for(store, campaigns, record)
+            try:
+                made += _draw_for(store, campaigns, record)
+            except ServiceUnreachable:
+                raise
+            except Exception:  # that of one campaign holds up no other
+                log.warning("campaign %s: no cell was drawn", record.name, exc_info=True)
     return made
 
 
@@ -81,9 +86,10 @@ def undrawn(store: Store, campaigns: Campaigns, record: CampaignRecord) -> dict[
 
 
 def study_of(name: str, stage: StageSpec) -> str:
-    """What is drawn anew where the stage was changed in anything but the number of trials."""
+    """What is drawn anew where the stage was changed in more than the number of trials, and when it ends."""
     search = stage.search.model_copy(update={"trials": None}) if stage.search else None
-    body = stage.model_copy(update={"search": search}).model_dump_json()
+    base = {key: value for key, value in stage.base.items() if key not in ("stop", "window")}
+    body = stage.model_copy(update={"search": search, "base": base}).model_dump_json()
     return f"{name}-{hashlib.sha256(body.encode()).hexdigest()[:12]}"
 
 
@@ -96,6 +102,7 @@ def stages_of(record: CampaignRecord) -> dict[str, StageSpec]:
 def _draw_for(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int:
     drawn = Drawn(store.connection, record.name)
     left = {stage: number for stage, number in undrawn(store, campaigns, record).items() if number}
+    left = _may_begin(campaigns, record, left) if left else left
     counts = campaigns.counts(record.name)
     few = max(1, len(store.workers())) - counts[JobState.QUEUED] - campaigns.free(record.name)
     if record.max_parallel is not None:
@@ -105,15 +112,27 @@ def _draw_for(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int
     with drawn.alone(secrets.token_hex(8), SECONDS + 60) as mine:
         if not mine:
             return 0
-        stage, number = next(iter(left.items()))
-        return _make(
-            store, campaigns, CampaignSpec.model_validate(record.spec), stage, min(number, few), drawn
-        )
+        stage = next(iter(left))
+        return _make(store, campaigns, record, stage, min(left[stage], few), drawn)
+
+
+def _may_begin(campaigns: Campaigns, record: CampaignRecord, left: dict[str, int]) -> dict[str, int]:
+    """Those stages of `left` that wait for none which has open cells, or some to be drawn: what is drawn
+    now is drawn with all that is known by then."""
+    stages = stages_of(record)
+    waits = {stage: before(stages[stage]) for stage in left}
+    standing = campaigns.standing(record.name, {other for some in waits.values() for other in some})
+    return {
+        stage: number
+        for stage, number in left.items()
+        if not any(other in left or standing[other][0] for other in waits[stage])
+    }
 
 
 def _make(
-    store: Store, campaigns: Campaigns, campaign: CampaignSpec, stage: str, wanted: int, drawn: Drawn
+    store: Store, campaigns: Campaigns, record: CampaignRecord, stage: str, wanted: int, drawn: Drawn
 ) -> int:
+    campaign = CampaignSpec.model_validate(record.spec)
     laid = campaign.stages[stage]
     search = laid.search
     assert search is not None
@@ -124,26 +143,42 @@ def _make(
     rows = _known(store, cells, search, drawn.unfit(stage))
     made = 0
     for trial in _ask(store.connection.settings, drawn.study(study_of(stage, laid)), search, rows, wanted):
+        if not _goes_on(campaigns, record):  # to ask took seconds
+            break
         number, axes = int(trial["number"]), _values(search, trial["params"])
         if any(cell.axes == axes for cell in cells):
             drawn.note_unfit(stage, number, axes, "it was drawn before")
             continue
         cell = cell_of(stage, laid, campaign.name, axes)
         try:
-            expanded = expander.expand(cell)
-        except Wrong as error:
+            jobs = cell_jobs(registry, campaign, stage, [expander.expand(cell)], (), settling)
+        except ServiceUnreachable:
+            raise
+        except (Wrong, SrqueueError) as error:
             if _is_here(registry, cell.choices.get("dataset")):
                 drawn.note_unfit(stage, number, axes, str(error))
             log.warning("campaign %s: a cell was not made: %s", campaign.name, error)
             continue
-        ((job_id, _),) = store.create_many(
-            cell_jobs(registry, campaign, stage, [expanded], (), settling), campaign=campaign.name
-        )
+        ((job_id, new),) = store.create_many(jobs, campaign=campaign.name)
         one = StoredCell(job_id, stage, axes, number)
         campaigns.put_cells(campaign.name, [one])
+        if new and _is_cancelled(campaigns, record.name):  # in this very moment: nobody else ends this one
+            with contextlib.suppress(UsageError):
+                store.ask(job_id, "cancel")
         cells.append(one)
         made += 1
     return made
+
+
+def _goes_on(campaigns: Campaigns, record: CampaignRecord) -> bool:
+    """Whether the campaign still is what it was when it was asked for."""
+    now = campaigns.find(record.name)
+    return now is not None and now.state == "active" and now.spec == record.spec
+
+
+def _is_cancelled(campaigns: Campaigns, name: str) -> bool:
+    now = campaigns.find(name)
+    return now is None or now.state in ("cancelled", "ended")
 
 
 def _is_here(registry: Registry, name: Any) -> bool:

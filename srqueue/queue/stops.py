@@ -29,7 +29,7 @@ class Settling:
         return rules
 
     def budget(self, rules: Iterable[Rule], where: str) -> tuple[Rule, ...]:
-        """The same of a budget."""
+        """The same of a budget, or of rules that many specs will share."""
         wrong: list[str] = []
         settled = self._settled(rules, wrong)
         if wrong:

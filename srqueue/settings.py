@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     )
     yield_after: float = Field(10.0, ge=0, le=3600, description="seconds that must last before it yields")
     yield_back: float = Field(60.0, ge=0, le=86400, description="seconds it must be over before it goes on")
-    kwh_price: float | None = Field(None, ge=0, le=1e6, description="what a kWh costs, in SRQUEUE_CURRENCY")
+    kwh_price: float | None = Field(
+        None, le=1e6, description="what a kWh costs, in SRQUEUE_CURRENCY; above 0"
+    )
     currency: str = Field("EUR", pattern=r"\A[A-Z]{3}\z", description="currency of that price")
     cpu_watts: float = Field(
         65.0, gt=0, le=1e5,
@@ -150,6 +152,13 @@ class Settings(BaseSettings):
     notify_disk: float = Field(
         10.0, ge=0, le=1e6, description="GiB free under the runs root, below which a disk is low"
     )
+
+    @field_validator("kwh_price")
+    @classmethod
+    def _more_than_none(cls, price: float | None) -> float | None:
+        if price is not None and not price > 0:
+            raise ValueError(f"{price:g} is not above 0; leave it unset where a kWh costs nothing")
+        return price
 
     @field_validator("notify_on")
     @classmethod

@@ -40,6 +40,15 @@ def test_a_variable_that_does_not_hold_is_named(monkeypatch, name, value):
     assert caught.value.where == name
 
 
+def test_a_price_that_no_rule_could_be_read_with_is_refused(monkeypatch):
+    for value in ("0", "-0.3", "nan"):
+        monkeypatch.setenv("SRQUEUE_KWH_PRICE", value)
+        with pytest.raises(UsageError) as caught:
+            load_settings()
+        assert caught.value.where == "SRQUEUE_KWH_PRICE"
+        assert value == "nan" or "is not above 0; leave it unset" in str(caught.value)
+
+
 def test_runs_lie_under_home_unless_told_otherwise(monkeypatch, tmp_path):
     monkeypatch.setenv("SRQUEUE_HOME", str(tmp_path))
     assert load_settings().runs_root == tmp_path / "runs"

@@ -1,12 +1,14 @@
 """Stop rules in a real trainer: it ends, exports, says why; killed and resumed it ends the same."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from srqueue.run.reasons import StopReason
 from workers.trainer.loop import Trainer
 from workers.trainer.optim.ema import Ema
+from workers.trainer.stop_rules import Standing
 
 
 def exported(job):
@@ -41,7 +43,6 @@ def test_time_is_spent_also_between_validations_and_a_last_one_is_made(new_job, 
             "stopped: less than 100 dB in the last 30 iterations",
         ),
         ("val/psnr > 5", StopReason.STOPPED_EARLY, "stopped: val/psnr is"),
-        ("2020-01-01 00:00", StopReason.BUDGET_SPENT, "stopped: 2020-01-01 00:00"),
     ],
 )
 def test_a_reason_in_one_line_and_the_best_weights(new_job, rule, reason, told):
@@ -93,6 +94,45 @@ def test_a_wsd_run_lowers_its_rate_before_its_iterations_are_done(new_job, tmp_p
     assert rates[30] == 1e-3 and rates[31] < 1e-3 and rates[50] == pytest.approx(0, abs=1e-12)
 
 
+def test_a_wsd_run_that_does_all_its_iterations_within_its_budget_is_completed(new_job, monkeypatch):
+    def second_by_second(self):
+        at = self.state.iteration
+        return Standing(at, float(at), 0.0, datetime.now(UTC), self._decays)
+
+    monkeypatch.setattr(Trainer, "_standing", second_by_second)
+    job = new_job(
+        100, stop="101.5s, < 100 dB in 10 it", train__scheduler={"type": "wsd", "decay_share": 0.2},
+        val__val_freq=90, logger__print_freq=1,
+    )  # fmt: skip
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.message) == (StopReason.COMPLETED, "all iterations done")
+    assert outcome.iteration == 100 and outcome.export
+    tight = new_job(
+        100, "tight", stop="90s", train__scheduler={"type": "wsd", "decay_share": 0.2},
+        val__val_freq=90, logger__print_freq=1,
+    ).attempt()  # fmt: skip
+    assert tight.reason is StopReason.BUDGET_SPENT and tight.iteration < 90
+
+
+def test_a_run_whose_moment_is_past_before_it_begins_is_cancelled_and_leaves_no_model(new_job, monkeypatch):
+    job = new_job(200, stop="2020-01-01 00:00", val__val_freq=10)
+    outcome = job.attempt()
+    assert (outcome.reason, outcome.iteration, outcome.export) == (StopReason.CANCELLED, 0, None)
+    assert outcome.message.startswith("stopped: 2020-01-01 00:00") and outcome.message.endswith(
+        "has come before its first iteration"
+    )
+    assert job.events("train") == [] and not job.run.checkpoint_names()
+
+
+def test_a_run_that_goes_on_after_its_moment_ends_with_what_it_has(new_job, stop_at):
+    job = new_job(60, val__val_freq=10, logger__print_freq=5)
+    assert stop_at(job, 1, 12, StopReason.PAUSED).reason is StopReason.PAUSED
+    raw = json.loads(job.run.spec_file.read_text())
+    job.run.spec_file.write_text(json.dumps({**raw, "stop": ["2020-01-01 00:00+00:00"]}))
+    outcome = job.resume(2)
+    assert outcome.reason is StopReason.BUDGET_SPENT and outcome.export and outcome.iteration < 20
+
+
 def test_a_gain_that_is_too_small_begins_the_decay_of_a_wsd_run(new_job):
     job = new_job(
         200, stop="< 100 dB in 20 it", train__scheduler={"type": "wsd", "decay_share": 0.1}, val__val_freq=10
@@ -119,8 +159,4 @@ def test_without_a_validation_the_clock_still_ends_it(new_job, monkeypatch):
 
 
 def _late(trainer):
-    from datetime import UTC, datetime
-
-    from workers.trainer.stop_rules import Standing
-
     return Standing(trainer.state.iteration, 36001.0, 0.0, datetime.now(UTC))

@@ -118,6 +118,8 @@ class Trainer:
         self.saver.saved_at = time.monotonic()
         self.reporter.iteration = self.state.iteration
         self.reporter.phase("training")
+        if not self.state.iteration:
+            self.act(self._stops.look_first(datetime.now(UTC)))
 
     @property
     def _last(self) -> int:
@@ -130,6 +132,15 @@ class Trainer:
         """Where the decay of a WSD schedule begins: as early stopping or a stop rule wants it."""
         wanted = [at for at in (self.state.decay_from, self._stops.decay_from) if at is not None]
         return min(wanted, default=None)
+
+    @property
+    def _decays(self) -> bool:
+        """Whether the rate of a WSD schedule is being lowered to its end."""
+        train = self.spec.train
+        if train.scheduler.type != "wsd":
+            return False
+        begun = last_iteration(train, self._decay_from) - decay_steps(train.scheduler, train)
+        return self.state.iteration >= begun
 
     @property
     def _stops(self) -> StopRules:
@@ -177,7 +188,9 @@ class Trainer:
     def _standing(self) -> Standing:
         self._energy()
         seconds = self.state.seconds + self._pace.unwalled
-        return Standing(self.state.iteration, seconds, self.state.energy["kwh"], datetime.now(UTC))
+        return Standing(
+            self.state.iteration, seconds, self.state.energy["kwh"], datetime.now(UTC), self._decays
+        )
 
     def _obey(self, action: Action | None) -> None:
         self.act(action)
@@ -336,6 +349,8 @@ class Trainer:
         decayed, train = self.state.decay_from is not None, self.spec.train
         if self.state.iteration >= self._last < last_iteration(train, self.state.decay_from):
             self._stops.at_last()
+        if self.state.iteration >= train.total_iter:
+            return StopReason.COMPLETED
         if self._stops.reason and (self._stops.ends_now or self.state.iteration >= self._last):
             return self._stops.reason
         if self.state.iteration >= self._last:

@@ -16,7 +16,7 @@ from torch import nn
 from srqueue.errors import SrqueueError
 from srqueue.run.folder import CheckpointName
 from srqueue.spec.automations import DivergenceGuardSpec
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 from workers.trainer.automations.divergence import window_start
 from workers.trainer.state import Contents, RunState
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from srqueue.errors import UsageError
 from srqueue.spec.job import JobSpec
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 from workers.trainer.automations.gradient_clipping import clipping
 from workers.trainer.losses.weighted import WeightedLosses
 from workers.trainer.memory import first_line, out_of_memory

@@ -23,11 +23,12 @@ from srqueue.spec.stop_rules import (
     ReachRule,
     Rule,
     TimeRule,
+    is_spent,
     moment_text,
     plain,
     unit_of,
 )
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 
 MARGIN = 1.05
 """Of the time that a decay is expected to take, so that it ends before its budget does."""
@@ -44,6 +45,8 @@ class Standing:
     seconds: float
     kwh: float
     now: datetime
+    decays: bool = False
+    """Whether the rate of a WSD schedule is being lowered to its end, whatever began that."""
 
 
 class StopRules:
@@ -82,6 +85,14 @@ class StopRules:
         if self._base is None:
             self._base = [seconds, kwh]
 
+    def look_first(self, now: datetime) -> Action | None:
+        """Before the first iteration of all: of a run whose moment is past there is nothing to keep."""
+        for rule in self.rules:
+            if is_spent(rule, now):
+                text = f"{self._spent_text(rule)} before its first iteration"
+                return self._end(StopReason.CANCELLED, text)
+        return None
+
     def look(self, at: Standing) -> Action | None:
         """What the clocks and meters say; the state has already changed."""
         if self.ends_now:
@@ -90,7 +101,7 @@ class StopRules:
         for rule, share in spent:
             if share >= 1:
                 return self._end(StopReason.BUDGET_SPENT, self._spent_text(rule))
-        if not self._decay or self.decaying or not at.iteration:
+        if not self._decay or at.decays or self.decaying or not at.iteration:
             return None
         for rule, _ in spent:
             if self._left(rule, at) <= MARGIN * self._decay * self._rate(rule, at):
@@ -106,7 +117,7 @@ class StopRules:
             if isinstance(rule, ReachRule) and (text := self._reached(rule, metrics)):
                 return self._end(StopReason.STOPPED_EARLY, text)
         for text in gains:
-            if text and not self.decaying:
+            if text and not (self.decaying or (self._decay and at.decays)):
                 begin = self._begin_decay if self._decay else self._end
                 return begin(StopReason.STOPPED_EARLY, text)
         return None

@@ -1,5 +1,8 @@
 """Stop rules as tables: validations in, iteration and reason of the end out."""
 
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +108,29 @@ def test_a_decay_has_room_before_its_budget_and_a_gain_begins_it():
     assert ends(gains, [30.0] * 5)[0] == 300 and gains.decaying
     assert gains.reason is StopReason.STOPPED_EARLY
     assert rules("1000 it", decay=200).decay_from == 800
+
+
+def test_once_the_rate_decays_to_its_end_no_rule_begins_that_and_a_spent_budget_still_ends_it():
+    made = rules("110s", "< 0.1 dB in 10 it", decay=20)
+    for iteration in range(81, 101):  # the last 20 of 100, at a second each
+        at = replace(standing(iteration), decays=True)
+        assert made.look(at) is None and made.observe(at, {"val/psnr": 30.0}) is None
+    assert made.reason is None and not made.decaying
+    assert made.look(replace(standing(110), decays=True)).did == "stopped the run"
+
+
+def test_a_moment_that_passed_before_the_first_iteration_leaves_nothing_to_keep():
+    made = rules("2026-11-29 20:05+00:00", "1s", "1 it")
+    assert made.look_first(BEGUN) is None and made.reason is None
+    made.look_first(BEGUN + timedelta(minutes=5))
+    assert (made.reason, made.text) == (
+        StopReason.CANCELLED, "2026-11-29 20:05+00:00 has come before its first iteration",
+    )  # fmt: skip
+
+
+def test_it_can_be_imported_alone():
+    code = "import workers.trainer.stop_rules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 VALUES = st.lists(st.floats(20, 40), min_size=1, max_size=30)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from srqueue.spec.training import TrainSpec
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 from workers.trainer.automations.divergence import DivergenceGuard
 from workers.trainer.automations.dynamic_loss import DynamicLossScheduling
 from workers.trainer.automations.early_stopping import IntelligentEarlyStopping

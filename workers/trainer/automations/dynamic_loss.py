@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from srqueue.spec.automations import DynamicLossSpec
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 
 TOLD = 0.05
 """Change of a weight since it was last told that is worth an event."""

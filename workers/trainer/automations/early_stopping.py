@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from srqueue.spec.automations import HIGHER_IS_BETTER, EarlyStoppingSpec
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 from workers.trainer.automations.plateau import Plateau
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srqueue.spec.automations import AdaptiveClippingSpec
 from srqueue.spec.training import TrainSpec
-from workers.trainer.automations.action import Action
+from workers.trainer.action import Action
 
 EPSILON = 1e-6
 """Added to the norm, as torch.nn.utils.clip_grad_norm_ does."""

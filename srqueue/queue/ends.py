@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from srqueue.errors import SpecError
 from srqueue.forecast.limits import Limits
+from srqueue.forecast.told import Told
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.stop_rules import GainRule, ReachRule
 from srqueue.spec.stopping import parse_rules
@@ -17,6 +18,15 @@ def limits_of(record: JobRecord) -> Limits:
         return Limits.of(parse_rules(record.spec.get("stop") or ()), record.until)
     except SpecError:
         return Limits(record.until)
+
+
+def told_of(record: JobRecord) -> Told | None:
+    """Its own forecast; None where that was of a rung from which it goes on."""
+    told = Told.of(record.progress)
+    if told is None or told.ends_at is None:
+        return told
+    there = told.ends_at.high <= record.iteration < limits_of(record).length(record.total_iter)
+    return None if there else told
 
 
 def cut(record: JobRecord) -> bool:

@@ -14,9 +14,8 @@ from srqueue.forecast.bands import Band, band_of
 from srqueue.forecast.earlier import Earlier, before_start
 from srqueue.forecast.fleet import Server, Slot, Task, last_end, play_queue
 from srqueue.forecast.running import RunForecast
-from srqueue.forecast.told import Told
 from srqueue.queue.cell_jobs import STAGE
-from srqueue.queue.ends import at_rungs, limits_of
+from srqueue.queue.ends import at_rungs, limits_of, told_of
 from srqueue.queue.histories import earlier_runs
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
@@ -110,7 +109,7 @@ class OfQueue:
 
     def psnr(self, record: JobRecord) -> Band | None:
         """What a job will reach, dB: by its own curve, or by earlier jobs."""
-        told = Told.of(record.progress)
+        told = told_of(record)
         if told is not None and told.psnr is not None:
             return told.psnr
         known = self.known.get(record.id)
@@ -194,7 +193,7 @@ def _on_cuda(device_class: str, able: Sequence[WorkerRecord]) -> bool | None:
 
 def _length(record: JobRecord, known: RunForecast | None, now: float) -> Length | None:
     if record.state is JobState.RUNNING:
-        told = Told.of(record.progress)
+        told = told_of(record)
         if told is not None and told.end is not None:
             middle = max(told.end.middle - now, 1.0)
             return Length(
@@ -307,7 +306,7 @@ def _foreseen(
     slots = [play[record.id] for play in plays if record.id in play]
     end = band_of(s.end for s in slots) if slots else None
     begin = slots[0].begin if slots else None
-    told = Told.of(record.progress)
+    told = told_of(record)
     if told is not None and told.psnr is not None:
         return JobOutlook(
             record, begin, end, told.psnr, told.ssim, f"its curve until iteration {told.iteration}"

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from srqueue.forecast.told import Told
-from srqueue.queue.ends import limits_of
+from srqueue.queue.ends import limits_of, told_of
 from srqueue.queue.waiting import with_able
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -91,7 +90,7 @@ def starts(
 
 
 def _seconds_left(job: JobRecord, rates: Mapping[str, float]) -> float | None:
-    forecast = Told.of(job.progress) if job.state is JobState.RUNNING else None
+    forecast = told_of(job) if job.state is JobState.RUNNING else None
     if forecast is not None and forecast.end is not None:  # it knows of early stopping
         return max(forecast.end.middle - time.time(), 0.0)
     told = job.progress.get("eta_s")

@@ -235,3 +235,18 @@ def test_of_many_those_are_played_that_run_first(client, spec, worker, history, 
     assert outlook(client.store, now(client), [campaign]).left_out == 1
     planned = plan_hours(client.store, 10, now(client))
     assert set(planned.jobs) == {ids[4], ids[0], ids[1]} and planned.left_out == 3
+
+
+def test_what_was_foreseen_of_a_rung_is_not_said_of_what_follows(client, spec, worker, history):
+    history()
+    worker()
+    trial = client.submit(spec(1, seed=3)).job.id
+    redis, key = client.store.connection.redis, client.store.keys.job(trial)
+    end, quarter = now(client), HOUR // 4
+    told = {"made": end, "iteration": 8000, "end": [end] * 3, "psnr": [20, 21, 22], "ends_at": [quarter] * 3}
+    going_on = {"until": HOUR // 2, "iteration": quarter, "progress": json.dumps({"forecast": told})}
+    redis.hset(key, mapping=going_on)
+    (found,) = outlook(client.store, end).jobs
+    assert found.psnr.middle > 25 and found.end.middle == pytest.approx(900, rel=0.2)
+    redis.hset(key, "iteration", 8000)
+    assert outlook(client.store, end).jobs[0].psnr.middle == 21

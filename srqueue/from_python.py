@@ -59,11 +59,12 @@ class Campaign:
         record, counts = self._verbs.records.get(self.name), self._verbs.records.counts(self.name)
         return {
             "name": record.name, "state": record.state, "message": record.message, "cells": record.cells,
+            "in_vain": record.in_vain,
             "jobs": {str(state): number for state, number in counts.items()}, "spent_s": record.spent_s,
         }  # fmt: skip
 
     def wait(self, timeout: float | None = None) -> dict[str, Any]:
-        """The status once it has ended, or was stopped after a failure and nothing of it runs any more.
+        """The status once it has ended, or was stopped, or waits in vain, and nothing of it runs any more.
 
         Raises TimeoutError after `timeout` seconds.
         """
@@ -101,4 +102,5 @@ class Campaign:
 def _over(status: Mapping[str, Any]) -> bool:
     """A stopped campaign holds the cells that it has not begun until somebody tries again."""
     goes_on = sum(status["jobs"][state] for state in ("queued", "running"))
-    return status["state"] == "ended" or (status["state"] == "stopped" and not goes_on)
+    still = status["state"] == "stopped" or status["in_vain"]
+    return status["state"] == "ended" or (still and not goes_on)

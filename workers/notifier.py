@@ -142,7 +142,7 @@ class Notifier(threading.Thread):
         if record is None:
             return None
         over = record.ended is not None and f"{record.ended:.3f}" == ended
-        if not over and record.state != "stopped":
+        if not over and record.state != "stopped" and not record.in_vain:
             return None
         verdict, counts = verdict_on(self._store, name), campaigns.counts(name)
         return said.campaign(record, verdict.sentence, len(verdict.entries), counts[JobState.FAILED])

@@ -67,7 +67,9 @@ def campaign(record: CampaignRecord, verdict: str, ended: int, failed: int) -> N
     bad = f", {failed} failed" if failed else ""
     lines = [verdict, f"{counted(ended, 'cell')}{bad}, {span(record.spent_s)} of training in all"]
     lines.append(f"leaderboard, comparisons, pictures: srqueue campaign report {record.name}")
-    how = f"was stopped: {record.message}" if record.state == "stopped" else "has ended"
+    how = "has ended"
+    if record.state == "stopped" or record.in_vain:
+        how = f"{'stands still' if record.in_vain else 'was stopped'}: {record.message}"
     return Notice(f"campaign {record.name} {how}", "\n".join(lines))
 
 

@@ -15,7 +15,7 @@ from srqueue.queue.cell_jobs import STAGE, full
 from srqueue.queue.drawing import undrawn
 from srqueue.queue.searching import search
 from srqueue.run.reasons import JobState
-from srqueue.store.campaigns import CampaignRecord, Campaigns
+from srqueue.store.campaigns import VAIN, CampaignRecord, Campaigns
 from srqueue.store.record import Bell, JobRecord
 from srqueue.store.searches import Searches
 from srqueue.store.store import Store
@@ -72,8 +72,8 @@ def _tend_one(
     elif not spent and record.state == "active":
         bells += _begun(store, campaigns, record, counts, left)
         counts = campaigns.counts(record.name)
-        if not _moves(counts) and counts[JobState.PAUSED] <= resting and not any(left.values()):
-            _stop_where_all_waits_in_vain(campaigns, record)
+        still = not _moves(counts) and counts[JobState.PAUSED] <= resting and not any(left.values())
+        _note_vain(campaigns, record, vain=still and campaigns.waits_in_vain(record.name))
     _tell_of_a_stop(campaigns, record.name, counts, ended)
     return [*bells, *concluded]
 
@@ -97,10 +97,12 @@ def _moves(counts: Counts) -> bool:
     return bool(counts[JobState.QUEUED] or counts[JobState.RUNNING])
 
 
-def _stop_where_all_waits_in_vain(campaigns: Campaigns, record: CampaignRecord) -> None:
-    if campaigns.waits_in_vain(record.name):
-        told = "what its held cells wait for did not succeed"
-        campaigns.set(record.name, state="stopped", message=told)
+def _note_vain(campaigns: Campaigns, record: CampaignRecord, *, vain: bool) -> None:
+    """That nothing of it can begin, until somebody tries again what failed; or that this is over."""
+    if vain and not record.in_vain:
+        campaigns.set(record.name, **{VAIN: "1"}, message="what its held cells wait for did not succeed")
+    elif record.in_vain and not vain:
+        campaigns.set(record.name, state="active", message="", **{VAIN: ""})
 
 
 def _tell_of_a_stop(

@@ -17,6 +17,8 @@ from srqueue.store.record import Bell
 CampaignState = Literal["submitting", "active", "paused", "stopped", "cancelled", "ended"]
 """submitting: not all of its cells are queued yet; only an active one lets cells begin."""
 
+VAIN = "vain"
+"""Field of a record: see `CampaignRecord.in_vain`."""
 _A_CALL = 500
 _RELEASED_A_CALL = 200
 _LOOKED_AT = 200
@@ -43,6 +45,11 @@ class CampaignRecord:
         """How many of its jobs may wait or run at a time."""
         most = self.spec.get("max_parallel")
         return most if isinstance(most, int) else None
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether nothing of it can begin, since what its held cells wait for did not succeed."""
+        return bool(self.more.get(VAIN))
 
     @classmethod
     def from_hash(cls, raw: Mapping[str, str]) -> CampaignRecord:
@@ -176,7 +183,7 @@ class Campaigns:
             return not free and not due and all(pipeline.execute())
 
     def stop_told(self, name: str) -> bool:
-        """It was stopped, and nothing of it runs any more; whether the caller is the first to note that."""
+        """It was stopped, or waits in vain, and nothing runs; whether the caller is the first to note it."""
         return bool(self.connection.run("stop_told", name)[0])
 
     def end(self, name: str) -> bool:

@@ -75,7 +75,8 @@ class Night:
         job_id = self.ids[number % len(self.ids)]
         try:
             if act == "retry":
-                self.campaigns.hold_again("night", [job_id])
+                if self.campaigns.hold_again("night", [job_id]):  # as CampaignClient.retry does
+                    self.campaigns.set("night", state="active", ended="")
             elif act == "resume":
                 self.store.resume(job_id)
                 self.resumed.add(job_id)

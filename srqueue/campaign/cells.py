@@ -50,8 +50,10 @@ _SPEAKING = ("preset", "dataset", "arch")
 
 
 def count(campaign: CampaignSpec) -> int:
-    """How many cells the file stands for, before `exclude`; nothing is made."""
-    return sum(_combinations(stage) + len(stage.include) for stage in campaign.stages.values())
+    """How many cells the file stands for, before `exclude`, with those drawn later; nothing is made."""
+    stages = campaign.stages.values()
+    later = sum(s.search.trials or 0 for s in stages if s.search and s.search.asked)
+    return later + sum(_combinations(stage) + len(stage.include) for stage in stages)
 
 
 def cells_of(campaign: CampaignSpec) -> tuple[Cell, ...]:

@@ -99,6 +99,9 @@ def submit_campaign(
     print(f"campaign {done.name}: {done.new} of {len(done.job_ids)} cells queued{told}")
     for line in search_lines.drawn_later(campaign):
         say(line)
+    for told, number in done.differs.items():
+        which = "1 cell was" if number == 1 else f"{number} cells were"
+        say(f"note: {which} there already; {told.removeprefix('its ')}")
     if done.left:
         say(
             f"note: {len(done.left)} jobs of an earlier version of the file have not ended and go on; "

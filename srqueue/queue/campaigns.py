@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from srqueue.campaign.cells import cell_of
 from srqueue.campaign.planning import Planned, plan_cells
 from srqueue.campaign.spec import CampaignSpec, Keys
 from srqueue.datasets import Registry, dataset_ref
 from srqueue.errors import SpecError, UsageError
 from srqueue.queue.budgets import SPENT, spending, spent_text
 from srqueue.queue.cell_jobs import cell_jobs
-from srqueue.queue.client import Client
+from srqueue.queue.client import Client, differences
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
 from srqueue.queue.drawing import stages_of, study_of
 from srqueue.queue.stewarding import tend
 from srqueue.queue.stops import Settling
-from srqueue.run.reasons import JobState
+from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.stopping import parse_rules
+from srqueue.spec.windows import parse_windows
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.new import NewJob
@@ -35,12 +39,16 @@ _UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
 
 @dataclass(frozen=True)
 class CampaignSubmitted:
-    """What a submit did. `left`: jobs of an earlier version of the file that have not ended; they go on."""
+    """What a submit did. `left`: jobs of an earlier version of the file that have not ended; they go on.
+
+    `differs`: how cells that were there already differ from what the file says now, in words: how many do.
+    """
 
     name: str
     job_ids: tuple[str, ...]  # of the cells, in the order of the plan
     new: int
     left: tuple[str, ...] = ()
+    differs: Mapping[str, int] = field(default_factory=dict)
 
 
 class CampaignClient:
@@ -87,25 +95,29 @@ class CampaignClient:
         self.records.put_cells(campaign.name, kept)
         placed: list[tuple[str, bool]] = []
         bells: list[Bell] = []
+        differs: Counter[str] = self._differing(campaign, kept)
         for some in stages:
             jobs = self._jobs(campaign, some, [i for i, _ in placed])
             made = self.client.store.create_many(jobs, campaign=campaign.name)
             cells = [StoredCell(i, p.cell.stage, p.cell.axes) for (i, _), p in zip(made, some, strict=True)]
             self.records.put_cells(campaign.name, cells)
             placed += made
+            there = {job_id: job.spec for job, (job_id, new) in zip(jobs, made, strict=True) if not new}
+            differs += self._told(there)
             pairs = zip(jobs, made, strict=True)
             bells += [Bell(job.id, job.device_class) for job, (_, new) in pairs if new and not job.held_by]
         self.records.all_cells_said(campaign.name, tuple(campaign.stages))
         mine = [*(i for i, _ in placed), *(cell.job_id for cell in kept)]
         left = self._let_go(campaign.name, mine)
         if (before := self.records.find(campaign.name)) and before.more.get(SPENT):
-            self.records.hold_again(campaign.name, mine)  # those that its budget cut short
+            cut = [r.id for r in self.client.store.many(mine) if r.reason is StopReason.BUDGET_SPENT]
+            self.records.hold_again(campaign.name, cut)  # what its budget cut short goes on
         number = len(mine)
         self.records.set(campaign.name, state="active", message="", cells=number, **{SPENT: ""})
         bells += tend(self.client.store, self._ended)
         ring_for_many(self.client.app, bells, self.client.store.workers())
         return CampaignSubmitted(
-            campaign.name, tuple(i for i, _ in placed), sum(new for _, new in placed), left
+            campaign.name, tuple(i for i, _ in placed), sum(new for _, new in placed), left, dict(differs)
         )
 
     def pause(self, name: str) -> CampaignRecord:
@@ -267,6 +279,23 @@ class CampaignClient:
             else:
                 drawn.begin(name)
         return [c for c in self.records.cells(campaign.name) if c.trial is not None and c.stage in same]
+
+    def _differing(self, campaign: CampaignSpec, kept: Sequence[StoredCell]) -> Counter[str]:
+        """Of cells that were drawn before."""
+        wanted = {}
+        for cell in kept:
+            said = cell_of(cell.stage, campaign.stages[cell.stage], campaign.name, cell.axes)
+            laid = {key: value for _, layer in said.layers for key, value in layer.items()}
+            wanted[cell.job_id] = {
+                "stop": [str(rule) for rule in parse_rules(laid.get("stop") or ())],
+                "window": [str(window) for window in parse_windows(laid.get("window") or ())],
+            }
+        return self._told(wanted)
+
+    def _told(self, wanted: Mapping[str, Mapping[str, Any]]) -> Counter[str]:
+        """How jobs differ from specs that are the same training, by id."""
+        jobs = [j for j in self.client.store.many(sorted(wanted)) if j.reason is not StopReason.COMPLETED]
+        return Counter(text for job in jobs for text in differences(job, wanted[job.id]))
 
     def _let_go(self, name: str, cells: Iterable[str]) -> tuple[str, ...]:
         """Jobs that the file does not have any more: the ended ones leave; the others are returned."""

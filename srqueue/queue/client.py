@@ -83,7 +83,7 @@ class Client:
         job = self.store.get(job_id)
         if new:
             ring(self.app, bell_of(job))
-        return Submitted(job, new, () if new else _differences(job, jobs[0].spec))
+        return Submitted(job, new, () if new else differences(job, jobs[0].spec))
 
     def submit_many(
         self, configs: Iterable[Config], *, campaign: str, priority: int = 5
@@ -198,7 +198,7 @@ class Client:
         return job
 
 
-def _differences(job: JobRecord, asked: Mapping[str, Any]) -> tuple[str, ...]:
+def differences(job: JobRecord, asked: Mapping[str, Any]) -> tuple[str, ...]:
     """What of that which does not make another training was asked for otherwise."""
     found = []
     for section, what in (("stop", "stop rules"), ("window", "windows")):

@@ -10,7 +10,7 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.run.scores import PictureScore, Scores
 from tests.browser.conftest import SIGNED_IN
-from tests.integration.test_campaign_files import TINY
+from tests.integration.nights import TINY
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PICTURES = [24.0, 27.5, 29.0, 31.0, 33.5, 26.0]

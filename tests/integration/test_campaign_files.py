@@ -12,7 +12,7 @@ from srqueue.queue.stewarding import tend
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.job import JobSpec
-from tests.integration.nights import claim, end, night, states
+from tests.integration.nights import TINY, claim, end, night, states
 
 S = JobState
 
@@ -29,6 +29,26 @@ def test_all_cells_are_queued_in_order_where_nothing_holds_them(campaigns):
         ("main", {"seed": s}) for s in (1, 2, 3)
     ]
     assert campaigns.records.get("night").state == "active"
+
+
+def test_other_rules_for_cells_that_are_there_change_nothing_and_that_is_said(campaigns, tmp_path, capsys):
+    from srqueue.cli.__main__ import main
+
+    seeds, file = {"matrix": {"seed": [1, 2, 3]}}, tmp_path / "night.yaml"
+    file.write_text(json.dumps({"base": {**TINY, "stop": "20 it"}, "matrix": {"seed": [1, 2]}}))
+    assert main(["campaign", "submit", str(file)]) == 0 and "note:" not in capsys.readouterr().err
+    file.write_text(json.dumps({"base": {**TINY, "stop": "30 it"}, **seeds}))
+    assert main(["campaign", "submit", str(file)]) == 0
+    told = capsys.readouterr()
+    assert "1 of 3 cells queued" in told.out
+    assert "note: 2 cells were there already; stop rules stay as they are: 20 it" in told.err
+    end(campaigns, claim(campaigns))  # all its iterations: no rule would have changed that
+    again = campaigns.submit(
+        night(base={**TINY, "stop": "30 it", "window": "22:00-07:00"}, **seeds), update=True
+    )
+    assert again.new == 0 and again.differs == {
+        "its stop rules stay as they are: 20 it": 1, "its windows stay as they are: none": 2,
+    }  # fmt: skip
 
 
 def test_no_more_than_max_parallel_wait_or_run(campaigns):

@@ -27,7 +27,7 @@ from srqueue.run.scores import PictureScore, Scores, read_scores
 from srqueue.settings import load_settings
 from srqueue.store.occasions import Occasions
 from tests.conftest import ROOT
-from tests.integration.test_campaign_files import TINY
+from tests.integration.nights import TINY
 from workers.notifier import Notifier
 from workers.verdicts import report_beside
 

@@ -108,8 +108,10 @@ def test_a_moment_is_the_same_for_all_cells_that_will_be_drawn(campaigns, asked,
     draw(campaigns.client.store)
     (job,) = campaigns.client.list(None, 9)
     assert job.spec["stop"] == [settled]
-    assert campaigns.submit(night(base={**BASE, "stop": rule})).left == ()
-    campaigns.submit(night(base={**BASE, "stop": "18h"}))  # ends otherwise, and is searched on
+    again = campaigns.submit(night(base={**BASE, "stop": rule}))
+    assert again.left == () and again.differs == {}
+    done = campaigns.submit(night(base={**BASE, "stop": "18h"}))  # ends otherwise, and is searched on
+    assert done.differs == {f"its stop rules stay as they are: {settled}": 1}
     assert len(campaigns.records.cells("night")) == 1
 
 

@@ -11,7 +11,7 @@ from srqueue.queue.stewarding import tend
 from srqueue.settings import Settings
 from tests.conftest import Server, register_tiny
 from tests.integration.flower_process import Flower
-from tests.integration.test_campaign_files import TINY
+from tests.integration.nights import TINY
 from tests.integration.test_campaign_verdict import end
 
 ME = "me:canary-7f3"

@@ -12,7 +12,7 @@ from srqueue.queue.stewarding import tend
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.store.searches import Searches
-from tests.integration.test_campaign_files import TINY
+from tests.integration.nights import TINY
 
 S = JobState
 RUNGS = {"rungs": [10, 20]}

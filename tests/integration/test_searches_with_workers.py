@@ -16,7 +16,7 @@ from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.job import JobSpec
 from srqueue.store.searches import Searches
 from tests.faults.queued import trainer_of
-from tests.integration.test_campaign_files import TINY
+from tests.integration.nights import TINY
 
 LENGTH = 240
 RATES = [1e-5, 1e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3]

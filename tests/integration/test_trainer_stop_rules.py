@@ -8,6 +8,7 @@ import pytest
 from srqueue.run.reasons import StopReason
 from workers.trainer.loop import Trainer
 from workers.trainer.optim.ema import Ema
+from workers.trainer.optim.schedule import decays
 from workers.trainer.stop_rules import Standing
 
 
@@ -97,7 +98,8 @@ def test_a_wsd_run_lowers_its_rate_before_its_iterations_are_done(new_job, tmp_p
 def test_a_wsd_run_that_does_all_its_iterations_within_its_budget_is_completed(new_job, monkeypatch):
     def second_by_second(self):
         at = self.state.iteration
-        return Standing(at, float(at), 0.0, datetime.now(UTC), self._decays)
+        lowered = decays(self.spec.train, at, self._decay_from)
+        return Standing(at, float(at), 0.0, datetime.now(UTC), lowered)
 
     monkeypatch.setattr(Trainer, "_standing", second_by_second)
     job = new_job(

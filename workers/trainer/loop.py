@@ -23,7 +23,7 @@ from workers.trainer.energy import EnergyMeter
 from workers.trainer.gallery import Gallery
 from workers.trainer.loss_book import LossBook
 from workers.trainer.optim.ema import Ema
-from workers.trainer.optim.schedule import decay_steps, last_iteration, learning_rate
+from workers.trainer.optim.schedule import decay_steps, decays, last_iteration, learning_rate
 from workers.trainer.pace import Pace
 from workers.trainer.randomness import reseed
 from workers.trainer.reporter import Reporter
@@ -134,15 +134,6 @@ class Trainer:
         return min(wanted, default=None)
 
     @property
-    def _decays(self) -> bool:
-        """Whether the rate of a WSD schedule is being lowered to its end."""
-        train = self.spec.train
-        if train.scheduler.type != "wsd":
-            return False
-        begun = last_iteration(train, self._decay_from) - decay_steps(train.scheduler, train)
-        return self.state.iteration >= begun
-
-    @property
     def _stops(self) -> StopRules:
         return self.automations.stops
 
@@ -187,10 +178,9 @@ class Trainer:
 
     def _standing(self) -> Standing:
         self._energy()
-        seconds = self.state.seconds + self._pace.unwalled
-        return Standing(
-            self.state.iteration, seconds, self.state.energy["kwh"], datetime.now(UTC), self._decays
-        )
+        state, seconds = self.state, self.state.seconds + self._pace.unwalled
+        lowered = decays(self.spec.train, state.iteration, self._decay_from)
+        return Standing(state.iteration, seconds, state.energy["kwh"], datetime.now(UTC), lowered)
 
     def _obey(self, action: Action | None) -> None:
         self.act(action)
@@ -287,13 +277,12 @@ class Trainer:
 
     def _automate(self, metrics: dict[str, float]) -> None:
         """Asks the automations; once the rate decays to its end they are done."""
-        state, train = self.state, self.spec.train
+        state = self.state
         if self._stops.rules:
             self._obey(self._stops.observe(self._standing(), metrics))
         if self._stops.ends_now:
             return
-        decaying = state.decay_from is not None or last_iteration(train, state.iteration) == train.total_iter
-        if self.automations.decays and decaying:
+        if decays(self.spec.train, state.iteration, state.decay_from):
             return
         for action in self.automations.observe(state.iteration, metrics):
             self.act(action)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from itertools import product
 from random import Random
 from typing import Any, Self
@@ -83,15 +83,23 @@ def grid(space: Space) -> list[dict[str, Any]]:
 
 def at_random(space: Space, trials: int, seed: int) -> list[dict[str, Any]]:
     """So many different combinations, where there are so many. More trials leave the earlier ones alone."""
-    found: list[dict[str, Any]] = []
+    found: dict[Hashable, dict[str, Any]] = {}
     for number in range(_TRIES * trials):
         source = Random(f"{seed}:{number}")
         row = {key: one.drawn(source) for key, one in space.items()}
-        if row not in found:
-            found.append(row)
+        found.setdefault(_hashable(row), row)
         if len(found) == trials:
             break
-    return found
+    return list(found.values())
+
+
+def _hashable(value: Any) -> Hashable:
+    """Equal where the values are: choices may be mappings and lists."""
+    if isinstance(value, Mapping):
+        return "mapping", frozenset((key, _hashable(one)) for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return type(value).__name__, tuple(map(_hashable, value))
+    return value if isinstance(value, Hashable) else repr(value)
 
 
 def corners(space: Space) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srqueue.campaign.cells import cells_of, count
+from srqueue.campaign.search import space
 from srqueue.campaign.search.space import DimensionSpec, at_random, corners, grid
 from srqueue.campaign.spec import campaign_of
 from srqueue.errors import SpecError
@@ -41,6 +42,27 @@ def test_of_a_small_space_each_is_drawn_once():
     assert sorted(row["x"] for row in rows) == [1, 2, 3]
 
 
+def test_rows_that_hold_mappings_and_lists_are_told_apart_by_their_values():
+    choices = ({"type": "wsd"}, {"type": "cosine"}, [1, 2], [2, 1], 1, 1.0, None)
+    rows = at_random({"x": DimensionSpec(choice=choices)}, 50, 0)
+    assert len(rows) == 6 and all(rows.count(row) == 1 for row in rows)
+
+
+def test_the_time_of_a_draw_grows_as_its_trials_do(monkeypatch):
+    compared = []
+
+    class Counted(float):
+        __hash__ = float.__hash__
+
+        def __eq__(self, other):
+            compared.append(1)
+            return float(self) == float(other)
+
+    monkeypatch.setattr(space, "_short", lambda value, low, high: Counted(value))
+    assert len(at_random({"lr": DimensionSpec(log=(1e-4, 1e-2))}, 2000, 1)) == 2000
+    assert len(compared) < 20_000
+
+
 def test_a_grid_is_every_combination():
     space = {"a": DimensionSpec(choice=(1, 2)), "b": DimensionSpec.model_validate({"int": [3, 5]})}
     assert len(grid(space)) == 6 and {"a": 2, "b": 4} in grid(space)
@@ -63,7 +85,8 @@ def test_a_space_stands_beside_a_matrix():
 def test_cells_that_are_drawn_while_it_runs_are_not_there_yet():
     search = {"rungs": [10], "space": {"train.optim_g.lr": {"log": [1e-4, 1e-2]}}, "trials": 3}
     made = campaign({**search, "sampler": "tpe"})
-    assert count(made) == 0 and cells_of(made) == ()
+    assert cells_of(made) == ()
+    assert count(made) == 3  # and they count where a user is asked about thousands
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,13 @@ def last_iteration(spec: TrainSpec, decay_from: int | None = None) -> int:
     return _decay_start(length, spec, decay_from) + length
 
 
+def decays(spec: TrainSpec, iteration: int, decay_from: int | None = None) -> bool:
+    """Whether the rate of a WSD schedule is being lowered to its end after so many steps; others never do."""
+    if spec.scheduler.type != "wsd":
+        return False
+    return iteration >= _decay_start(decay_steps(spec.scheduler, spec), spec, decay_from)
+
+
 def decay_steps(schedule: WsdSpec, train: TrainSpec) -> int:
     """Iterations that the decay takes."""
     return max(1, round(schedule.decay_share * train.total_iter))

@@ -124,7 +124,7 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
         token=run.highest_token(), owner=noted.get("owner"), host=noted.get("host"), iteration=iteration,
         total_iter=spec.train.total_iter, progress=progress, attempts=len(attempts),
         reason=outcome.reason if outcome else None,
-        campaigns=tuple(card.campaigns),
+        campaigns=tuple(card.campaigns), maker=card.maker or None,
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip

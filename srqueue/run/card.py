@@ -24,6 +24,7 @@ class JobCard:
     created: float  # UTC s
     spec_id: str
     campaigns: Sequence[str] = ()  # names
+    maker: str = ""  # the campaign that made it, `-` for none; unknown in a folder of an older version
     v: int = CARD_VERSION
 
     def write(self, path: Path) -> None:

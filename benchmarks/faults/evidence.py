@@ -12,7 +12,7 @@ import torch
 
 from srqueue.run.folder import CheckpointName, RunDir
 
-NOT_COMPARED = ("seq", "seconds")
+NOT_COMPARED = ("seq", "seconds", "energy")
 """Of the state: the number of saves and the wall time are not the training's result."""
 
 

@@ -66,7 +66,8 @@ def choose(
         (_, chain) = max(chains, key=lambda pair: (pair[0], -len(pair[1])))
         last = chain[-1]
         played = _played([*taken, *chain], by_id, running, servers, caps)
-        if all(i in played and played[i].end <= seconds for i in chain):
+        # The taken ones are looked at again: what fills a gap can delay one that waits for its parent.
+        if all(i in played and played[i].end <= seconds for i in [*taken, *chain]):
             for i in chain:
                 gains[i] = expected_gain(by_id[i].psnr, best.get(by_id[i].data))
                 raised = best.get(by_id[i].data, -math.inf)

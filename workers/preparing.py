@@ -122,7 +122,7 @@ def _card(record: JobRecord) -> JobCard:
     return JobCard(
         id=record.id, name=record.name, priority=record.priority, device_class=record.device_class,
         origins=record.origins, created=record.created, spec_id=record.spec_id,
-        campaigns=record.campaigns, maker=record.maker or "",
+        campaigns=record.campaigns, maker=record.maker or "", rungs=record.rungs,
     )  # fmt: skip
 
 

@@ -124,7 +124,8 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
         token=run.highest_token(), owner=noted.get("owner"), host=noted.get("host"), iteration=iteration,
         total_iter=spec.train.total_iter, progress=progress, attempts=len(attempts),
         reason=outcome.reason if outcome else None,
-        campaigns=tuple(card.campaigns), maker=card.maker or None,
+        campaigns=tuple(card.campaigns), maker=card.maker or None, rungs=tuple(card.rungs),
+        until=None if state.final else _rung(card, attempts),
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip
@@ -137,6 +138,14 @@ def _state(attempts: list[AttemptDir], outcome: Outcome | None) -> tuple[JobStat
         return (JobState.RUNNING if attempts else JobState.QUEUED), False
     row = CONSEQUENCES[outcome.reason]
     return row.next_state, row.requeue is Requeue.FRONT
+
+
+def _rung(card: JobCard, attempts: list[AttemptDir]) -> int | None:
+    """Up to which its newest attempt may train; the first before any."""
+    if attempts:
+        told = attempts[-1].read().get("until")
+        return told if isinstance(told, int) else None
+    return card.rungs[0] if card.rungs else None
 
 
 def _progress(run: RunDir) -> tuple[dict[str, object], int]:

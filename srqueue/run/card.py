@@ -25,6 +25,7 @@ class JobCard:
     spec_id: str
     campaigns: Sequence[str] = ()  # names
     maker: str = ""  # the campaign that made it, `-` for none; unknown in a folder of an older version
+    rungs: Sequence[int] = ()  # iterations at which a search compares it with others
     v: int = CARD_VERSION
 
     def write(self, path: Path) -> None:

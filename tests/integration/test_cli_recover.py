@@ -45,7 +45,7 @@ def recover(settings):
 def folder(settings, tiny_spec):
     """Makes a run folder as a worker leaves it: two attempts, the second with that outcome or none."""
 
-    def folder(name="tiny", reason=None, *, card=True, begun=True, by_hand=False):
+    def folder(name="tiny", reason=None, *, card=True, begun=True, by_hand=False, rungs=(), until=None):
         run = RunDir(settings.runs_root / str(ULID())).create()
         spec = tiny_spec(None, TOTAL, name=name)
         run.spec_file.write_text(spec.model_dump_json())
@@ -53,12 +53,13 @@ def folder(settings, tiny_spec):
             JobCard(
                 id=run.job_id, name=name, priority=8, device_class="cpu", origins={"scale": "preset quick"},
                 created=1_700_000_000.25, spec_id=f"id-of-{name}",
+                rungs=rungs,
             ).write(run.card_file)  # fmt: skip
         if not begun:
             return run
         for token, it in ((1, 40), (2, 90)):
             more = {} if by_hand else {"trainer": {"pid": 1, "create_time": 0.0}, "owner": "w1@here:7"}
-            attempt = run.write_attempt(token, None, host="here", **more)
+            attempt = run.write_attempt(token, None, host="here", until=until, **more)
             events = EventWriter(attempt.events_file, token)
             before = run.attempt(token - 1).events_file
             events.write(
@@ -114,6 +115,21 @@ def test_every_job_comes_back_in_the_state_that_its_folder_tells(client, setting
     begun = client.get("fresh")
     assert (begun.id, begun.state, begun.token, begun.seq) == (fresh.job_id, JobState.QUEUED, 0, None)
     assert client.app.connection_for_write().default_channel.queue_declare(queue=queue_name("cpu"))[1] == 3
+
+
+def test_trials_of_a_search_know_their_rung_again(client, recover, folder):
+    folder("fresh", begun=False, rungs=(50, 100))
+    folder("running", rungs=(50, 100), until=100)
+    folder("crashed", StopReason.CRASHED, rungs=(50, 100), until=100)
+    folder("at-rung", StopReason.RUNG, rungs=(50, 100), until=50)
+    folder("last", StopReason.DRAINED, rungs=(50, 100))
+    folder("ended", StopReason.COMPLETED, rungs=(50, 100))
+    recover()
+    found = {name: client.get(name) for name in ("fresh", "running", "crashed", "at-rung", "last", "ended")}
+    assert all(job.rungs == (50, 100) for job in found.values())
+    assert {name: job.until for name, job in found.items()} == {
+        "fresh": 50, "running": 100, "crashed": 100, "at-rung": 50, "last": None, "ended": None,
+    }  # fmt: skip
 
 
 def test_a_running_job_whose_worker_is_dead_is_queued_one_lease_later(client, recover, folder, wait_until):

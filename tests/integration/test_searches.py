@@ -256,7 +256,7 @@ def test_one_that_was_recovered_at_a_rung_goes_on_in_its_search(campaigns):
     worker = Trainer(campaigns, lambda seed, it: float(-seed))
     first = worker.train(worker.take())
     redis, keys = worker.store.connection.redis, worker.store.keys
-    redis.hdel(keys.job(first.id), "until", "rungs")  # a run folder knows nothing of them
+    redis.hdel(keys.job(first.id), "until", "rungs")  # an older version recovered it
     redis.delete(keys.rungs(first.id))
     line = {"v": 1, "n": 1, "t": 1.0, "token": 1, "it": 10, "kind": "val", "data": {"val/psnr": -1.0}}
     worker.store.append_history(first.id, [json.dumps(line)])

@@ -47,15 +47,22 @@ def fingerprint(
         "mode": compute.mode,
         "devices": max(1, len(devices)),
         "arithmetic": arithmetic,
+        "denormals": "kept" if cuda or not _flushed() else "flushed",  # CUDA's kernels go by no such switch
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
 
 def changes(before: Fingerprint, now: Fingerprint) -> dict[str, list[Any]]:
     """What differs: key -> [before, now]. A mark that an earlier version did not take says nothing."""
-    before = {"arithmetic": 1, **before}
+    before = {"arithmetic": 1, "denormals": "kept", **before}
     keys = sorted(before.keys() & now.keys())
     return {key: [before[key], now[key]] for key in keys if before[key] != now[key]}
+
+
+def _flushed() -> bool:
+    """Whether this thread takes what is below the least normal number for 0."""
+    tiny = torch.full((), torch.finfo(torch.float32).tiny)
+    return float(tiny / 2) == 0.0
 
 
 def device_name(device: torch.device) -> str:

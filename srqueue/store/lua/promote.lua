@@ -14,7 +14,7 @@ for i = 3, #ARGV, 2 do
   local id = ARGV[i]
   if room < 1 then return bells end
   local waits = get(id, 'state') == 'paused' and get(id, 'reason') == 'rung'
-  local before = get(id, 'until')  -- none: it was recovered from its run folder
+  local before = get(id, 'until')  -- none: recovered by an older version
   if waits and stage_of(id, name) and (before == '' or before ~= ARGV[i + 1]) then
     set(id, 'until', ARGV[i + 1], 'reason', '', 'message', '')
     make_ready(id, '0')

@@ -7,7 +7,7 @@ from srqueue.errors import SpecError, UsageError
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec
 from workers.trainer.fingerprint import arithmetic_of, changes, fingerprint
-from workers.trainer.resolve import Machine, decide, read_spec, resolve, this_machine
+from workers.trainer.resolve import Machine, decide, prepare_torch, read_spec, resolve, this_machine
 
 PLAIN = Machine(torch.device("cpu"), has_bf16=False, threads=0)
 MODERN = Machine(torch.device("cpu"), has_bf16=True, threads=0)
@@ -86,6 +86,30 @@ def test_a_broken_spec_names_the_place(tmp_path, spec):
         read_spec(file)
     with pytest.raises(SpecError, match="cannot read"):
         read_spec(tmp_path / "none.json")
+
+
+@pytest.fixture
+def torch_as_it_was():
+    """The switches of the process are set back."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_flush_denormal(False)  # whatever a test before left
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = False
+
+
+def test_what_is_below_the_normal_numbers_is_zero_in_all_threads_and_that_is_told(torch_as_it_was):
+    compute = decide(ComputeSpec(threads=2), PLAIN, 8)
+    before = fingerprint(compute, PLAIN.device)
+    prepare_torch(compute)
+    tiny = torch.full((1 << 16,), 1e-20)
+    assert not (tiny * tiny).any(), "1e-40 in float32"
+    now = fingerprint(compute, PLAIN.device)
+    assert changes(before, now)["denormals"] == ["kept", "flushed"]
+    earlier = {key: mark for key, mark in before.items() if key != "denormals"}
+    assert changes(earlier, now)["denormals"] == ["kept", "flushed"], "a version that did not say kept them"
 
 
 def test_a_fingerprint_tells_what_changed():

@@ -41,9 +41,12 @@ def drawn_later(campaign: CampaignSpec) -> Iterator[str]:
 
 
 def undrawn(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Iterator[str]:
-    """How many cells are still to be drawn, and by whom."""
+    """How many cells are still to be drawn, and by whom; and which trials became none."""
     from srqueue.queue.drawing import undrawn
+    from srqueue.store.drawn import Drawn
 
+    for why, number in Drawn(store.connection, record.name).reasons().items():
+        yield f"{number} of the drawn trials became no cell: {why}"
     if record.state == "ended":
         return
     for stage, number in undrawn(store, campaigns, record).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,10 +35,18 @@ class Drawn:
 
     def unfit(self, stage: str) -> dict[int, dict[str, Any]]:
         """Trials that became no cell, by number: their values."""
+        return {number: row["axes"] for its, number, row in self._rows() if its == stage}
+
+    def reasons(self) -> dict[str, int]:
+        """Why trials became no cell, and how many each."""
+        return dict(Counter(row["why"] for _, _, row in self._rows()))
+
+    def _rows(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
         with self.connection.reach() as client:
             raw = client.hgetall(self._unfit)
-        rows = ((key.rpartition("/"), json.loads(text)) for key, text in raw.items())
-        return {int(number): row["axes"] for (its, _, number), row in rows if its == stage}
+        for key, text in raw.items():
+            stage, _, number = key.rpartition("/")
+            yield stage, int(number), json.loads(text)
 
     def note_unfit(self, stage: str, number: int, axes: dict[str, Any], why: str) -> None:
         """A trial of which no cell can be made."""

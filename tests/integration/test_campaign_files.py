@@ -1,6 +1,7 @@
 """Campaigns from files: what is queued, what is held, and what begins by itself."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from safetensors.numpy import load_file
@@ -49,6 +50,18 @@ def test_other_rules_for_cells_that_are_there_change_nothing_and_that_is_said(ca
     assert again.new == 0 and again.differs == {
         "its stop rules stay as they are: 20 it": 1, "its windows stay as they are: none": 2,
     }  # fmt: skip
+
+
+def test_a_cell_that_is_released_outside_its_window_waits_for_that(campaigns):
+    now = datetime.now()
+    clock = "-".join(f"{now + timedelta(hours=h):%H:%M}" for h in (2, 3))
+    done = campaigns.submit(
+        night(base={**TINY, "window": clock}, matrix={"seed": [1, 2]}, max_parallel=1, priority=9)
+    )
+    first, second = campaigns.client.store.many(done.job_ids)
+    assert (first.state, first.message, second.state) == (S.QUEUED, "its window is closed", S.HELD)
+    assert first.not_before is not None and abs(first.not_before - now.timestamp() - 7200) < 61
+    assert claim(campaigns) is None and tend(campaigns.client.store) == [], "nobody is to give way to it"
 
 
 def test_no_more_than_max_parallel_wait_or_run(campaigns):

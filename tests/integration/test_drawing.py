@@ -59,8 +59,10 @@ def all_there_is(campaigns):
 
 
 def test_a_trial_of_which_no_job_can_be_made_is_noted_and_the_search_ends(
-    campaigns, asked, monkeypatch, caplog
+    campaigns, asked, monkeypatch, caplog, capsys
 ):
+    from srqueue.cli.__main__ import main
+
     real, made = drawing.cell_jobs, []
 
     def refuses(*args):
@@ -75,6 +77,8 @@ def test_a_trial_of_which_no_job_can_be_made_is_noted_and_the_search_ends(
     assert list(Drawn(campaigns.client.store.connection, "night").unfit("main")) == [1]
     assert len(campaigns.records.cells("night")) == 2
     assert "pictures that are trained on" in caplog.text
+    assert main(["campaign", "show", "night"]) == 0
+    assert "1 of the drawn trials became no cell: validation would be on" in capsys.readouterr().out
 
 
 def test_where_redis_is_gone_no_trial_is_lost(campaigns, asked, monkeypatch):

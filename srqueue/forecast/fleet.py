@@ -8,24 +8,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srqueue.forecast.open_time import OpenTime
+from srqueue.forecast.purses import Budget, Purses
+
 Group = tuple[str, str | None, str | None]
+Row = tuple[int, bool, Any, str]
+_LEAST = 1e-6  # seconds
 
 
 @dataclass(frozen=True)
 class Server:
-    """A worker. `classes`: of devices that it serves; `root`: where the run folders are that it reaches."""
+    """A worker. `classes`: of devices that it serves; `root`: where the run folders are that it reaches;
+    `hours`: when it trains, from now on; None: always."""
 
     name: str
     slots: int
     classes: tuple[str, ...]
     root: str | None = None
+    hours: OpenTime | None = None
 
 
 @dataclass(frozen=True)
 class Task:
-    """A job. `seconds`: that it still takes once it runs; `on`: the worker that runs it; `order`: of
-    those of one priority the lower goes first; `after`: ids of jobs that must have ended before; `cap`:
-    which limit it is under; `not_before`, `ends_by` (whatever it has done then): seconds from now."""
+    """A job. `seconds`: that it still trains; `on`: the worker that runs it; `order`: of those of one
+    priority the lower goes first; `after`: ids of jobs that must have ended before; `cap`: which limit it
+    is under; `not_before`, `ends_by` (whatever it has done then): seconds from now; `hours`: when it may
+    run; `budget`: what pays for it; `kw`: that it draws."""
 
     id: str
     seconds: float
@@ -38,14 +46,26 @@ class Task:
     cap: str | None = None
     not_before: float = 0.0
     ends_by: float = math.inf
+    hours: OpenTime | None = None
+    budget: str | None = None
+    kw: float = 0.0
 
 
 @dataclass(frozen=True)
 class Slot:
-    """When a job begins and ends, seconds from now."""
+    """When a job begins and ends, seconds from now; what it was interrupted for lies between."""
 
     begin: float
     end: float
+
+
+@dataclass(frozen=True)
+class Played:
+    """A queue that was played. `spent`: when each budget was, seconds from now; one that was not is none of
+    them."""
+
+    slots: Mapping[str, Slot]
+    spent: Mapping[str, float]
 
 
 def play_queue(
@@ -54,26 +74,63 @@ def play_queue(
     """When each begins and ends; those that no worker can run, or that wait for such a one, are left out.
 
     `caps`: how many of the tasks of a name may run at a time. What a worker would do is done: the best
-    ready job of those that it can run, by priority, then order. That a better job makes another give way,
-    failures, pauses and jobs that come meanwhile are not foreseen.
+    ready job of those that it can run, by priority, then order; where the window of a job or of its worker
+    closes, its slot is another's until it goes on, ahead of its priority. That a better job makes another
+    give way, failures, pauses and jobs that come meanwhile are not foreseen.
     """
-    return _Play(tasks, servers, caps or {}).run()
+    return dict(play_budgets(tasks, servers, caps, {}).slots)
+
+
+def play_budgets(
+    tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int] | None,
+    budgets: Mapping[str, Budget],
+) -> Played:  # fmt: skip
+    """The same with budgets: where one is spent, what it pays for ends, and nothing more of it begins."""
+    return _Play(tasks, servers, caps or {}, budgets).run()
+
+
+@dataclass(frozen=True)
+class _Event:
+    """`job` gets ready, or has run on `worker` as far as it can; a worker opens; a `budget` is spent.
+    `number`: of what it is about; it means nothing once that has a higher one."""
+
+    job: str | None = None
+    worker: str | None = None
+    budget: str | None = None
+    number: int = 0
+
+
+@dataclass
+class _Run:
+    worker: str
+    begun: float
+    kw: float
 
 
 class _Play:
-    def __init__(self, tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int]) -> None:
-        self._caps, self._found = caps, dict[str, Slot]()
+    def __init__(
+        self, tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int],
+        budgets: Mapping[str, Budget],
+    ) -> None:  # fmt: skip
+        self._caps, self._found, self._spent = caps, dict[str, Slot](), dict[str, float]()
         self._free = {s.name: s.slots for s in servers}
         self._servers = {s.name: s for s in servers}
         self._under: dict[str, int] = {}
-        self._ready: dict[Group, list[tuple[int, Any, str]]] = {}
+        self._ready: dict[Group, list[Row]] = {}
         self._tasks = {t.id: t for t in tasks}
+        self._left = {t.id: t.seconds for t in tasks}
+        self._begun: dict[str, float] = {}
+        self._roots: dict[str, str | None] = {}  # of those that were interrupted
+        self._runs: dict[str, _Run] = {}
         self._waits: dict[str, set[str]] = {}
         self._woken: dict[str, list[str]] = {}
-        self._ends: list[
-            tuple[float, int, str, str | None]
-        ] = []  # (when, tie, id, worker); None: it gets ready
+        self._events: list[tuple[float, int, _Event]] = []
         self._tie = 0
+        self._numbers: dict[str, int] = {}
+        self._waking: dict[str, float] = {}
+        self._purses = Purses(budgets)
+        for name in budgets:
+            self._note_budget(name)
         for task in tasks:
             if task.on is not None:
                 self._begin(task, task.on, 0.0)
@@ -88,70 +145,146 @@ class _Play:
             for other in undone:
                 self._woken.setdefault(other, []).append(task.id)
         elif task.not_before > 0:
-            self._note(task.not_before, task.id, None)
+            self._note(task.not_before, _Event(task.id))
         else:
             self._make_ready(task)
 
     def _make_ready(self, task: Task) -> None:
-        row = (-task.priority, task.order, task.id)
-        heapq.heappush(self._ready.setdefault((task.device_class, task.root, task.cap), []), row)
+        root = self._roots.get(task.id, task.root)
+        row = (-task.priority, task.id not in self._begun, task.order, task.id)
+        heapq.heappush(self._ready.setdefault((task.device_class, root, task.cap), []), row)
 
-    def _note(self, when: float, job: str, worker: str | None) -> None:
-        self._tie += 1
-        heapq.heappush(self._ends, (when, self._tie, job, worker))
+    def _note(self, when: float, event: _Event) -> None:
+        if math.isfinite(when):
+            self._tie += 1
+            heapq.heappush(self._events, (when, self._tie, event))
+
+    def _note_budget(self, name: str) -> None:
+        number = self._numbers[name] = self._numbers.get(name, 0) + 1
+        self._note(self._purses.empty_at(name), _Event(budget=name, number=number))
+
+    def _pay(self, task: Task, now: float, running: int) -> None:
+        if task.budget is not None and task.budget in self._purses and task.budget not in self._spent:
+            self._purses.change(task.budget, now, running, running * task.kw)
+            self._note_budget(task.budget)
 
     def _begin(self, task: Task, worker: str, now: float) -> None:
         if worker in self._free:
             self._free[worker] -= 1
         if task.cap is not None:
             self._under[task.cap] = self._under.get(task.cap, 0) + 1
-        end = max(now, min(now + task.seconds, task.ends_by))
-        self._found[task.id] = Slot(now, end)
-        self._note(end, task.id, worker)
+        self._begun.setdefault(task.id, now)
+        server = self._servers.get(worker)
+        until = min(_closes(task.hours, now), _closes(server.hours if server else None, now))
+        whole = max(min(self._left[task.id], task.ends_by - now), 0.0)
+        self._runs[task.id] = _Run(worker, now, task.kw)
+        number = self._numbers[task.id] = self._numbers.get(task.id, 0) + 1
+        self._note(min(now + whole, until), _Event(task.id, worker, number=number))
+        self._pay(task, now, 1)
 
-    def run(self) -> dict[str, Slot]:
+    def run(self) -> Played:
         """Plays until nothing more can begin."""
         self._fill(0.0)
-        while self._ends:
-            now, _, job, worker = heapq.heappop(self._ends)
-            task = self._tasks[job]
-            if worker is None:
-                self._make_ready(task)
-            else:
-                self._end(task, worker)
-            if not self._ends or self._ends[0][0] > now:
+        while self._events:
+            now, _, event = heapq.heappop(self._events)
+            self._come(event, now)
+            if not self._events or self._events[0][0] > now:
                 self._fill(now)
-        return self._found
+        return Played(self._found, self._spent)
 
-    def _end(self, task: Task, worker: str) -> None:
-        if worker in self._free:
-            self._free[worker] += 1
+    def _come(self, event: _Event, now: float) -> None:
+        if event.budget is not None:
+            if event.number == self._numbers[event.budget]:
+                self._spend(event.budget, now)
+        elif event.job is not None and event.worker is None:
+            self._make_ready(self._tasks[event.job])
+        elif event.job is not None and event.number == self._numbers[event.job]:
+            self._stop(self._tasks[event.job], now)
+
+    def _stop(self, task: Task, now: float, paid: bool = True) -> None:
+        """It has run as far as it can: it has ended, or goes on when it may."""
+        run = self._runs.pop(task.id)
+        self._numbers[task.id] += 1
+        if run.worker in self._free:
+            self._free[run.worker] += 1
         if task.cap is not None:
             self._under[task.cap] -= 1
+        self._pay(task, now, -1)
+        self._left[task.id] -= now - run.begun
+        if paid and self._left[task.id] > _LEAST and now < task.ends_by:
+            server = self._servers.get(run.worker)
+            self._roots[task.id] = task.root if task.root is not None or server is None else server.root
+            self._note(task.hours.opens(now) if task.hours else now, _Event(task.id))
+        else:
+            self._end(task, now)
+
+    def _end(self, task: Task, now: float) -> None:
+        self._found[task.id] = Slot(self._begun[task.id], now)
         for woken in self._woken.pop(task.id, ()):
             undone = self._waits[woken]
             undone.discard(task.id)
             if not undone:
                 self._make_ready(self._tasks[woken])
 
+    def _spend(self, name: str, now: float) -> None:
+        """Nothing is left of a budget: what runs ends, and so does what was interrupted."""
+        self._spent[name] = now
+        for task in self._tasks.values():
+            if task.budget != name or task.id in self._found:
+                continue
+            if task.id in self._runs:
+                self._stop(task, now, paid=False)
+            elif task.id in self._begun:
+                self._end(task, now)
+
     def _fill(self, now: float) -> None:
         """Gives every free slot the best that its worker may run."""
         for name, server in self._servers.items():
-            while self._free[name] > 0 and (group := self._best(server)) is not None:
-                _, _, job = heapq.heappop(self._ready[group])
-                if not self._ready[group]:
-                    del self._ready[group]
-                self._begin(self._tasks[job], name, now)
+            opens = server.hours.opens(now) if server.hours else now
+            if opens > now:
+                if self._waking.get(name) != opens:
+                    self._waking[name] = opens
+                    self._note(opens, _Event(worker=name))
+                continue
+            while self._free[name] > 0 and (group := self._best(server, now)) is not None:
+                self._begin(self._tasks[self._take(group)], name, now)
 
-    def _best(self, server: Server) -> Group | None:
-        may = [(rows[0], group) for group, rows in self._ready.items() if self._may(server, group)]
+    def _take(self, group: Group) -> str:
+        """The best of a group, which is then no more in it."""
+        job = heapq.heappop(self._ready[group])[3]
+        if not self._ready[group]:
+            del self._ready[group]
+        return job
+
+    def _best(self, server: Server, now: float) -> Group | None:
+        may = [
+            (rows[0], group) for group in list(self._ready)
+            if self._may(server, group) and (rows := self._startable(group, now))
+        ]  # fmt: skip
         return min(may, key=lambda pair: pair[0])[1] if may else None
+
+    def _startable(self, group: Group, now: float) -> list[Row]:
+        """A group without what may not begin now at its front."""
+        while rows := self._ready.get(group, []):
+            task = self._tasks[rows[0][3]]
+            spent = task.budget in self._spent or task.id in self._found
+            opens = task.hours.opens(now) if task.hours else now
+            if not spent and opens <= now:
+                return rows
+            self._take(group)
+            if not spent:
+                self._note(opens, _Event(task.id))
+        return []
 
     def _may(self, server: Server, group: Group) -> bool:
         device_class, root, cap = group
         if device_class not in server.classes or root not in (None, server.root):
             return False
         return cap is None or self._under.get(cap, 0) < self._caps.get(cap, 1 << 30)
+
+
+def _closes(hours: OpenTime | None, now: float) -> float:
+    return hours.closes(now) if hours is not None else math.inf
 
 
 def last_end(slots: Iterable[Slot]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -61,13 +61,27 @@ def opens(windows: Iterable[Window], now: datetime) -> datetime:
     return min(begin for w in known for begin, _ in _around(w, now) if begin > now)
 
 
+def spans(windows: Iterable[Window], since: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """(begin, end) of each time that one is open and that ends behind `since`, by their begins; they may
+    overlap, and do not end. `since`: local time."""
+    known, day = list(windows), (since - timedelta(days=1)).date()
+    while known and day < date.max - timedelta(days=1):
+        found = sorted(span for w in known for span in _on(w, day, since))
+        yield from ((begin, end) for begin, end in found if end > max(begin, since))
+        day += timedelta(days=1)
+
+
 def _around(window: Window, now: datetime) -> Iterable[tuple[datetime, datetime]]:
-    """(begin, end) of it on the days around `now`, with the offset that local time has then."""
+    """(begin, end) of it on the days around `now`."""
     for offset in range(-1, 9):
-        day = (now + timedelta(days=offset)).date()
-        if not window.days or day.weekday() in window.days:
-            over = window.end <= window.begin
-            yield _at(day, window.begin, now), _at(day + timedelta(days=int(over)), window.end, now)
+        yield from _on(window, (now + timedelta(days=offset)).date(), now)
+
+
+def _on(window: Window, day: date, now: datetime) -> Iterable[tuple[datetime, datetime]]:
+    """(begin, end) of it where it begins on that day, with the offset that local time has then."""
+    if not window.days or day.weekday() in window.days:
+        over = window.end <= window.begin
+        yield _at(day, window.begin, now), _at(day + timedelta(days=int(over)), window.end, now)
 
 
 def _at(day: date, second: int, now: datetime) -> datetime:

@@ -18,6 +18,7 @@ from srqueue.forecast.watched import Watched
 from srqueue.run.events import Event
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import JobSpec
+from srqueue.spec.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +30,14 @@ _NEWER = 60.0
 
 
 class Forecaster:
-    """Of one attempt, that may train to a `rung`. `see` what was written, then ask for `newest`."""
+    """Of one attempt, that may train to a `rung` and while the `windows` of its worker are open. `see` what
+    was written, then ask for `newest`."""
 
-    def __init__(self, spec: JobSpec, run: RunDir, token: int, rung: int | None = None) -> None:
-        self._train, self._limits = spec.train, Limits.of(spec.stop, rung)
+    def __init__(
+        self, spec: JobSpec, run: RunDir, token: int, rung: int | None = None,
+        windows: Sequence[Window] = (),
+    ) -> None:  # fmt: skip
+        self._train, self._limits = spec.train, Limits.of(spec.stop, rung, [spec.window, windows])
         validates = spec.datasets.val is not None and spec.val.val_enabled
         self._val_freq = spec.val.val_freq if validates else 0
         self._run, self._token = run, token
@@ -70,7 +75,7 @@ class Forecaster:
 
     def _make(self, seen: Watched) -> None:
         found = forecast_run(seen, self._train, self._val_freq, limits=self._limits)
-        self._stored = found.stored(time.time())
+        self._stored = found.stored(time.time(), self._limits)
         if not self._due:
             return
         newest = seen.validations[-1] if seen.validations else None

@@ -21,6 +21,7 @@ from srqueue.run.reasons import StopReason
 from srqueue.run.scores import Scores, read_scores
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
+from srqueue.spec.windows import parse_windows
 from srqueue.store.record import Claim, JobRecord, LeaseExpired, LeaseLost, RecordGone
 from srqueue.store.store import Store
 from workers.child import EXPORT_SECONDS, Trainer
@@ -134,7 +135,8 @@ class Supervisor:
         except ValueError as error:  # of another version; the trainer will say what it thinks of it
             log.debug("job %s gets no forecasts: %s", self._job.short_id, error)
             return None
-        return Forecaster(spec, run, self._token, self._job.until)
+        windows = parse_windows(self._settings.window) if self._settings.window else ()
+        return Forecaster(spec, run, self._token, self._job.until, windows)
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
         """The outcome of a trainer that could not write one: what `srqueue recover` goes by."""

@@ -63,7 +63,7 @@ class Sweeper(threading.Thread):
         self._record = WorkerRecord(
             name=worker, host=socket.gethostname(), pid=os.getpid(), classes=device.classes,
             device=device.label, version=srqueue.__version__, since=time.time(),
-            root_id=_root_id(settings), slots=device.slots,
+            root_id=_root_id(settings), slots=device.slots, window=settings.window,
         )  # fmt: skip
         self._load = Load(device.uuids)
         self._asker, self._draws = Asker(settings), installed()

@@ -158,8 +158,8 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
         return
     for line in campaign_lines.facts(record, client.records.counts(name)):
         print(line)
-    if told := campaign_lines.end(client.client.store, record):
-        print(told)
+    for line in campaign_lines.end(client.client.store, record):
+        print(line)
     print()
     print_table(campaign_lines.STAGE_COLUMNS, [campaign_lines.stage_row(stage) for stage in stages])
     if rungs:
@@ -301,13 +301,21 @@ def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool
         found = _forecasts(plan)
         print_json([campaign_lines.planned(p, f) for p, f in zip(plan, found, strict=True)])
         return
+    import time
+
+    from srqueue.cli.budget_lines import one_worker_lines
     from srqueue.cli.forecast_lines import hours_text, searched
+    from srqueue.settings import load_settings
 
     found = _forecasts(plan)
     rows = [campaign_lines.plan_row(p, f) for p, f in zip(plan, found, strict=True)]
     print_table(campaign_lines.PLAN_COLUMNS, rows)
     if total := hours_text(found, searched(campaign)):
         say(total)
+    for line in one_worker_lines(
+        load_settings(), [p.expanded.spec for p in plan], found, campaign.budget, time.time()
+    ):
+        say(line)
     say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")
     for line in search_lines.drawn_later(campaign):
         say(line)

@@ -112,22 +112,26 @@ def ends_of(connection: Connection, records: Sequence[CampaignRecord]) -> dict[s
     now = time.time()
     found = campaign_ends(Store(connection), names, now)
     return {
-        name: f"not before {clock(now + band.low, now)}" if to_rung else end_text(band, now)
-        for name, (band, to_rung) in found.items()
-    }
+        name: f"not before {clock(now + one.end.low, now)}" if one.to_rung
+        else f"{end_text(one.end, now)}{', its budget spent' if one.unpaid else ''}"
+        for name, one in found.items()
+    }  # fmt: skip
 
 
-def end(store: Store, record: CampaignRecord) -> str | None:
-    """When the jobs of a campaign will have ended, as far as that is known."""
+def end(store: Store, record: CampaignRecord) -> Iterator[str]:
+    """When the jobs of a campaign will have ended, as far as that is known, and whether its budget lasts."""
     import time
 
+    from srqueue.cli.budget_lines import budget_remarks
     from srqueue.cli.forecast_lines import total
     from srqueue.queue.outlook import of_campaign
 
     if record.state not in ("active", "submitting"):
-        return None
+        return
     found = of_campaign(store, record.name, now := time.time())
-    return total("its", found, now) if found.end is not None else None
+    if found.end is not None:
+        yield total("its", found, now)
+    yield from budget_remarks([b for b in found.budgets if b.campaign == record.name], now)
 
 
 def planned(planned: Planned, found: RunForecast) -> dict[str, Any]:

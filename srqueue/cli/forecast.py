@@ -64,7 +64,7 @@ def _whole_queue(settings: Settings, as_json: bool) -> None:
         return
     print_table(forecast_lines.COLUMNS, [forecast_lines.row(job, now) for job in found.jobs])
     print("\n" + forecast_lines.total("your", found, now))
-    for remark in forecast_lines.remarks(found):
+    for remark in forecast_lines.remarks(found, now):
         say(remark)
 
 
@@ -102,7 +102,7 @@ def _campaign(store: Store, name: str, as_json: bool) -> None:
         return
     print_table(forecast_lines.COLUMNS, [forecast_lines.row(job, now) for job in found.jobs])
     print("\n" + forecast_lines.total(f"campaign {name}:", found, now))
-    for remark in forecast_lines.remarks(found):
+    for remark in forecast_lines.remarks(found, now):
         say(remark)
 
 
@@ -150,12 +150,16 @@ def _calibrated(settings: Settings, job: Any) -> Any:
 
 
 def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> None:
+    import time
+
     from srqueue.cli import forecast_lines
+    from srqueue.cli.budget_lines import one_worker_lines
     from srqueue.cli.output import print_json, print_table, say
     from srqueue.queue.cell_forecasts import forecast_specs
     from srqueue.spec.reading import read_mapping
+    from srqueue.spec.stop_rules import Rule
 
-    raw, more = read_mapping(file), ""
+    raw, more, budget = read_mapping(file), "", tuple[Rule, ...]()
     if {"matrix", "stages", "base"} & raw.keys():
         from srqueue.campaign.spec import campaign_of
         from srqueue.queue.campaigns import CampaignClient
@@ -163,7 +167,7 @@ def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> Non
         campaign = campaign_of(raw, str(file), file.stem)
         planned = CampaignClient().plan(campaign)
         specs, labels = [p.expanded.spec for p in planned], [p.cell.label for p in planned]
-        more = forecast_lines.searched(campaign)
+        more, budget = forecast_lines.searched(campaign), campaign.budget
     else:
         from srqueue.queue.findings import with_findings
         from srqueue.spec.complete import complete
@@ -185,3 +189,5 @@ def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> Non
     print_table(forecast_lines.SPEC_COLUMNS, rows_)
     if total := forecast_lines.hours_text(found, more):
         say(total)
+    for line in one_worker_lines(settings, specs, found, budget, time.time()):
+        say(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from srqueue.cli.budget_lines import budget_dicts, budget_remarks
 from srqueue.counting import counted, span
 from srqueue.forecast.bands import Band
 from srqueue.forecast.told import Told, clock, plus_minus
@@ -48,8 +49,9 @@ def total(whose: str, found: Outlook, now: float) -> str:
     )
 
 
-def remarks(found: Outlook) -> Iterator[str]:
-    """What is not foreseen."""
+def remarks(found: Outlook, now: float) -> Iterator[str]:
+    """What else is foreseen, and what is not. `now`: UTC s."""
+    yield from budget_remarks(found.budgets, now)
     if not found.workers:
         yield "note: no worker is up; waiting jobs begin when one is: srqueue up"
     if found.unknown:
@@ -79,7 +81,8 @@ def outlook_dict(found: Outlook, now: float) -> dict[str, Any]:
     return {
         "end": _moments(found.end, now), "jobs": [job_dict(job, now) for job in found.jobs],
         "without_speed": found.unknown, "without_worker": found.stuck, "left_out": found.left_out,
-        "to_rung": found.to_rung, "at_rungs": found.at_rungs,
+        "to_rung": found.to_rung, "at_rungs": found.at_rungs, "unpaid": found.unpaid,
+        "budgets": budget_dicts(found.budgets, now),
     }  # fmt: skip
 
 
@@ -91,7 +94,7 @@ def job_dict(job: JobOutlook, now: float) -> dict[str, Any]:
         "total_iter": record.total_iter, "begins": None if job.begin is None else round(now + job.begin, 1),
         "end": _moments(job.end, now), "takes_s": job.takes.row(1) if job.takes else None,
         "psnr": job.psnr.row(3) if job.psnr else None, "ssim": job.ssim.row(5) if job.ssim else None,
-        "quality_from": job.source or None, "speed_from": job.speed or None,
+        "quality_from": job.source or None, "speed_from": job.speed or None, "unpaid": job.unpaid,
     }  # fmt: skip
 
 
@@ -103,7 +106,7 @@ def job_lines(job: JobOutlook, now: float, *, left_out: bool = False) -> Iterato
     lines: list[tuple[str, str | None]] = [
         ("begins", None if job.begin is None or record.state == "running" else f"in {span(job.begin)}"),
         ("takes", _takes(job.takes) if job.takes and record.state != "running" else None),
-        ("ends", _between(job.end, now) if job.end else "not known"),
+        ("ends", _between(job.end, now) if job.end else "never: see below" if job.unpaid else "not known"),
         ("PSNR-Y", _of_quality(job.psnr, 2, " dB") if job.psnr else "not known yet"),
         ("SSIM-Y", _of_quality(job.ssim, 4, "") if job.ssim else None),
         ("at", _stops(told, record) if told else None),
@@ -116,6 +119,8 @@ def job_lines(job: JobOutlook, now: float, *, left_out: bool = False) -> Iterato
         yield "more jobs stand before it than are played through"
     elif record.until is not None and not record.rests:
         yield f"foreseen to its rung at {record.until:,}: a search decides whether it goes on from there"
+    if job.unpaid:
+        yield "it will not begin: the budget of its campaign is spent before"
     if not left_out and job.end is None and job.takes is None and record.state in ("queued", "held"):
         yield "nothing like it has run here; --calibrate measures its speed"
 

@@ -13,7 +13,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from srqueue.forecast.fleet import Server, Slot, Task, play_queue
+from srqueue.forecast.fleet import Server, Slot, Task, play_budgets
+from srqueue.forecast.purses import Budget
 
 _Z80 = 1.2816
 
@@ -48,8 +49,10 @@ class Choice:
 def choose(
     candidates: Sequence[Candidate], running: Sequence[Task], servers: Sequence[Server], seconds: float,
     best: Mapping[str, float], caps: Mapping[str, int] | None = None,
+    budgets: Mapping[str, Budget] | None = None,
 ) -> Choice:  # fmt: skip
-    """What fits into `seconds` beside what runs. `best`: what is reached already, dB, by `data`.
+    """What fits into `seconds`, and into its budget, beside what runs. `best`: what is reached already, dB,
+    by `data`.
 
     What another waits for comes with it, and is paid by it: a chain is as good as its gain for all its hours.
     """
@@ -65,7 +68,7 @@ def choose(
             break
         (_, chain) = max(chains, key=lambda pair: (pair[0], -len(pair[1])))
         last = chain[-1]
-        played = _played([*taken, *chain], by_id, running, servers, caps)
+        played = _played([*taken, *chain], by_id, running, servers, caps, budgets or {})
         # The taken ones are looked at again: what fills a gap can delay one that waits for its parent.
         if all(i in played and played[i].end <= seconds for i in [*taken, *chain]):
             for i in chain:
@@ -128,8 +131,9 @@ def _worth(chain: Sequence[str], by_id: Mapping[str, Candidate], best: Mapping[s
 
 def _played(
     chosen: Sequence[str], by_id: Mapping[str, Candidate], running: Sequence[Task], servers: Sequence[Server],
-    caps: Mapping[str, int] | None,
+    caps: Mapping[str, int] | None, budgets: Mapping[str, Budget],
 ) -> dict[str, Slot]:  # fmt: skip
-    """As if they were the only ones, each ahead of those behind it."""
+    """As if they were the only ones, each ahead of those behind it; without what a budget cuts short."""
     tasks = [replace(by_id[i].task, priority=5, order=(0, place)) for place, i in enumerate(chosen)]
-    return play_queue([*running, *tasks], servers, caps)
+    played = play_budgets([*running, *tasks], servers, caps, budgets)
+    return {i: slot for i, slot in played.slots.items() if i not in played.cut}

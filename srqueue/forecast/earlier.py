@@ -116,7 +116,7 @@ def before_start(
 ) -> RunForecast:
     """What a run that has not begun will take and reach, to the rung that it may train to. `known`: a speed,
     where there is no history of one; `now`: UTC s at which it would begin, where that is known."""
-    speed, limits = earlier.speed(spec, cuda, devices) or known, Limits.of(spec.stop, rung)
+    speed, limits = earlier.speed(spec, cuda, devices) or known, Limits.of(spec.stop, rung, [spec.window])
     total, seconds = spec.train.total_iter, None
     length = limits.length(total)
     if speed is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srqueue.forecast.open_time import OpenTime
+from srqueue.forecast.open_time import FAR, OpenTime
 from srqueue.forecast.purses import Budget, Purses
 
 Group = tuple[str, str | None, str | None]
@@ -62,10 +62,11 @@ class Slot:
 @dataclass(frozen=True)
 class Played:
     """A queue that was played. `spent`: when each budget was, seconds from now; one that was not is none of
-    them."""
+    them. `cut`: what a budget ended before its time."""
 
     slots: Mapping[str, Slot]
     spent: Mapping[str, float]
+    cut: frozenset[str] = frozenset()
 
 
 def play_queue(
@@ -91,7 +92,7 @@ def play_budgets(
 
 @dataclass(frozen=True)
 class _Event:
-    """`job` gets ready, or has run on `worker` as far as it can; a worker opens; a `budget` is spent.
+    """`job` gets ready, or has run on `worker` as far as it can; a `budget` is spent; else a worker opens.
     `number`: of what it is about; it means nothing once that has a higher one."""
 
     job: str | None = None
@@ -127,7 +128,9 @@ class _Play:
         self._events: list[tuple[float, int, _Event]] = []
         self._tie = 0
         self._numbers: dict[str, int] = {}
+        self._cut: set[str] = set()
         self._waking: dict[str, float] = {}
+        self._limited = any(t.hours for t in tasks) or any(s.hours for s in servers)
         self._purses = Purses(budgets)
         for name in budgets:
             self._note_budget(name)
@@ -137,6 +140,7 @@ class _Play:
         for task in tasks:
             if task.on is None:
                 self._put(task)
+        self._note(0.0, _Event())
 
     def _put(self, task: Task) -> None:
         undone = {i for i in task.after if i in self._tasks}
@@ -184,13 +188,14 @@ class _Play:
 
     def run(self) -> Played:
         """Plays until nothing more can begin."""
-        self._fill(0.0)
         while self._events:
             now, _, event = heapq.heappop(self._events)
+            if self._limited and now >= FAR:  # windows of a job and its worker that never meet
+                break
             self._come(event, now)
             if not self._events or self._events[0][0] > now:
                 self._fill(now)
-        return Played(self._found, self._spent)
+        return Played(self._found, self._spent, frozenset(self._cut))
 
     def _come(self, event: _Event, now: float) -> None:
         if event.budget is not None:
@@ -230,11 +235,12 @@ class _Play:
         """Nothing is left of a budget: what runs ends, and so does what was interrupted."""
         self._spent[name] = now
         for task in self._tasks.values():
-            if task.budget != name or task.id in self._found:
+            if task.budget != name or task.id in self._found or task.id not in self._begun:
                 continue
+            self._cut.add(task.id)
             if task.id in self._runs:
                 self._stop(task, now, paid=False)
-            elif task.id in self._begun:
+            else:
                 self._end(task, now)
 
     def _fill(self, now: float) -> None:
@@ -244,7 +250,7 @@ class _Play:
             if opens > now:
                 if self._waking.get(name) != opens:
                     self._waking[name] = opens
-                    self._note(opens, _Event(worker=name))
+                    self._note(opens, _Event())
                 continue
             while self._free[name] > 0 and (group := self._best(server, now)) is not None:
                 self._begin(self._tasks[self._take(group)], name, now)

@@ -5,27 +5,33 @@ Rules of energy, money, gain and what is reached are not foreseen, nor is a camp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from srqueue.forecast.open_time import OpenTime
 from srqueue.forecast.schedule import decay_steps, last_iteration
 from srqueue.spec.stop_rules import IterationRule, MomentRule, Rule, TimeRule
 from srqueue.spec.training import TrainSpec
+from srqueue.spec.windows import Window
 
 
 @dataclass(frozen=True)
 class Limits:
     """None where there is none. `rung`, `iterations`: that it trains at the most, by a search and by rules;
-    `seconds`: of training in all; `moment`: when it ends, UTC s."""
+    `seconds`: of training in all; `moment`: when it ends, UTC s; `windows`: of the job and of its worker:
+    of each set one must be open while it trains."""
 
     rung: int | None = None
     iterations: int | None = None
     seconds: float | None = None
     moment: float | None = None
+    windows: tuple[tuple[Window, ...], ...] = ()
 
     @classmethod
-    def of(cls, rules: Iterable[Rule], rung: int | None = None) -> Self:
+    def of(
+        cls, rules: Iterable[Rule], rung: int | None = None, windows: Iterable[Sequence[Window]] = ()
+    ) -> Self:
         """Of a job's rules, and of the rung that it may train to."""
         known = tuple(rules)
         return cls(
@@ -33,6 +39,7 @@ class Limits:
             min((r.iterations for r in known if isinstance(r, IterationRule)), default=None),
             min((r.seconds for r in known if isinstance(r, TimeRule)), default=None),
             min((r.at.timestamp() for r in known if isinstance(r, MomentRule)), default=None),
+            tuple(tuple(some) for some in windows if some),
         )
 
     def length(self, total: int) -> int:
@@ -40,9 +47,11 @@ class Limits:
         return min(n for n in (total, self.rung, self.iterations) if n is not None)
 
     def left(self, spent: float, now: float | None) -> float | None:
-        """Seconds until a clock ends it; `spent`: of training so far, `now`: UTC s; None where none does."""
+        """Seconds of training until a clock ends it; `spent`: of training so far, `now`: UTC s; None where
+        none does."""
         left = [] if self.seconds is None else [self.seconds - spent]
-        left += [] if self.moment is None or now is None else [self.moment - now]
+        if self.moment is not None and now is not None:
+            left.append(OpenTime(self.windows, now).spent(max(self.moment - now, 0.0)))
         return max(min(left), 0.0) if left else None
 
     def decay_from(self, train: TrainSpec, by_clock: int | None = None) -> int | None:

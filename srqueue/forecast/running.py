@@ -10,6 +10,7 @@ from typing import Any
 from srqueue.forecast.bands import Band, band_of
 from srqueue.forecast.fitting import PRIOR, Fitted, Point, Prior, fit
 from srqueue.forecast.limits import NO_LIMITS, Limits
+from srqueue.forecast.open_time import OpenTime
 from srqueue.forecast.patience import Automata
 from srqueue.forecast.playing import DOUBT, Doubt, Played, play, rest_of
 from srqueue.forecast.schedule import areas, rate_share, warmed_share
@@ -42,8 +43,8 @@ TUNING = Tuning()
 
 @dataclass(frozen=True)
 class RunForecast:
-    """Of the end of a run: seconds from now, PSNR (dB) and SSIM of its best weights, the iteration at
-    which it ends.
+    """Of the end of a run: seconds of training from now, PSNR (dB) and SSIM of its best weights, the
+    iteration at which it ends.
 
     None where nothing is known. `made_from`: what it stands on, for people and for later.
     """
@@ -56,9 +57,14 @@ class RunForecast:
     ends_at: Band | None = None
     made_from: dict[str, Any] = field(default_factory=dict)
 
-    def stored(self, now: float) -> dict[str, Any]:
-        """As a record's progress has it: `end` in UTC s, bands as [low, middle, high]."""
-        end = None if self.seconds is None else [round(now + s, 1) for s in self.seconds.row(3)]
+    def stored(self, now: float, limits: Limits = NO_LIMITS) -> dict[str, Any]:
+        """As a record's progress has it: `end` in UTC s, bands as [low, middle, high]. `limits`: by whose
+        windows time passes without training."""
+        end = None
+        if self.seconds is not None:
+            hours = OpenTime(limits.windows, now)
+            ends = [now + hours.after(0.0, s) for s in self.seconds.row(3)]
+            end = [round(s, 1) for s in ends] if math.isfinite(ends[-1]) else None
         return {
             "made": round(now, 1), "iteration": self.iteration, "end": end,
             "psnr": self.psnr.row(3) if self.psnr else None,

@@ -10,7 +10,7 @@ from srqueue.forecast.bands import Band
 from srqueue.forecast.choosing import Candidate, Choice, choose, spread_of
 from srqueue.forecast.fleet import Task
 from srqueue.queue.ends import at_rungs
-from srqueue.queue.outlook import MOST, Length, OfQueue
+from srqueue.queue.of_queue import MOST, Length, OfQueue
 from srqueue.run.reasons import JobState
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
@@ -52,7 +52,7 @@ def plan_hours(store: Store, hours: float, now: float, campaign: str | None = No
     planned = known[:MOST_PLANNED]
     running = [t for t in queue.tasks() if t.on is not None]
     candidates = [_candidate(r, queue) for r in planned]
-    choice = choose(candidates, running, queue.servers, hours * 3600, queue.best, queue.caps)
+    choice = choose(candidates, running, queue.servers, hours * 3600, queue.best, queue.caps, queue.budgets)
     return HoursPlan(
         hours, choice, {r.id: r for r in planned},
         {r.id: band for r in planned if (band := queue.psnr(r)) is not None},

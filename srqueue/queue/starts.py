@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from srqueue.forecast.fleet import Server, Task, play_queue
+from srqueue.queue.clocks import Clocks
 from srqueue.queue.ends import limits_of, told_of
 from srqueue.queue.waiting import with_able
 from srqueue.run.reasons import JobState
@@ -44,8 +46,11 @@ def start_forecasts(
     for members in groups.values():
         most, last, may = max(members, key=lambda member: member[0])
         before = store.first_ahead(last, may, most) if most else ()
-        begins = starts(before, may, running, rates)
-        found |= {r.id: begins[place] for place, r, _ in members if place < len(begins)}
+        begins = starts(before, may, running, rates, last)
+        found |= {
+            r.id: begins[place]
+            for place, r, _ in members if place < len(begins) and math.isfinite(begins[place])
+        }  # fmt: skip
     return found
 
 
@@ -62,37 +67,44 @@ def speeds(records: Iterable[JobRecord]) -> dict[str, float]:
 
 def starts(
     before: Sequence[JobRecord], workers: Sequence[WorkerRecord], running: Iterable[JobRecord],
-    rates: Mapping[str, float],
+    rates: Mapping[str, float], last: JobRecord | None = None,
 ) -> list[float]:  # fmt: skip
-    """Seconds until a worker is free for the first of `before`, the second, ..., and who comes after them.
+    """Seconds until the first of `before` begins, the second, ..., and who comes after them: `last`, or one
+    that may run at any time.
 
-    Ends where the length of a job is not known. Early stopping, pauses and jobs of higher priority that come
-    meanwhile are not foreseen.
+    Ends where the length of a job is not known; infinite for one that will not begin. Windows are foreseen;
+    early stopping, pauses, budgets and jobs of higher priority that come meanwhile are not.
     """
     if not workers:
         return []
-    names = {w.name for w in workers}
-    busy = [(job.worker, _seconds_left(job, rates)) for job in running if job.worker in names]
-    if any(left is None for _, left in busy):
-        return []
-    taken = Counter(worker for worker, _ in busy)
-    idle = sum(max(w.slots - taken[w.name], 0) for w in workers)
-    free = [*(left or 0.0 for _, left in busy), *([0.0] * idle)]
-    heapq.heapify(free)
-    begins = [free[0]]
-    for job in before:
-        length = _seconds_left(job, rates)
-        if length is None:
+    names, clocks, tasks = {w.name for w in workers}, Clocks(time.time(), workers), list[Task]()
+    for job in running:
+        if job.worker in names:
+            if (left := _seconds_left(job, rates, clocks)) is None:
+                return []
+            tasks.append(Task(f"runs {len(tasks)}", left, on=job.worker, hours=clocks.of_job(job)))
+    asked = list[str]()
+    for place, job in enumerate(before):
+        left = _seconds_left(job, rates, clocks)
+        asked.append(str(place))
+        tasks.append(Task(asked[-1], left or 0.0, order=place, hours=clocks.of_job(job)))
+        if left is None:
             break
-        heapq.heapreplace(free, free[0] + length)
-        begins.append(free[0])
-    return begins
+    else:
+        asked.append(str(len(before)))
+        tasks.append(Task(asked[-1], 0.0, order=len(before), hours=clocks.of_job(last) if last else None))
+    taken = Counter(task.on for task in tasks)
+    servers = [
+        Server(w.name, max(w.slots, taken[w.name]), ("any",), hours=clocks.of_worker(w)) for w in workers
+    ]
+    found = play_queue(tasks, servers)
+    return [found[i].begin if i in found else math.inf for i in asked]
 
 
-def _seconds_left(job: JobRecord, rates: Mapping[str, float]) -> float | None:
+def _seconds_left(job: JobRecord, rates: Mapping[str, float], clocks: Clocks) -> float | None:
     forecast = told_of(job) if job.state is JobState.RUNNING else None
     if forecast is not None and forecast.end is not None:  # it knows of early stopping
-        return max(forecast.end.middle - time.time(), 0.0)
+        return clocks.training(job, forecast.end.middle)
     told = job.progress.get("eta_s")
     if job.state is JobState.RUNNING and isinstance(told, int | float):
         return float(told)

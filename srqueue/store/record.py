@@ -201,6 +201,7 @@ class WorkerRecord:
     draining: str | None = None  # hand_over or finish: it takes no more jobs
     yielding: str | None = None  # why it takes no jobs for now: its user needs the machine
     slots: int = 1  # jobs at a time
+    window: str = ""  # when it trains, by its own clock; empty: always
     load: dict[str, Any] = field(default_factory=dict, hash=False)
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
     `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
@@ -213,7 +214,7 @@ class WorkerRecord:
             version=raw["version"], since=float(raw["since"]),
             classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
             draining=raw.get("draining") or None, yielding=raw.get("yielding") or None,
-            slots=int(raw.get("slots") or 1),
+            slots=int(raw.get("slots") or 1), window=raw.get("window", ""),
             load=json.loads(raw.get("load") or "{}"),
         )  # fmt: skip
 
@@ -223,7 +224,7 @@ class WorkerRecord:
             "host": self.host, "pid": self.pid, "classes": ",".join(self.classes),
             "device": self.device, "version": self.version, "since": self.since,
             "root_id": self.root_id or "", "draining": self.draining or "", "yielding": self.yielding or "",
-            "slots": self.slots,
+            "slots": self.slots, "window": self.window,
             "load": json.dumps(self.load, separators=(",", ":")),
         }  # fmt: skip
 

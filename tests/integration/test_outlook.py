@@ -226,7 +226,7 @@ def test_of_many_those_are_played_that_run_first(client, spec, worker, history, 
     ids = [client.submit(spec(1, seed)).job.id for seed in range(1, 6)]
     client.set_priority(ids[4], 8)
     campaign = client.submit_many([spec(1, 9)], campaign="night")[0].job_id
-    monkeypatch.setattr("srqueue.queue.outlook.MOST", 3)
+    monkeypatch.setattr("srqueue.queue.of_queue.MOST", 3)
     found = outlook(client.store, now(client))
     assert [o.job.id for o in sorted(found.jobs, key=lambda o: o.begin)] == [ids[4], ids[0], ids[1]]
     assert found.left_out == 3

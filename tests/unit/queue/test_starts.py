@@ -65,3 +65,21 @@ def test_a_forecast_knows_better_than_the_trainers_own_time_left():
     told = {"made": 1.0, "iteration": 5, "end": [time.time() + s for s in (50, 60, 70)]}
     (begins,) = starts([], WORKERS[:1], [running("w1", eta_s=500.0, forecast=told)], {})
     assert 0 < begins <= 60
+
+
+def test_windows_of_jobs_and_workers_put_a_start_off(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    now = time.time()
+    soon = [time.strftime("%H:%M", time.localtime(now + s)) for s in (2 * 3600, 4 * 3600)]
+    night = dataclasses.replace(QUEUED, spec={**QUEUED.spec, "window": ["-".join(soon)]})
+    rates = {"compact": 1.0}  # a job takes 1,000 s
+    first, second, last = starts([night, QUEUED], WORKERS[:1], [], rates, night)
+    assert first == pytest.approx(2 * 3600, abs=61) and second == 0.0
+    assert last == pytest.approx(first + 1000, abs=1)
+    closed = [dataclasses.replace(WORKERS[0], window="-".join(soon))]
+    assert starts([QUEUED], closed, [], rates) == [pytest.approx(first), pytest.approx(first + 1000, abs=1)]
+    # What is left of it is trained before the window closes, so it is not the time until its end.
+    told = {"made": now, "iteration": 5, "end": [now + 5 * 86400] * 3}
+    (free,) = starts([], closed, [running("w1", forecast=told)], {})
+    assert free == pytest.approx(now + 5 * 86400 - time.time(), abs=7300)

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import time
 
 import pytest
 
 from srqueue.run.events import Event
 from srqueue.run.folder import RunDir
+from srqueue.spec.windows import parse_windows
 from workers import forecasting
 from workers.forecasting import Forecaster
 
@@ -106,3 +108,19 @@ def test_a_trial_is_forecast_to_its_rung(run, tiny_spec):
     last = trial.newest()
     trial.see(list(events(2000, begin=2000)))
     assert trial.newest() is last
+
+
+def test_what_is_left_is_trained_while_windows_are_open(run, tiny_spec, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    now = time.time()
+    soon = [time.strftime("%H:%M", time.localtime(now + s)) for s in (2 * 3600, 4 * 3600)]
+    spec, of_worker = tiny_spec(None, 10_000, val={"val_freq": 100}), parse_windows("-".join(soon))
+    for window, windows in ((["-".join(soon)], ()), ((), of_worker), (["-".join(soon)], of_worker)):
+        one = Forecaster(
+            spec.model_copy(update={"window": parse_windows(list(window))}), run, 1, None, windows
+        )
+        one.see(list(events(800)))
+        low, middle, high = one.newest()["end"]
+        # 9,200 iterations at 50 a second, from two hours on.
+        assert low < middle < high and abs(middle - (now + 2 * 3600 + 184)) < 120

@@ -287,3 +287,16 @@ def _children(pid: int) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         return psutil.Process(pid).children(recursive=True)
     return []
+
+
+@pytest.fixture
+def local_time():
+    """Lets this process live in a time zone."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def live_in(zone):
+            patch.setenv("TZ", zone)
+            time.tzset()
+
+        yield live_in
+    time.tzset()

@@ -1,6 +1,5 @@
 """Queues played through where jobs and workers may not always train, against a play hour by hour."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -16,12 +15,8 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def clock(local_time):
+    local_time("UTC")
 
 
 def hours(*texts):

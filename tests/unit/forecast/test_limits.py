@@ -1,6 +1,5 @@
 """How far a training goes by the clock."""
 
-import time
 from datetime import UTC, datetime
 
 from srqueue.forecast.limits import Limits
@@ -11,9 +10,8 @@ EVENING = datetime(2026, 1, 5, 20, tzinfo=UTC)
 HOUR = 3600.0
 
 
-def test_until_a_moment_only_open_time_is_trained(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def test_until_a_moment_only_open_time_is_trained(local_time):
+    local_time("UTC")
     rules, now = parse_rules("2026-01-07 00:00+00:00, 30h"), EVENING.timestamp()
     assert Limits.of(rules).left(4 * HOUR, now) == 26 * HOUR
     assert Limits.of(rules).left(0.0, now) == 28 * HOUR

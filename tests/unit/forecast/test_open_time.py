@@ -1,6 +1,5 @@
 """Open time, against a walk along the clock."""
 
-import time
 from datetime import datetime
 
 import pytest
@@ -23,17 +22,14 @@ NIGHTS = [
 
 
 @pytest.fixture
-def at(monkeypatch):
+def at(local_time):
     """UTC s of a moment of a place, whose clock is then this machine's."""
 
     def moment(place, *when):
-        monkeypatch.setenv("TZ", place)
-        time.tzset()
+        local_time(place)
         return datetime(*when).timestamp()
 
-    yield moment
-    monkeypatch.undo()
-    time.tzset()
+    return moment
 
 
 steps = st.integers(0, 144).map(lambda n: n * STEP)

@@ -67,9 +67,8 @@ def test_a_forecast_knows_better_than_the_trainers_own_time_left():
     assert 0 < begins <= 60
 
 
-def test_windows_of_jobs_and_workers_put_a_start_off(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def test_windows_of_jobs_and_workers_put_a_start_off(local_time):
+    local_time("UTC")
     now = time.time()
     soon = [time.strftime("%H:%M", time.localtime(now + s)) for s in (2 * 3600, 4 * 3600)]
     night = dataclasses.replace(QUEUED, spec={**QUEUED.spec, "window": ["-".join(soon)]})

@@ -110,9 +110,8 @@ def test_a_trial_is_forecast_to_its_rung(run, tiny_spec):
     assert trial.newest() is last
 
 
-def test_what_is_left_is_trained_while_windows_are_open(run, tiny_spec, monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def test_what_is_left_is_trained_while_windows_are_open(run, tiny_spec, local_time):
+    local_time("UTC")
     now = time.time()
     soon = [time.strftime("%H:%M", time.localtime(now + s)) for s in (2 * 3600, 4 * 3600)]
     spec, of_worker = tiny_spec(None, 10_000, val={"val_freq": 100}), parse_windows("-".join(soon))

@@ -2,8 +2,8 @@
 
 Reads `{"specs": [...], "device": "auto", "threads": 0, "seconds": 5}` from stdin; the last line of stdout is
 `{"results": [...]}`, one for each spec: `{"it_s", "validation_s_per_megapixel", "peak_bytes", "device",
-"precision", "micro_batch"}`, or `{"error"}`. Real steps of the trainer on made-up pictures; reading pictures
-is not in it.
+"cuda", "precision", "micro_batch"}`, or `{"error"}`. Real steps of the trainer on made-up pictures; reading
+pictures is not in it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def measure(spec: JobSpec, attempt: dict[str, Any], seconds: float) -> dict[str,
         "validation_s_per_megapixel": _validation(trial.ema.net, spec.scale, machine.device),
         "peak_bytes": _peak(machine.device),
         "device": str(fingerprint(compute, machine.device)["device"]),
+        "cuda": machine.device.type == "cuda",
         "precision": compute.precision,
         "micro_batch": trial.step.micro_batch,
     }

@@ -10,6 +10,7 @@ import typer
 from srqueue.cli import options
 
 if TYPE_CHECKING:
+    from srqueue.queue.outlook import JobOutlook
     from srqueue.settings import Settings
     from srqueue.store.record import JobRecord
     from srqueue.store.store import Store
@@ -24,9 +25,13 @@ def forecast(
         ),
     ] = None,
     calibrate: Annotated[
-        bool,
-        typer.Option("--calibrate", help="Time what no job has done yet on this machine, some seconds each."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="Time what no job has done yet on this machine, some seconds each; by itself where it can.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say when trainings will end and how good they will be, with 80 % bands.
@@ -68,7 +73,7 @@ def _whole_queue(settings: Settings, as_json: bool) -> None:
         say(remark)
 
 
-def _named(settings: Settings, name: str, calibrate: bool, as_json: bool) -> None:
+def _named(settings: Settings, name: str, calibrate: bool | None, as_json: bool) -> None:
     from srqueue.errors import UsageError
     from srqueue.store.campaigns import Campaigns
     from srqueue.store.store import Store
@@ -106,7 +111,7 @@ def _campaign(store: Store, name: str, as_json: bool) -> None:
         say(remark)
 
 
-def _job(settings: Settings, store: Store, record: JobRecord, calibrate: bool, as_json: bool) -> None:
+def _job(settings: Settings, store: Store, record: JobRecord, calibrate: bool | None, as_json: bool) -> None:
     import time
 
     from srqueue.cli import forecast_lines
@@ -124,8 +129,9 @@ def _job(settings: Settings, store: Store, record: JobRecord, calibrate: bool, a
         return
     played = outlook(store, now, [record.id])
     (job,) = played.jobs or (forecast_lines.alone(record),)
-    if job.end is None and calibrate:
-        job = _calibrated(settings, job)
+    if job.end is None and not job.unpaid and record.state != "running" and _timed(settings, job, calibrate):
+        played = outlook(store, now, [record.id])
+        (job,) = played.jobs or (job,)
     if as_json:
         print_json(forecast_lines.job_dict(job, now))
         return
@@ -133,27 +139,23 @@ def _job(settings: Settings, store: Store, record: JobRecord, calibrate: bool, a
         print(line)
 
 
-def _calibrated(settings: Settings, job: Any) -> Any:
-    """With a length that was measured here."""
-    from dataclasses import replace
-
-    from srqueue.cli.speeds import timed_speeds, validated_megapixels
-    from srqueue.forecast.earlier import Earlier, before_start
+def _timed(settings: Settings, job: JobOutlook, asked: bool | None) -> bool:
+    """Whether the work of a job was measured, of which nothing is known, or that once more."""
+    from srqueue.cli.calibration import calibrate
+    from srqueue.queue.kept_speeds import SOURCE
     from srqueue.spec.job import JobSpec
 
-    spec = JobSpec.model_validate(job.job.spec)
-    (speed,) = timed_speeds(settings, [spec], validated_megapixels(settings, spec))
-    if speed is None:
-        return job
-    known = before_start(spec, Earlier(), known=speed, rung=job.job.until)
-    return replace(job, takes=known.seconds, speed=speed.source)
+    if job.takes is not None and not (asked and job.speed == SOURCE):
+        return False
+    return calibrate(settings, [JobSpec.model_validate(job.job.spec)], asked, job.job.short_id)
 
 
-def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> None:
+def _file(settings: Settings, file: Path, calibrate: bool | None, as_json: bool) -> None:
     import time
 
     from srqueue.cli import forecast_lines
     from srqueue.cli.budget_lines import one_worker_lines
+    from srqueue.cli.calibration import calibrate as timed
     from srqueue.cli.output import print_json, print_table, say
     from srqueue.queue.cell_forecasts import forecast_specs
     from srqueue.spec.reading import read_mapping
@@ -175,12 +177,10 @@ def _file(settings: Settings, file: Path, calibrate: bool, as_json: bool) -> Non
         specs = [with_findings(settings, complete(raw, f"file {file}")).spec]
         labels = [specs[0].name]
     found = forecast_specs(settings, specs)
-    if calibrate and any(one.seconds is None for one in found):
-        from srqueue.cli.speeds import timed_speeds, validated_megapixels
-
-        lacking = [spec for spec, one in zip(specs, found, strict=True) if one.seconds is None]
-        timed = timed_speeds(settings, lacking, validated_megapixels(settings, lacking[0]))
-        found = forecast_specs(settings, specs, dict(zip(map(id, lacking), timed, strict=True)))
+    untimed = forecast_specs(settings, specs, kept=False) if calibrate else found
+    lacking = [spec for spec, one in zip(specs, untimed, strict=True) if one.seconds is None]
+    if timed(settings, lacking, calibrate, str(file)):
+        found = forecast_specs(settings, specs)
     if as_json:
         rows = [forecast_lines.spec_dict(label, one) for label, one in zip(labels, found, strict=True)]
         print_json(rows if len(rows) > 1 else rows[0])

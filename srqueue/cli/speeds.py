@@ -40,31 +40,15 @@ def with_speeds(
     ]
 
 
-def validated_megapixels(settings: Settings, spec: JobSpec) -> float:
-    """Millions of HR pixels that one validation of a spec looks at, as far as this machine knows."""
-    from srqueue.datasets import Registry
-    from srqueue.errors import SrqueueError
-    from srqueue.run.listing import Listing
-
-    if spec.datasets.val is None or not spec.val.val_enabled:
-        return 0.0
-    registry, name = Registry(settings), spec.datasets.val.name
-    try:
-        listing = Listing.read(registry.listing_file(name))
-    except SrqueueError:
-        return 0.0
-    own = name == spec.datasets.train.name
-    return sum(p.width * p.height for p in (listing.held_out() if own else listing.pictures)) / 1e6
-
-
 def timed_speeds(settings: Settings, specs: list[JobSpec], megapixels: float) -> list[Speed | None]:
-    """A measurement for each spec; the same work is timed once. None where there is none."""
+    """A measurement for each spec, which is kept; the same work is timed once. None where there is none."""
     import json
     import subprocess
     import sys
 
     from srqueue.cli.output import say
     from srqueue.queue.forecasts import Speed
+    from srqueue.queue.kept_speeds import SOURCE, KeptSpeeds
     from srqueue.settings import SECRET_VARIABLES
     from srqueue.stack.commands import child_environment
 
@@ -99,12 +83,14 @@ def timed_speeds(settings: Settings, specs: list[JobSpec], megapixels: float) ->
         say("note: nothing could be measured: is torch installed here? (pip install 'srqueue[worker]')")
         return [None] * len(specs)
     found: list[Speed | None] = []
-    for work in works:
+    kept = KeptSpeeds(settings)
+    for spec, work in zip(specs, works, strict=True):
         result = results[different.index(work)]
         if "error" in result:
             say(f"note: {work['network_g']['type']} could not be measured: {result['error']}")
             found.append(None)
             continue
+        kept.keep(spec, result)
         validation = result["validation_s_per_megapixel"] * megapixels
-        found.append(Speed(result["it_s"], validation, "a short measurement", measured=True))
+        found.append(Speed(result["it_s"], validation, SOURCE, measured=True))
     return found

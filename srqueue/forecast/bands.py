@@ -27,6 +27,10 @@ class Band:
         high = self.middle + factor * (self.high - self.middle)
         return Band(max(low, min(least, self.middle)), self.middle, high)
 
+    def raised(self, high: float) -> Band:
+        """Up to there at the least."""
+        return Band(self.low, self.middle, max(self.high, high))
+
     @property
     def half(self) -> float:
         """Half its width, to be told behind a ±."""

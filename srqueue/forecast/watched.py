@@ -31,7 +31,8 @@ class Watched:
     validations: list[Validation] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     iteration: int = 0
-    bicubic: float | None = None
+    bicubic: float | None = None  # dB
+    bicubic_ssim: float | None = None
     rate: float | None = None
     decay_from: int | None = None  # where early stopping began the decay of a WSD schedule
     spent: float = 0.0  # s of all attempts together, about: without what lies between them
@@ -75,6 +76,7 @@ class Watched:
         seconds = _number(event.data.get("seconds")) or 0.0
         self.validations.append(Validation(event.it, psnr, ssim, seconds, self.rate))
         self.bicubic = _number(event.data.get("bicubic/psnr"))
+        self.bicubic_ssim = _number(event.data.get("bicubic/ssim"))
         return True
 
     def _go_back(self, iteration: int) -> None:

@@ -12,9 +12,9 @@ from srqueue.forecast.earlier import Earlier, before_start
 from srqueue.forecast.fleet import Server, Task, last_end, play_budgets
 from srqueue.forecast.open_time import OpenTime
 from srqueue.forecast.running import RunForecast
-from srqueue.forecast.timing import Speed
 from srqueue.gpus import find_gpu
 from srqueue.queue.histories import earlier_runs
+from srqueue.queue.kept_speeds import KeptSpeeds
 from srqueue.queue.paying import draws, left_of
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings
@@ -26,23 +26,30 @@ from srqueue.store.store import Store
 _DRAWING = 100  # jobs that tell what a network draws
 
 
-def forecast_specs(
-    settings: Settings, specs: Sequence[JobSpec], known: Mapping[int, Speed | None] | None = None
-) -> list[RunForecast]:
-    """Of each spec. `known`: speeds by `id()` of a spec, where there is no history of one.
+def forecast_specs(settings: Settings, specs: Sequence[JobSpec], *, kept: bool = True) -> list[RunForecast]:
+    """Of each spec. `kept`: also by what was measured on this machine, where no job has done the work.
 
     Without Redis there is no history; nothing is raised for that.
     """
     earlier, workers = _asked(settings)
-    found = []
+    measured, found = KeptSpeeds(settings) if kept else None, []
     for spec in specs:
         wanted = spec.compute.device
         able = [w for w in workers if (wanted if wanted != "auto" else "any") in w.classes]
-        kinds = {"cuda" in w.classes for w in able} or {find_gpu(settings.device) is not None}
-        cuda = wanted == "cuda" if wanted in ("cpu", "cuda") else kinds.pop() if len(kinds) == 1 else None
-        speed = (known or {}).get(id(spec))
+        cuda = on_cuda(settings, spec, workers)
+        speed = measured.speed(spec, cuda) if measured else None
         found.append(before_start(spec, earlier, cuda, [w.device for w in able], speed, now=time.time()))
     return found
+
+
+def on_cuda(settings: Settings, spec: JobSpec, workers: Sequence[WorkerRecord]) -> bool | None:
+    """Whether a spec will run on a GPU, by the workers that are up, else by this machine; None where that is
+    open."""
+    if spec.compute.device in ("cpu", "cuda"):
+        return spec.compute.device == "cuda"
+    kinds = {"cuda" in w.classes for w in workers if "any" in w.classes}
+    kinds = kinds or {find_gpu(settings.device) is not None}
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 @dataclass(frozen=True)

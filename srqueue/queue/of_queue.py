@@ -17,6 +17,7 @@ from srqueue.queue.cell_jobs import STAGE
 from srqueue.queue.clocks import Clocks
 from srqueue.queue.ends import limits_of, told_of
 from srqueue.queue.histories import earlier_runs
+from srqueue.queue.kept_speeds import KeptSpeeds
 from srqueue.queue.paying import budgets_left, draw, draws, payer
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
@@ -64,7 +65,8 @@ class OfQueue:
         running = store.list([JobState.RUNNING], MOST)
         records = (*running, *store.many(foremost(store.connection, _WAITING, MOST)))
         workers, earlier = store.workers(), earlier_runs(store)
-        known = {r.id: before(r, earlier, workers) for r in records if r.state is not JobState.RUNNING}
+        waiting, kept = records[len(running) :], KeptSpeeds(store.connection.settings)
+        known = {r.id: before(r, earlier, workers, kept) for r in waiting}
         clocks, campaigns = Clocks(now, workers), _campaigns(store, records)
         found = {r.id: _length(r, known.get(r.id), clocks, now) for r in records}
         lengths = {i: length for i, length in found.items() if length is not None}
@@ -101,7 +103,9 @@ class OfQueue:
         return _data(record)
 
 
-def before(record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord]) -> RunForecast | None:
+def before(
+    record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord], kept: KeptSpeeds
+) -> RunForecast | None:
     """What is known of a waiting job; None where its spec is of another version."""
     try:
         spec = JobSpec.model_validate(record.spec)
@@ -109,7 +113,8 @@ def before(record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord])
         return None
     able = [w for w in workers if record.device_class in w.classes]
     cuda = _on_cuda(record.device_class, able)
-    return before_start(spec, earlier, cuda, [w.device for w in able], rung=record.until)
+    known = kept.speed(spec, cuda)
+    return before_start(spec, earlier, cuda, [w.device for w in able], known, rung=record.until)
 
 
 def _on_cuda(device_class: str, able: Sequence[WorkerRecord]) -> bool | None:

@@ -28,12 +28,10 @@ def client(settings):
 
 @pytest.fixture
 def spec(tiny_spec):
-    def make(hours, seed=0, feat=8, **more):
+    def make(hours, seed=0, feat=8, own="a" * 64, **more):
         network = {"type": "compact", "num_feat": feat, "num_conv": 1}
         total = round(hours * HOUR)
-        return tiny_spec(
-            "a" * 64, total, manual_seed=seed, network_g=network, val={"val_freq": total}, **more
-        )
+        return tiny_spec(own, total, manual_seed=seed, network_g=network, val={"val_freq": total}, **more)
 
     return make
 
@@ -149,13 +147,18 @@ def test_a_file_is_forecast_before_it_is_queued(client, spec, history, cli, tmp_
     assert "1 run of the same kind" in cli("forecast", one).stdout
 
 
-def test_what_has_not_run_is_timed_where_that_is_asked_for(spec, settings, cli, tmp_path, valkey):
+def test_what_has_not_run_is_timed_by_itself_and_only_once(spec, tiny_dataset, cli, tmp_path, valkey):
+    own = tiny_dataset(cli.settings).identity
     one = tmp_path / "one.yaml"
-    one.write_text(json.dumps(spec(1).model_dump(mode="json")))
-    assert json.loads(cli("forecast", one, "--json").stdout)["takes_s"] is None
-    found = json.loads(cli("forecast", one, "--calibrate", "--json").stdout)
+    one.write_text(json.dumps(spec(1, own=own).model_dump(mode="json")))
+    assert json.loads(cli("forecast", one, "--no-calibrate", "--json").stdout)["takes_s"] is None
+    first = cli("forecast", one, "--json")
+    assert "measuring 1 kind of work" in first.stderr
+    found = json.loads(first.stdout)
     low, middle, high = found["takes_s"]
     assert 0 < low < middle < high and found["speed_from"] == "a short measurement"
+    second = cli("forecast", one, "--json")
+    assert second.stderr == "" and json.loads(second.stdout) == found
 
 
 def test_a_campaign_file_is_forecast_cell_by_cell(settings, cli, valkey, tmp_path):
@@ -165,7 +168,7 @@ def test_a_campaign_file_is_forecast_cell_by_cell(settings, cli, valkey, tmp_pat
     Registry(own).put(DatasetEntry("cc0", "/hr", "c" * 64, pictures=500, held_out=5))
     file = tmp_path / "night.yaml"
     file.write_text("base: {dataset: cc0, preset: quick}\nmatrix: {seeds: [1, 2, 3]}\n")
-    found = json.loads(cli("forecast", file, "--json").stdout)
+    found = json.loads(cli("forecast", file, "--no-calibrate", "--json").stdout)
     assert [row["iterations"] for row in found] == [5000] * 3 and found[0]["takes_s"] is None
     shown = cli("campaign", "submit", file, "--dry-run")
     assert "TAKES" in shown.stdout and "no speed is known of any" in shown.stderr

@@ -187,3 +187,20 @@ def test_a_rule_begins_the_decay_of_wsd_so_that_it_is_over_by_then():
     assert Limits(iterations=5000).decay_from(TrainSpec(total_iter=TOTAL)) is None
     found = forecast_run(seen(curve("power"), 0.25), train, EVERY, limits=Limits(iterations=5000))
     assert found.ends_at.middle == 5000
+
+
+def test_a_young_curve_may_rise_once_more_by_what_it_has_gained_over_bicubic():
+    values = [(it, 31 + 0.0002 * it) for it in range(EVERY, TOTAL + 1, EVERY)]
+
+    def band(share, bicubic):
+        known = seen(values, share)
+        known.bicubic, known.bicubic_ssim = bicubic, None
+        return forecast_run(known, TrainSpec(total_iter=TOTAL), EVERY).psnr, known.validations[-1].psnr
+
+    plain, best = band(0.2, None)
+    raised, _ = band(0.2, 29.0)
+    assert (raised.low, raised.middle) == (plain.low, plain.middle)
+    assert raised.high == pytest.approx(max(plain.high, plain.middle + 0.69 * (best - 29.0)))
+    assert raised.high > plain.high + 0.5
+    older = [band(share, 29.0)[0].high - band(share, None)[0].high for share in (0.3, 0.36, 0.46)]
+    assert older[0] > older[1] > older[2] == 0

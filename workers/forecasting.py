@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from srqueue.forecast.gains import Targets
 from srqueue.forecast.limits import Limits
 from srqueue.forecast.running import forecast_run
 from srqueue.forecast.watched import Watched
@@ -30,14 +31,15 @@ _NEWER = 60.0
 
 
 class Forecaster:
-    """Of one attempt, that may train to a `rung` and while the `windows` of its worker are open. `see` what
-    was written, then ask for `newest`."""
+    """Of one attempt, that may train to a `rung` and while the `windows` of its worker are open; `targets`:
+    what other jobs reached. `see` what was written, then ask for `newest`."""
 
     def __init__(
         self, spec: JobSpec, run: RunDir, token: int, rung: int | None = None,
-        windows: Sequence[Window] = (),
+        windows: Sequence[Window] = (), targets: Targets | None = None,
     ) -> None:  # fmt: skip
-        self._train, self._limits = spec.train, Limits.of(spec.stop, rung, [spec.window, windows])
+        self._train = spec.train
+        self._limits = Limits.of(spec.stop, rung, [spec.window, windows], targets)
         validates = spec.datasets.val is not None and spec.val.val_enabled
         self._val_freq = spec.val.val_freq if validates else 0
         self._run, self._token = run, token

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from srqueue.errors import ServiceUnreachable
+from srqueue.forecast.gains import Targets
 from srqueue.report.making import make_beside
 from srqueue.run.atomic import write_json
 from srqueue.run.folder import AttemptDir, RunDir
@@ -110,7 +111,7 @@ class Supervisor:
         self._token = attempt.token
         noted = attempt.read()
         self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
-        relay = Relay(self._store, self._claim, attempt, self._forecaster(run))
+        relay = Relay(self._store, self._claim, attempt, self._forecaster(run, noted.get("targets")))
         self._showing = Showing(self._store, self._job.id, run, attempt)
         with power_limit(self._cards(), power_limit_of(self._job.spec), self._device.slots) as notes:
             if notes:
@@ -129,14 +130,14 @@ class Supervisor:
         """The driver's names of the GPUs that this job gets."""
         return () if self._device.for_job(self._job.device_class) == "cpu" else self._device.uuids
 
-    def _forecaster(self, run: RunDir) -> Forecaster | None:
+    def _forecaster(self, run: RunDir, targets: Targets | None) -> Forecaster | None:
         try:
             spec = JobSpec.model_validate(self._job.spec)
         except ValueError as error:  # of another version; the trainer will say what it thinks of it
             log.debug("job %s gets no forecasts: %s", self._job.short_id, error)
             return None
         windows = parse_windows(self._settings.window) if self._settings.window else ()
-        return Forecaster(spec, run, self._token, self._job.until, windows)
+        return Forecaster(spec, run, self._token, self._job.until, windows, targets)
 
     def _leave_behind(self, attempt: AttemptDir, outcome: Outcome, record: JobRecord | None) -> None:
         """The outcome of a trainer that could not write one: what `srqueue recover` goes by."""

@@ -113,14 +113,16 @@ def before_start(
     *,
     rung: int | None = None,
     now: float | None = None,
+    kw: float | None = None,
 ) -> RunForecast:
     """What a run that has not begun will take and reach, to the rung that it may train to. `known`: a speed,
-    where there is no history of one; `now`: UTC s at which it would begin, where that is known."""
+    where there is no history of one; `now`: UTC s at which it would begin, where that is known; `kw`: what
+    it is known to draw. Rules of a gain or of what is reached are not foreseen without a curve."""
     speed, limits = earlier.speed(spec, cuda, devices) or known, Limits.of(spec.stop, rung, [spec.window])
     total, seconds = spec.train.total_iter, None
     length = limits.length(total)
     if speed is not None:
-        middle, most = speed.seconds(length, validations_of(spec, length)), limits.left(0.0, now)
+        middle, most = speed.seconds(length, validations_of(spec, length)), limits.left(0.0, now, kw=kw)
         side = math.exp(_Z80 * speed.doubt)
         seconds = Band(middle / side, middle, middle * side)
         if most is not None and most < seconds.high:

@@ -1,9 +1,9 @@
 """The rest of a run, played many times: how good its best validation will be, and at which iteration it ends.
 
 Each time one of the fits is taken, by its weight, and within its uncertainty a curve; validations scatter
-around it as they have so far; and early stopping is asked after each, as it will be. So the best of all
-validations is a maximum of what scatters, and a run that ends sooner gains less. The draws are the same
-each time: a forecast is a function of what it is made from.
+around it as they have so far; and early stopping and stop rules are asked after each, as they will be. So the
+best of all validations is a maximum of what scatters, and a run that ends sooner gains less. The draws are
+the same each time: a forecast is a function of what it is made from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from srqueue.forecast.fitting import Fit, Fitted, Point
+from srqueue.forecast.gains import Gains
 from srqueue.forecast.patience import Automata
 from srqueue.forecast.schedule import areas, last_iteration, rate_share
 from srqueue.spec.training import TrainSpec
@@ -92,9 +93,10 @@ def _points(
 
 def play(
     fitted: Fitted, rest: Rest, best: float, automata: Automata | None = None, *,
-    decay_from: int | None = None, ends: Sequence[int] = (), doubt: Doubt = DOUBT, plays: int = PLAYS,
+    decay_from: int | None = None, ends: Sequence[int] = (), gains: Gains | None = None,
+    doubt: Doubt = DOUBT, plays: int = PLAYS,
 ) -> list[Played]:  # fmt: skip
-    """Plays of the rest, in no order. `best`: the best value so far; `automata`: as they stand now;
+    """Plays of the rest, in no order. `best`: the best value so far; `automata`, `gains`: as they stand now;
     `ends`: where the plays end, where that is known already. Values in the fit's unit."""
     dice = random.Random(_SEED)
     prepared = [(one, [one.features(p.progress, p.share) for p in rest.points]) for one in fitted.fits]
@@ -107,7 +109,8 @@ def play(
         one, features = prepared[chosen]
         course = _Course(fitted, one, features, rest, doubt, dice)
         end = ends[number % len(ends)] if ends else None
-        found.append(_play_one(course, rest, best, automata.copy() if automata else None, decay_from, end))
+        own, rules = automata.copy() if automata else None, gains.copy() if gains else None
+        found.append(_play_one(course, rest, best, own, rules, decay_from, end))
     return found
 
 
@@ -160,6 +163,7 @@ def _play_one(
     rest: Rest,
     best: float,
     automata: Automata | None,
+    gains: Gains | None,
     decay_from: int | None,
     end: int | None,
 ) -> Played:
@@ -169,7 +173,14 @@ def _play_one(
             return Played(best, end)
         value = course.validation(place)
         best = max(best, value)
-        if automata is None or decay_from is not None or not automata.observe(iteration, value):
+        if gains is not None and gains.reached(value):
+            return Played(best, iteration)
+        if automata is None or decay_from is not None:
+            continue
+        stops = automata.observe(iteration, value)
+        if gains is not None and gains.too_little(iteration, value):
+            stops = True
+        if not stops:
             continue
         if automata.train.scheduler.type != "wsd":
             return Played(best, iteration)

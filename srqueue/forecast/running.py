@@ -9,6 +9,7 @@ from typing import Any
 
 from srqueue.forecast.bands import Band, band_of
 from srqueue.forecast.fitting import PRIOR, Fitted, Point, Prior, fit
+from srqueue.forecast.gains import Gains
 from srqueue.forecast.limits import NO_LIMITS, Limits
 from srqueue.forecast.open_time import OpenTime
 from srqueue.forecast.patience import Automata
@@ -92,7 +93,8 @@ def forecast_run(
     own = measured(seen.reports, [v.seconds for v in seen.validations], tuning.unsure) or speed
     made_from: dict[str, Any] = {"validations": len(seen.validations), "reports": len(seen.reports)}
     made_from["speed"] = own.source if own else None
-    left = limits.left(seen.spent, seen.now)
+    kw = seen.kwh * 3600 / seen.spent if seen.kwh and seen.spent > 0 else None
+    left = limits.left(seen.spent, seen.now, seen.kwh or 0.0, kw)
     by_clock = _reached(seen, val_freq, own, left)
     wanted = [at for at in (seen.decay_from, limits.decay_from(train, by_clock)) if at is not None]
     decay_from = min(wanted, default=None)
@@ -100,7 +102,7 @@ def forecast_run(
     plays: list[Played] = []
     psnr = ssim = None
     if val_freq and len(seen.validations) >= FEWEST and seen.iteration < last and _speaks(seen):
-        quality = _Quality(seen, train, val_freq, tuning, decay_from, last)
+        quality = _Quality(seen, train, val_freq, tuning, decay_from, last, limits.gains)
         if (found := quality.of_psnr()) is not None:
             fitted, plays = found
             best = max(v.psnr for v in seen.validations)
@@ -127,9 +129,10 @@ class _Quality:
 
     def __init__(
         self, seen: Watched, train: TrainSpec, val_freq: int, tuning: Tuning, decay_from: int | None,
-        last: int,
+        last: int, gains: Gains,
     ) -> None:  # fmt: skip
         self._seen, self._train, self._tuning = seen, train, tuning
+        self._gains = gains
         self._young = _young(seen.iteration / last)
         self._validations = seen.validations
         at = [v.iteration for v in self._validations]
@@ -164,8 +167,10 @@ class _Quality:
         automata = Automata.of(self._train).seen(pairs)
         decay_from = self._seen.decay_from
         best = max(values)
+        pace = self._seen.spent / self._seen.iteration if self._seen.spent > 0 else None
+        gains = self._gains.seen(pairs, pace) if self._gains else None
         return fitted, play(
-            fitted, self._rest, best, automata, decay_from=decay_from, doubt=self._tuning.doubt
+            fitted, self._rest, best, automata, decay_from=decay_from, gains=gains, doubt=self._tuning.doubt
         )  # fmt: skip
 
     def of_ssim(self, ends: list[int]) -> Band | None:

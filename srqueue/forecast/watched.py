@@ -35,6 +35,7 @@ class Watched:
     bicubic_ssim: float | None = None
     rate: float | None = None
     decay_from: int | None = None  # where early stopping began the decay of a WSD schedule
+    kwh: float | None = None  # of all attempts together, where they tell
     spent: float = 0.0  # s of all attempts together, about: without what lies between them
     now: float | None = None  # UTC s of the newest event
     token: int | None = None  # of the newest attempt
@@ -58,6 +59,7 @@ class Watched:
         if event.it < self.iteration or (event.kind == "phase" and data.get("phase") == "restored"):
             self._go_back(event.it)
         self.iteration = event.it
+        self.kwh = _number(data.get("kwh")) or self.kwh
         if event.kind == "train" and isinstance(data.get("it_s"), int | float):
             self.rate = _number(data.get("lr"))
             self.reports.append(Report(event.it, event.t, event.token, float(data["it_s"])))

@@ -33,12 +33,15 @@ def forecast_specs(settings: Settings, specs: Sequence[JobSpec], *, kept: bool =
     """
     earlier, workers = _asked(settings)
     measured, found = KeptSpeeds(settings) if kept else None, []
+    now = time.time()
+    drawn = _draws(settings, now) if any(spec.stop for spec in specs) else {}
     for spec in specs:
         wanted = spec.compute.device
         able = [w for w in workers if (wanted if wanted != "auto" else "any") in w.classes]
         cuda = on_cuda(settings, spec, workers)
         speed = measured.speed(spec, cuda) if measured else None
-        found.append(before_start(spec, earlier, cuda, [w.device for w in able], speed, now=time.time()))
+        kw = drawn.get(spec.network_g.type, drawn.get(""))
+        found.append(before_start(spec, earlier, cuda, [w.device for w in able], speed, now=now, kw=kw))
     return found
 
 

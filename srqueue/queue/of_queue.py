@@ -66,17 +66,18 @@ class OfQueue:
         records = (*running, *store.many(foremost(store.connection, _WAITING, MOST)))
         workers, earlier = store.workers(), earlier_runs(store)
         waiting, kept = records[len(running) :], KeptSpeeds(store.connection.settings)
-        known = {r.id: before(r, earlier, workers, kept) for r in waiting}
+        done = store.list([JobState.SUCCEEDED], _LOOKED_AT)
+        drawn = draws([*running, *done[:_DRAWING]], now)
+        known = {r.id: before(r, earlier, workers, kept, draw(r, drawn) or None) for r in waiting}
         clocks, campaigns = Clocks(now, workers), _campaigns(store, records)
         found = {r.id: _length(r, known.get(r.id), clocks, now) for r in records}
         lengths = {i: length for i, length in found.items() if length is not None}
         caps = {name: c.max_parallel for name, c in campaigns.items() if c.max_parallel is not None}
-        done = store.list([JobState.SUCCEEDED], _LOOKED_AT)
         return cls(
             records, known, lengths, servers(workers, clocks), caps, _stages(store, records, campaigns),
             _best(done), now, clocks, campaigns,
             budgets_left(store, Campaigns(store.connection), campaigns.values(), now),
-            draws([*running, *done[:_DRAWING]], now),
+            drawn,
         )  # fmt: skip
 
     def task(self, record: JobRecord) -> Task:
@@ -104,9 +105,9 @@ class OfQueue:
 
 
 def before(
-    record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord], kept: KeptSpeeds
+    record: JobRecord, earlier: Earlier, workers: Sequence[WorkerRecord], kept: KeptSpeeds, kw: float | None
 ) -> RunForecast | None:
-    """What is known of a waiting job; None where its spec is of another version."""
+    """What is known of a waiting job, which draws so many kW; None where its spec is of another version."""
     try:
         spec = JobSpec.model_validate(record.spec)
     except ValidationError:
@@ -114,7 +115,7 @@ def before(
     able = [w for w in workers if record.device_class in w.classes]
     cuda = _on_cuda(record.device_class, able)
     known = kept.speed(spec, cuda)
-    return before_start(spec, earlier, cuda, [w.device for w in able], known, rung=record.until)
+    return before_start(spec, earlier, cuda, [w.device for w in able], known, rung=record.until, kw=kw)
 
 
 def _on_cuda(device_class: str, able: Sequence[WorkerRecord]) -> bool | None:

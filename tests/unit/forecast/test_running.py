@@ -190,7 +190,7 @@ def test_a_rule_begins_the_decay_of_wsd_so_that_it_is_over_by_then():
 
 
 def test_a_young_curve_may_rise_once_more_by_what_it_has_gained_over_bicubic():
-    values = [(it, 31 + 0.0002 * it) for it in range(EVERY, TOTAL + 1, EVERY)]
+    values = [(it, 31 - 3 * math.exp(-it / 300)) for it in range(EVERY, TOTAL + 1, EVERY)]
 
     def band(share, bicubic):
         known = seen(values, share)

@@ -179,7 +179,8 @@ def hours_text(found: Sequence[RunForecast], more: str = "") -> str | None:
     """`3.4 h of training in all (2.9 to 4.0 h)`; None where there is nothing. `more`: of `searched`."""
     known = [one.seconds for one in found if one.seconds is not None]
     if not known:
-        return "no speed is known of any: nothing like it has run; --calibrate measures it" if found else None
+        unknown = "no speed is known of any: nothing like it has run; srqueue forecast FILE measures it"
+        return unknown if found else None
     middle = sum(band.middle for band in known)
     low, high = sum(band.low for band in known), sum(band.high for band in known)
     lacking = len(found) - len(known)
@@ -219,7 +220,8 @@ def _stops(told: Told, record: JobRecord) -> str | None:
         return None
     low, high = told.ends_at.low, told.ends_at.high
     if low < high:
-        return f"iteration {told.ends_at.middle:.0f} ({low:.0f} to {high:.0f} of {total}): early stopping"
+        by = "early stopping, or a stop rule" if record.spec.get("stop") else "early stopping"
+        return f"iteration {told.ends_at.middle:.0f} ({low:.0f} to {high:.0f} of {total}): {by}"
     return f"iteration {high:.0f} of {total}: {'its rung' if high == record.until else 'a stop rule'}"
 
 

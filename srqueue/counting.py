@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 
+def kwh_text(kwh: float) -> str:
+    """An energy in the unit that fits: `1.5 kWh`, `0.32 Wh`."""
+    value, unit = (kwh, "kWh") if kwh >= 0.01 else (kwh * 1000, "Wh")
+    return f"{float(f'{value:.3g}'):g} {unit}" if value >= 1e-3 or not value else f"{value:.6f} {unit}"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 picture`, `0 pictures`, `7 pictures`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from srqueue.campaign.laying import SHORT, plain
 from srqueue.campaign.search.space import at_random, grid
-from srqueue.campaign.spec import MAIN, SHORT, CampaignSpec, Keys, StageSpec
+from srqueue.campaign.spec import MAIN, CampaignSpec, Keys, StageSpec
 from srqueue.errors import SpecError
 from srqueue.spec.layers import leaves, set_path
 
@@ -66,14 +67,22 @@ def cells_of(campaign: CampaignSpec) -> tuple[Cell, ...]:
         stage = campaign.stages[name]
         made = list(_cells(name, stage, campaign.name))
         if not made and not (stage.search and stage.search.asked):
-            raise SpecError(
-                "no cell is left" if stage.matrix else "the matrix is empty", where=f"{where}, stage {name}"
-            )
+            raise SpecError(_why_none(stage), where=f"{where}, stage {name}", hint=_HINT)
         for cell in made:
             if cell.key() in found:
                 raise SpecError(f"one cell stands twice: {cell.label}", where=f"{where}, stage {name}")
             found[cell.key()] = cell
     return tuple(found.values())
+
+
+_HINT = "a matrix such as {arch: [compact, span], seed: [1, 2, 3]} has six cells"
+
+
+def _why_none(stage: StageSpec) -> str:
+    empty = [key for key, values in stage.matrix.items() if not values]
+    if empty:
+        return f"no value is given for {', '.join(empty)}: the matrix is empty"
+    return "no cell is left by `exclude`" if stage.matrix else "the matrix is empty"
 
 
 def _combinations(stage: StageSpec) -> int:
@@ -124,11 +133,6 @@ def cell_of(name: str, stage: StageSpec, campaign: str, row: Keys) -> Cell:
     choices = {k: v for _, keys in laid for k, v in keys.items() if k in CHOICES}
     layers = [(f"{origin}, {part}", tree(keys)) for part, keys in laid]
     return Cell(name, row, choices, tuple((o, layer) for o, layer in layers if layer))
-
-
-def plain(keys: Mapping[str, Any]) -> Keys:
-    """Keys with their full names, sections as dotted paths."""
-    return flat({SHORT.get(key, key): value for key, value in keys.items()})
 
 
 def flat(keys: Mapping[str, Any]) -> Keys:

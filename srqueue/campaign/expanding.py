@@ -104,5 +104,6 @@ def _tried(problems: list[str], call: Callable[[], _T]) -> _T | None:
     try:
         return call()
     except SrqueueError as error:
-        problems.append("; ".join(filter(None, [error.message, error.hint])))
+        lines = error.message.split("\n  ")  # one a problem: cells have some of them in common
+        problems += [*lines[:-1], "; ".join(filter(None, [lines[-1], error.hint]))]
         return None

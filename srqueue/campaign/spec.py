@@ -9,22 +9,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from srqueue.campaign.laying import SHORT, laid
 from srqueue.campaign.search.space import DimensionSpec
 from srqueue.campaign.search.spec import KINDS, RungScale, SearchSpec
 from srqueue.errors import SpecError, did_you_mean
 from srqueue.spec.base import Frozen
-from srqueue.spec.job import SafeName
+from srqueue.spec.job import JobSpec, SafeName
 from srqueue.spec.reading import read_mapping
 from srqueue.spec.stopping import Budgets
 
 MAIN = "main"
 """The stage of a file that names none."""
-
-SHORT = {
-    "presets": "preset", "datasets": "dataset", "archs": "arch", "architectures": "arch",
-    "architecture": "arch", "seeds": "seed", "scales": "scale",
-}  # fmt: skip
-"""Other words for the keys of a cell."""
 
 
 def _listed(value: Any) -> Any:
@@ -134,7 +129,7 @@ def campaign_of(raw: Mapping[str, Any], where: str, name: str | None = None) -> 
         body["stages"] = {MAIN: shared}
     elif isinstance(stages, Mapping) and stages:
         body["stages"] = {
-            key: _laid(shared, stage or {}, f"{where}, stages.{key}") for key, stage in stages.items()
+            key: laid(shared, stage or {}, f"{where}, stages.{key}") for key, stage in stages.items()
         }
     else:
         raise SpecError("`stages` must hold `name: {...}` lines", where=where)
@@ -150,20 +145,7 @@ def campaign_of(raw: Mapping[str, Any], where: str, name: str | None = None) -> 
 _SHARED = tuple(StageSpec.model_fields)
 
 
-def _laid(shared: Mapping[str, Any], stage: Any, where: str) -> dict[str, Any]:
-    """What all stages share, and over it what the stage says itself."""
-    if not isinstance(stage, Mapping):
-        raise SpecError("a stage must hold `key: value` lines", where=where)
-    laid = {**shared, **stage}
-    for key in ("base", "matrix"):
-        above, own = shared.get(key), stage.get(key)
-        if isinstance(above, Mapping) and isinstance(own, Mapping):
-            laid[key] = {**above, **own}
-    for key in ("include", "exclude", "overrides"):
-        above, own = shared.get(key), stage.get(key)
-        if isinstance(above, list) and isinstance(own, list):
-            laid[key] = [*above, *own]
-    return laid
+_OF_CELLS = {*JobSpec.model_fields, *SHORT.values(), *SHORT}
 
 
 def _problem(kind: str, loc: tuple[int | str, ...], message: str) -> str:
@@ -178,6 +160,11 @@ def _problem(kind: str, loc: tuple[int | str, ...], message: str) -> str:
         }  # fmt: skip
         owner = next((models[k] for k in reversed(keys[:-1]) if k in models), CampaignSpec)
         known = {*owner.model_fields, *(StageSpec.model_fields if owner is CampaignSpec else ())}
-        return f"{path}: unknown key; {did_you_mean(keys[-1], known)}"
+        near = did_you_mean(keys[-1], known)
+        if owner in (CampaignSpec, StageSpec) and keys[-1] in _OF_CELLS and not near.startswith("did"):
+            return f"{path}: this is a key of cells; put it into `base`, as in base: {{{keys[-1]}: ...}}"
+        return f"{path}: unknown key; {near}"
+    if path == "name" and kind == "string_pattern_mismatch":
+        return "name: 1 to 64 of the characters A-Z a-z 0-9 . _ -, the first a letter or a digit"
     text = "must be a list, as in [1, 2]" if kind == "tuple_type" else message.removeprefix("Value error, ")
     return f"{path}: {text}" if path else text

@@ -107,13 +107,17 @@ def submit_campaign(
             f"note: {len(done.left)} jobs of an earlier version of the file have not ended and go on; "
             f"one is {done.left[0][-6:].lower()}"
         )
-    say(f"watch it: srqueue campaign watch {done.name}")
+    if client.records.get(done.name).state == "ended":
+        say(f"nothing of it is left to do: srqueue campaign report {done.name}")
+    else:
+        say(f"watch it: srqueue campaign watch {done.name}")
 
 
 @app.command("ls")
 def list_campaigns(as_json: Json = False) -> None:
     """List the campaigns from files, the last first."""
     from srqueue.queue.campaigns import CampaignClient
+    from srqueue.store.searches import Searches
 
     records = CampaignClient().records
     found = records.newest()
@@ -122,7 +126,11 @@ def list_campaigns(as_json: Json = False) -> None:
         print_json([campaign_lines.summary(record, counts) for record, counts in rows])
     elif rows:
         ends = campaign_lines.ends_of(records.connection, found)
-        lines = [campaign_lines.row(record, counts, ends.get(record.name, "-")) for record, counts in rows]
+        searches = Searches(records.connection)
+        lines = [
+            campaign_lines.row(record, counts, ends.get(record.name, "-"), searches.stopped(record.name))
+            for record, counts in rows
+        ]
         print_table(campaign_lines.COLUMNS, lines)
     else:
         say("no campaign; queue one: srqueue campaign submit FILE")
@@ -167,9 +175,11 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
         print_table(search_lines.COLUMNS, [search_lines.row(rung) for rung in rungs])
     for line in search_lines.undrawn(client.client.store, client.records, record):
         print(line)
-    for line in campaign_lines.held(client.client.store, name):
+    for line in campaign_lines.held(client.client.store, record):
         print(line)
     verdict_lines.show(verdict)
+    if record.state == "paused":
+        say(f"let it go on: srqueue campaign resume {name}")
 
 
 @app.command("watch")
@@ -203,6 +213,8 @@ def retry_campaign(name: Name) -> None:
     """Failed and cancelled cells go on from their newest checkpoints."""
     again = _client().retry(name)
     print(f"campaign {name}: {again} cell{'' if again == 1 else 's'} to be tried again")
+    if again:
+        say(f"next: srqueue campaign watch {name}")
 
 
 @app.command("rm")
@@ -252,6 +264,7 @@ def _read(
     budget: str | None = None,
 ) -> tuple[Path, CampaignSpec]:
     """Where the campaign is, and what it says with the changes of the command line laid into its base."""
+    from srqueue.campaign.laying import changed
     from srqueue.campaign.shipped import find
     from srqueue.campaign.spec import campaign_of
     from srqueue.spec.layers import assignment
@@ -259,14 +272,11 @@ def _read(
 
     path = find(file)
     raw = read_mapping(path)
-    base = dict(raw.get("base") or {})
-    if dataset:
-        base["dataset"] = dataset
+    said: dict[str, Any] = {"dataset": dataset} if dataset else {}
     for text in changes or ():
         key, value = assignment(text)
-        base[key] = read_value(value, f"--set {key}")
-    if base:
-        raw["base"] = base
+        said[key] = read_value(value, f"--set {key}")
+    raw = changed(raw, said, str(path))
     if name:
         raw["name"] = name
     if budget:
@@ -277,11 +287,11 @@ def _read(
 def _confirm(campaign: CampaignSpec, yes: bool) -> None:
     import sys
 
-    from srqueue.campaign.cells import ASKED_ABOVE, count
+    from srqueue.campaign.cells import ASKED_ABOVE, MOST_CELLS, count
     from srqueue.errors import UsageError
 
     number = count(campaign)
-    if yes or number <= ASKED_ABOVE:
+    if yes or not ASKED_ABOVE < number <= MOST_CELLS:  # more are refused, with --yes as well
         return
     told = f"campaign {campaign.name} has {number:,} cells"
     if not sys.stdin.isatty():
@@ -309,13 +319,16 @@ def _print_plan(campaign: CampaignSpec, plan: tuple[Planned, ...], as_json: bool
 
     found = _forecasts(plan)
     rows = [campaign_lines.plan_row(p, f) for p, f in zip(plan, found, strict=True)]
-    print_table(campaign_lines.PLAN_COLUMNS, rows)
+    if rows:
+        print_table(campaign_lines.PLAN_COLUMNS, rows)
     if total := hours_text(found, searched(campaign)):
         say(total)
     for line in one_worker_lines(
         load_settings(), [p.expanded.spec for p in plan], found, campaign.budget, time.time()
     ):
         say(line)
-    say(f"{len(plan)} cells; at most {campaign.max_parallel or 'all'} at a time")
+    most = f"at most {campaign.max_parallel}" if campaign.max_parallel else "all"
+    if rows:
+        say(f"{len(plan):,} {'cell' if len(plan) == 1 else 'cells'}, {most} at a time; nothing was queued")
     for line in search_lines.drawn_later(campaign):
         say(line)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srqueue.cli.output import ago, duration
+from srqueue.counting import kwh_text
 from srqueue.run.reasons import JobState
 
 if TYPE_CHECKING:
@@ -15,11 +16,22 @@ if TYPE_CHECKING:
     from srqueue.store.connection import Connection
     from srqueue.store.store import Store
 
-COLUMNS = ("NAME", "STATE", "CELLS", "DONE", "RUNNING", "WAITING", "FAILED", "SPENT", "SUBMITTED", "ENDS")
-STAGE_COLUMNS = ("STAGE", "CELLS", "SUCCEEDED", "RUNNING", "WAITING", "FAILED", "AFTER")
+COLUMNS = (
+    "NAME",
+    "STATE",
+    "CELLS",
+    "DONE",
+    "RUNNING",
+    "WAITING",
+    "STOPPED",
+    "FAILED",
+    "SPENT",
+    "SUBMITTED",
+    "ENDS",
+)
+STAGE_COLUMNS = ("STAGE", "CELLS", "SUCCEEDED", "RUNNING", "WAITING", "CANCELLED", "FAILED", "AFTER")
 PLAN_COLUMNS = ("STAGE", "CELL", "JOB", "ITERATIONS", "BEGINS WITH", "TAKES", "PSNR AT THE END")
 _WAITING = (JobState.HELD, JobState.QUEUED, JobState.PAUSED)
-_BAD = (JobState.FAILED, JobState.CANCELLED)
 
 Counts = Mapping[JobState, int]
 
@@ -34,12 +46,13 @@ def summary(record: CampaignRecord, counts: Counts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def row(record: CampaignRecord, counts: Counts, ends: str = "-") -> list[str]:
-    """A campaign in the list. `ends`: when, as a text."""
+def row(record: CampaignRecord, counts: Counts, ends: str = "-", at_rungs: int = 0) -> list[str]:
+    """A campaign in the list. `ends`: when, as a text; `at_rungs`: how many a search has stopped there."""
     return [
         record.name, record.state, str(record.cells), str(counts[JobState.SUCCEEDED]),
-        str(counts[JobState.RUNNING]), str(sum(counts[s] for s in _WAITING)),
-        str(sum(counts[s] for s in _BAD)), duration(record.spent_s), ago(record.created), ends,
+        str(counts[JobState.RUNNING]), str(sum(counts[s] for s in _WAITING) - at_rungs),
+        str(counts[JobState.CANCELLED] + at_rungs), str(counts[JobState.FAILED]),
+        duration(record.spent_s), ago(record.created), ends,
     ]  # fmt: skip
 
 
@@ -50,13 +63,13 @@ def facts(record: CampaignRecord, counts: Counts) -> Iterator[str]:
     if description := record.spec.get("description"):
         yield str(description)
     known = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    yield f"jobs: {known or 'none'}; {duration(record.spent_s)} of training so far"
+    yield f"jobs: {known or 'none'}; its attempts took {duration(record.spent_s)} in all"
     kwh = float(record.more.get("spent_kwh") or 0.0)
     if budget := record.spec.get("budget"):
-        so_far = f"; {kwh:.3g} kWh so far" if kwh else ""
+        so_far = f"; {kwh_text(kwh)} so far" if kwh else ""
         yield f"budget: {', '.join(budget)}, whichever is spent first{so_far}"
     elif kwh:
-        yield f"energy: {kwh:.3g} kWh so far"
+        yield f"energy: {kwh_text(kwh)} so far; what of it is estimated: srqueue show JOB"
     if record.max_parallel:
         yield f"at most {record.max_parallel} wait or run at a time"
     if record.file:
@@ -70,20 +83,24 @@ def stage_row(stage: Mapping[str, Any]) -> list[str]:
     jobs = stage["jobs"]
     numbers = [
         stage["cells"], jobs["succeeded"], jobs["running"], sum(jobs[s] for s in _WAITING),
-        sum(jobs[s] for s in _BAD),
+        jobs["cancelled"], jobs["failed"],
     ]  # fmt: skip
     return [stage["stage"], *map(str, numbers), ", ".join(stage["after"]) or "-"]
 
 
-def held(store: Store, name: str) -> Iterator[str]:
+def held(store: Store, record: CampaignRecord) -> Iterator[str]:
     """Why cells are held, those for one reason in one line."""
     from srqueue.queue.standing import held_for
 
-    reasons, beyond = held_for(store, name)
+    if record.state == "paused":
+        if number := store.count([JobState.HELD], campaign=record.name):
+            yield f"held, {number:,} cell{'' if number == 1 else 's'}: the campaign is paused"
+        return
+    reasons, beyond = held_for(store, record.name)
     for why, number in reasons:
         yield f"held, {number} cell{'' if number == 1 else 's'}: {why}"
     if beyond:
-        yield f"held, {beyond:,} more that were not looked at"
+        yield f"held, {beyond:,} more"
 
 
 def plan_row(planned: Planned, found: RunForecast) -> list[str]:

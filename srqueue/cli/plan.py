@@ -50,7 +50,8 @@ def plan(
         print_table(COLUMNS, rows)
     last = max((c.slot.end for c in found.choice.order), default=0.0)
     ends = f", and end after {span(last)}" if rows else ""
-    print(f"{counted(len(rows), 'job')} of {len(found.jobs)} that wait fit into {hours:g} h{ends}")
+    waiting = len(found.jobs) + len(found.unknown)
+    print(f"{counted(len(rows), 'job')} of {waiting} that wait fit into {hours:g} h{ends}")
     if found.unknown:
         lacking = counted(len(found.unknown), "job")
         say(f"note: of {lacking} no speed is known: srqueue forecast JOB --calibrate")
@@ -59,7 +60,11 @@ def plan(
     for remark in rung_remarks(found.to_rung, found.at_rungs):
         say(remark)
     if wanted and not apply:
-        say(f"the priorities of {counted(len(wanted), 'job')} would change: srqueue plan ... --apply")
+        named = f" {campaign}" if campaign else ""
+        say(
+            f"the priorities of {counted(len(wanted), 'job')} would change: "
+            f"srqueue plan{named} --hours {hours:g} --apply"
+        )
     elif wanted:
         say(f"set the priorities of {counted(len(wanted), 'job')}")
 

@@ -37,7 +37,10 @@ def drawn_later(campaign: CampaignSpec) -> Iterator[str]:
     """What is said of stages whose cells are not known yet."""
     for name, stage in campaign.stages.items():
         if (search := stage.search) and search.asked:
-            yield f"stage {name}: {search.trials} cells are drawn while it runs ({search.sampler})"
+            yield (
+                f"stage {name}: {search.trials} cells are drawn while it runs ({search.sampler}), "
+                "by a worker that has Optuna (extra `search`)"
+            )
 
 
 def undrawn(store: Store, campaigns: Campaigns, record: CampaignRecord) -> Iterator[str]:

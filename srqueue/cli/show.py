@@ -71,7 +71,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("next try", f"in {duration(record.not_before - _now())}" if record.not_before else None),
         ("progress", f"iteration {record.iteration} of {record.total_iter}"),
         ("speed", f"{number(values, 'it_s', '.1f')} it/s" if record.state == "running" else None),
-        ("energy", _energy(values)),
+        ("energy", _energy(record)),
         ("ETA", duration(values.get("eta_s")) if record.state == "running" else None),
         ("forecast", _forecast(record)),
         ("PSNR-Y", _beside_bicubic(values, "psnr", " dB")),
@@ -102,11 +102,17 @@ def _yielded(record: JobRecord) -> str | None:
     return f"{counted(record.yields, 'time')} to the user of its machine, or since its window closed{waited}"
 
 
-def _energy(values: dict[str, Any]) -> str | None:
-    """`0.52 kWh, 0.1 of it estimated, 0.17 EUR`; what a kill lost is not in it."""
-    kwh, estimated = values.get("kwh"), values.get("kwh_estimated")
+def _energy(record: JobRecord) -> str | None:
+    """`0.52 kWh, 0.1 kWh of it estimated, 0.17 EUR`; what a kill lost is not in it.
+
+    The estimated part of what came after the last report is told nowhere on the record: its share is taken.
+    """
+    kwh = {**record.progress, **record.metrics}.get("kwh")
     if not isinstance(kwh, int | float) or kwh <= 0:
         return None
+    told, estimated = record.progress.get("kwh"), record.progress.get("kwh_estimated")
+    if told and isinstance(told, int | float) and isinstance(estimated, int | float):
+        estimated = kwh * min(1.0, estimated / told)
     from srqueue.report.energy import Energy
     from srqueue.settings import load_settings
 

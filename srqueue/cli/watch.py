@@ -86,17 +86,25 @@ def _no_campaign(store: Store, name: str) -> UsageError:
 
 
 def _watch_several(store: Store, campaign: str | None, as_json: bool) -> None:
-    from srqueue.cli.output import job_summary, print_json
+    from srqueue.cli.output import job_summary, print_json, say
     from srqueue.cli.watch_many import watch_many
-    from srqueue.run.reasons import JobState
+    from srqueue.run.reasons import JobState, StopReason
 
-    records = watch_many(store, campaign, as_json)
+    watched = watch_many(store, campaign, as_json)
+    records = tuple(watched.sorted())
     if as_json:
         print_json([job_summary(record) for record in records])
     else:
         print(_summary(records))
-    if any(record.state is not JobState.SUCCEEDED for record in records):
-        raise typer.Exit(1)
+    if watched.rests:
+        say(watched.rests)
+    at_rungs = (
+        watched.file is not None and watched.file.state == "ended"
+    )  # what its search stopped is no failure
+    for record in records:
+        stopped = at_rungs and record.state is JobState.PAUSED and record.reason is StopReason.RUNG
+        if record.state is not JobState.SUCCEEDED and not stopped:
+            raise typer.Exit(1)
 
 
 def _summary(records: tuple[JobRecord, ...]) -> str:

@@ -18,6 +18,7 @@ from srqueue.run.events import Event
 from srqueue.run.reasons import JobState
 
 if TYPE_CHECKING:
+    from srqueue.store.campaigns import CampaignRecord
     from srqueue.store.record import JobRecord
     from srqueue.store.store import Store
 
@@ -37,6 +38,7 @@ class Watched:
     campaign: str | None
     records: dict[str, JobRecord] = field(default_factory=dict)
     counts: dict[JobState, int] = field(default_factory=dict)
+    file: CampaignRecord | None = None  # of a campaign that came from one
 
     def look(self) -> None:
         """Reads them. Raises ServiceUnreachable."""
@@ -51,6 +53,10 @@ class Watched:
         self.counts = {
             state: count for state in JobState if (count := self.store.count([state], campaign=self.campaign))
         }
+        if self.campaign:
+            from srqueue.store.campaigns import Campaigns
+
+            self.file = Campaigns(self.store.connection).find(self.campaign)
 
     def _again(self, job_id: str) -> JobRecord | None:
         from srqueue.errors import UsageError
@@ -62,7 +68,25 @@ class Watched:
     @property
     def going_on(self) -> bool:
         """Whether something will happen by itself."""
-        return any(self.counts.get(state) for state in _GOING_ON)
+        if self.file is None:
+            return any(self.counts.get(state) for state in _GOING_ON)
+        if self.counts.get(JobState.RUNNING) or self.counts.get(JobState.QUEUED):
+            return True
+        if self.file.state not in ("active", "submitting") or self.file.in_vain:
+            return False  # held cells begin only where their campaign lets them
+        searched = any(stage.get("search") for stage in self.file.spec["stages"].values())
+        return searched or bool(self.counts.get(JobState.HELD))
+
+    @property
+    def rests(self) -> str | None:
+        """Why nothing more happens though cells are left, and what to do; None where none is."""
+        file = self.file
+        if file is None or not (file.in_vain or file.state in ("paused", "stopped")):
+            return None
+        if file.state == "paused":
+            return f"campaign {file.name} is paused; let it go on: srqueue campaign resume {file.name}"
+        why = "waits for what did not succeed" if file.in_vain else f"is stopped: {file.message}"
+        return f"campaign {file.name} {why}; look: srqueue campaign show {file.name}"
 
     def sorted(self) -> list[JobRecord]:
         """Those that run first, then the waiting, then the newest that ended."""
@@ -131,8 +155,8 @@ class Table:
         self._live.update(drawing(rows, more + counts_text(watched.counts)))
 
 
-def watch_many(store: Store, campaign: str | None, as_json: bool) -> tuple[JobRecord, ...]:
-    """Shows them until nothing more happens by itself; the records as they are then.
+def watch_many(store: Store, campaign: str | None, as_json: bool) -> Watched:
+    """Shows them until nothing more happens by itself; what they are then.
 
     Redis going away for a while is told and waited out.
     """
@@ -147,7 +171,7 @@ def watch_many(store: Store, campaign: str | None, as_json: bool) -> tuple[JobRe
     except KeyboardInterrupt:
         say(f"the jobs go on without you; look again: srqueue watch{f' {campaign}' if campaign else ''}")
         raise
-    return tuple(watched.sorted())
+    return watched
 
 
 def _follow(watched: Watched) -> None:

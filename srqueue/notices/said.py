@@ -65,7 +65,7 @@ def plateau(job: JobRecord, what: str) -> Notice:
 def campaign(record: CampaignRecord, verdict: str, ended: int, failed: int) -> Notice:
     """A campaign has ended, or was stopped. `verdict`: a sentence; `ended`: its cells, of which `failed`."""
     bad = f", {failed} failed" if failed else ""
-    lines = [verdict, f"{counted(ended, 'cell')}{bad}, {span(record.spent_s)} of training in all"]
+    lines = [verdict, f"{counted(ended, 'cell')}{bad}, its attempts took {span(record.spent_s)} in all"]
     lines.append(f"leaderboard, comparisons, pictures: srqueue campaign report {record.name}")
     how = "has ended"
     if record.state == "stopped" or record.in_vain:

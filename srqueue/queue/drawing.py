@@ -162,6 +162,7 @@ def _make(
         ((job_id, new),) = store.create_many(jobs, campaign=campaign.name)
         one = StoredCell(job_id, stage, axes, number)
         campaigns.put_cells(campaign.name, [one])
+        campaigns.set(campaign.name, cells=len(campaigns.cells(campaign.name)))
         if new and _is_cancelled(campaigns, record.name):  # in this very moment: nobody else ends this one
             with contextlib.suppress(UsageError):
                 store.ask(job_id, "cancel")

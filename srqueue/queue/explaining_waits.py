@@ -48,7 +48,8 @@ def _before(facts: Facts) -> list[str]:
     """How the last attempt ended, and what was said since."""
     job, last = facts.job, facts.last
     if last is None:
-        return [f"since its last attempt: {_whole(job.message)}"] if job.message else []
+        since = "since its last attempt" if job.attempts else "no attempt was made yet"
+        return [f"{since}: {_whole(job.message)}"] if job.message else []
     reason = str(last.reason or "nobody said why")
     how = _whole(last.message or "") or reason
     when = span(facts.now - (last.ended or facts.now))
@@ -86,7 +87,8 @@ def _later(facts: Facts) -> list[str]:
     at = job.not_before or facts.now
     when = f"until {time.strftime('%H:%M:%S', time.localtime(at))} (in {span(at - facts.now)})"
     if job.state is not JobState.HELD:
-        return [f"now it waits {when}, then it is tried again by itself"]
+        then = "begins" if _for_its_window(job) else "is tried again"
+        return [f"now it waits {when}, then it {then} by itself"]
     why = [f"it is looked at again by itself, now it waits {when}"]
     if job.reason is StopReason.DISK_FULL and facts.free is not None:
         why.append(f"under its runs root {facts.free / 1e6:,.0f} MB are free now")
@@ -99,7 +101,15 @@ def _at_once(job: JobRecord) -> str:
     if job.state is JobState.HELD:
         remedy = REMEDIES[job.reason] if job.reason else "it starts by itself"
         return remedy if "srqueue resume" in remedy else f"{remedy}; at once: srqueue resume JOB"
+    if _for_its_window(job):  # who resumes it finds the window closed again
+        return (
+            f"{_BY_ITSELF} when its window opens; for a run at once: srqueue cancel JOB, and submit without"
+        )
     return "it starts by itself; at once with: srqueue resume JOB"
+
+
+def _for_its_window(job: JobRecord) -> bool:
+    return (job.message or "").startswith("its window")
 
 
 def _names(facts: Facts) -> str:

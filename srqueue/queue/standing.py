@@ -30,11 +30,11 @@ def stages(store: Reader, campaigns: Campaigns, record: CampaignRecord) -> list[
 
 
 def held_for(store: Reader, name: str) -> tuple[list[tuple[str, int]], int]:
-    """(why, how many cells) of those that are held; how many more there are that were not looked at."""
-    total, looked_at = store.count([JobState.HELD], campaign=name), 0
+    """(why, how many cells) of those that are held, the most first; how many more there are."""
+    total = store.count([JobState.HELD], campaign=name)
     reasons: dict[str, int] = {}
     for record in store.list([JobState.HELD], _LOOKED_AT, campaign=name):
-        looked_at += 1
         why = record.message or "its turn has not come"
         reasons[why] = reasons.get(why, 0) + 1
-    return list(reasons.items())[:_REASONS], max(0, total - looked_at)
+    told = sorted(reasons.items(), key=lambda item: -item[1])[:_REASONS]
+    return told, max(0, total - sum(number for _, number in told))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from srqueue.counting import span
 from srqueue.run.reasons import JobState
 from srqueue.store.campaigns import Campaigns
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -63,7 +64,7 @@ def why_waiting(record: JobRecord, workers: Sequence[WorkerRecord], ahead: int, 
     if record.not_before is not None and record.not_before > now:
         at = time.strftime("%H:%M:%S", time.localtime(record.not_before))
         why = (record.message or "the last attempt ended badly").splitlines()[0]
-        return f"until {at} (in {record.not_before - now:.0f} s), because: {why}"
+        return f"until {at} (in {span(record.not_before - now)}), because: {why}"
     if ahead:
         return f"behind {ahead} job{'s' if ahead > 1 else ''}"
     return "it is next: it starts when a worker is free"

@@ -9,6 +9,7 @@ from typing import Any
 from srqueue.campaign.verdict.groups import Board
 from srqueue.campaign.verdict.judge import Verdict, judge
 from srqueue.campaign.verdict.pareto import COSTS, points
+from srqueue.counting import counted, span
 from srqueue.queue.outcomes import entries
 from srqueue.report.campaign_tables import campaign_tables, cells_table
 from srqueue.report.page import MOST_DRAWN, MOST_PICTURED, Lead, page
@@ -88,4 +89,5 @@ def _winners(verdict: Verdict) -> list[str]:
 
 def _state(record: CampaignRecord) -> str:
     told = f", {record.message}" if record.message else ""
-    return f"{record.state}{told}; {record.cells} cells, {record.spent_s / 3600:.2f} hours of training in all"
+    spent = f"; its attempts took {span(record.spent_s)} in all" if record.spent_s else ""
+    return f"{record.state}{told}; {counted(record.cells, 'cell')}{spent}"

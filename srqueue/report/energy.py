@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from srqueue.counting import kwh_text
 from srqueue.run.events import Event
 
 _LONGEST_GAP = 600.0
@@ -23,14 +24,18 @@ class Energy(NamedTuple):
     whole: bool = True  # False: of the card alone, by a version that did not count the rest
 
     def text(self) -> str:
-        """`1.5 kWh, 0.2 of it estimated, 0.45 EUR`."""
+        """`1.5 kWh, 0.2 kWh of it estimated, 0.45 EUR`."""
         if self.estimated >= 0.999 * self.kwh:
             how = "estimated"
         else:
-            how = f"{self.estimated:.2g} of it estimated" if self.estimated > 0.005 * self.kwh else "measured"
+            how = (
+                f"{kwh_text(self.estimated)} of it estimated"
+                if self.estimated > 0.005 * self.kwh
+                else "measured"
+            )
         cost = "" if self.cost is None else f", {self.cost:.2f} {self.currency}"
         by = "" if self.whole else " by the GPU"
-        return f"{self.kwh:.3g} kWh{by}, {how}{cost}"
+        return f"{kwh_text(self.kwh)}{by}, {how}{cost}"
 
 
 def energy_of(events: Iterable[Event], power: Mapping[str, Any] | None = None) -> Energy | None:

@@ -26,18 +26,18 @@ def validate(raw: Mapping[str, Any], where: str, origins: Mapping[str, str] | No
         return JobSpec.model_validate(normalised(raw, where))
     except ValidationError as error:
         problems = _telling(error.errors())
-    lines, hints = [], []
+    lines, hint = [], None
     for problem in problems[:_MOST_PROBLEMS]:
         keys, siblings = _place(problem["loc"])
         if problem["type"].startswith("union_tag"):
             keys.append("type")
         text, hint = _explain(problem, keys[-1] if keys else "", siblings)
         path = ".".join(keys)
-        lines.append((f"{path}: " if path else "") + text + _origin(origins or {}, path, problem))
-        hints += [hint] if hint else []
+        line = (f"{path}: " if path else "") + text + _origin(origins or {}, path, problem)
+        lines.append(f"{line}; {hint}" if hint and len(problems) > 1 else line)  # each beside its problem
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"... and {len(problems) - _MOST_PROBLEMS} more")
-    raise SpecError("\n  ".join(lines), where=where, hint="; ".join(dict.fromkeys(hints)) or None)
+    raise SpecError("\n  ".join(lines), where=where, hint=hint if len(problems) == 1 else None)
 
 
 def _origin(origins: Mapping[str, str], path: str, problem: ErrorDetails) -> str:

@@ -236,3 +236,34 @@ def test_why_a_cell_is_held_is_explained(campaigns):
     end(campaigns, claim(campaigns), StopReason.DIVERGED)
     tend(campaigns.client.store)
     assert "srqueue campaign retry night" in told().next
+
+
+def test_who_watches_is_told_that_nothing_more_happens_by_itself(campaigns, capsys):
+    from srqueue.cli.__main__ import main
+
+    stages = {"a": {"matrix": {"seed": [1]}}, "b": {"after": "a", "matrix": {"seed": [3]}}}
+    campaigns.submit(night(stages=stages))
+    campaigns.pause("night")
+    assert main(["campaign", "watch", "night"]) == 1, "its held cell waits for somebody"
+    assert "is paused; let it go on: srqueue campaign resume night" in capsys.readouterr().err
+    assert main(["campaign", "show", "night"]) == 0
+    assert "held, 1 cell: the campaign is paused" in capsys.readouterr().out
+    campaigns.resume("night")
+    end(campaigns, claim(campaigns), StopReason.DIVERGED)
+    tend(campaigns.client.store)
+    assert main(["campaign", "watch", "night"]) == 1
+    assert "waits for what did not succeed; look: srqueue campaign show night" in capsys.readouterr().err
+    campaigns.cancel("night")
+    assert main(["campaign", "ls"]) == 0
+    line = next(text for text in capsys.readouterr().out.splitlines() if text.startswith("night"))
+    assert line.split()[2:8] == ["2", "0", "0", "0", "1", "1"], "one was stopped, one failed"
+
+
+def test_a_file_that_asks_for_more_cells_than_may_be_is_not_told_to_say_yes(campaigns, tmp_path, capsys):
+    from srqueue.cli.__main__ import main
+
+    file = tmp_path / "night.yaml"
+    for seeds, told in ((400, "more than a campaign may have"), (40, "queue so many with --yes")):
+        matrix = {"seed": list(range(seeds)), "train.total_iter": list(range(400))}
+        file.write_text(json.dumps({"base": TINY, "matrix": matrix}))
+        assert main(["campaign", "submit", str(file)]) == 2 and told in capsys.readouterr().err

@@ -216,7 +216,7 @@ def test_its_end_is_told_with_the_verdict(client, night, settings, monkeypatch):
     notifier.look()
     (notice,) = told
     assert notice.title == "campaign night has ended"
-    assert "lr 0.002 leads with 28.99" in notice.body and "4 cells, 0 s" in notice.body
+    assert "lr 0.002 leads with 28.99" in notice.body and "4 cells, its attempts took 0 s" in notice.body
     assert "ended:" in str(Occasions(client.store.connection).since(0))
 
 

@@ -271,4 +271,5 @@ def test_what_is_to_be_drawn_is_told(campaigns, capsys):
 
     campaigns.submit(night(trials=6))
     assert main(["campaign", "show", "night"]) == 0
+    assert campaigns.records.get("night").cells == 0
     assert "to be drawn, 6 cells of stage main: by a worker that has Optuna" in capsys.readouterr().out

@@ -132,7 +132,7 @@ def test_what_fits_is_planned_and_its_priorities_are_set(client, spec, worker, h
     assert {client.get(i).priority for i in (*poor, rich)} == {5}
     done = cli("plan", "--hours", "1.5", "--apply")
     assert (
-        "1 job of 3 that wait fit into 1.5 h" in done.stdout and "set the priorities of 3 jobs" in done.stderr
+        "1 job of 4 that wait fit into 1.5 h" in done.stdout and "set the priorities of 3 jobs" in done.stderr
     )
     assert [client.get(i).priority for i in (rich, *poor, unknown)] == [8, 3, 3, 5]
     assert "there is no campaign" in cli("plan", "nowhere", code=2).stderr

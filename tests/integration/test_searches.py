@@ -230,6 +230,10 @@ def test_show_tells_the_rungs(campaigns, capsys):
 
     campaigns.submit(night(seeds=4, max_parallel=1))
     Trainer(campaigns, lambda seed, it: 30 + seed / 4 + it / 100).all()
+    assert main(["campaign", "watch", "night"]) == 0, "what it stopped at rungs is no failure"
+    capsys.readouterr()
+    assert main(["campaign", "ls"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[2:8] == ["4", "1", "0", "0", "3", "0"]
     assert main(["campaign", "show", "night"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     short = by_seed(campaigns)[4].id[-6:].lower()

@@ -47,7 +47,7 @@ class Verdict:
         text = f"{leader.label} leads with {leader.mean:.2f}{spread} dB{seeds}{so_far}"
         if self.pairs and self.pairs[0]:
             nearest = self.pairs[0][0]
-            text += f", {nearest.difference:+.2f} dB against {nearest.other.label}: {nearest.why}"
+            text += f", {nearest.difference:+.2f} dB against {nearest.other.label} ({nearest.why})"
         others = len([board for board in self.boards[1:] if board.measured])
         return text + (f"; {others} more on other pictures" if others else "")
 

@@ -66,7 +66,7 @@ class Comparison:
         if self.low <= 0 or (self.p_holm >= ALPHA and not by_seeds):
             few = (self.p or 0.0) <= 2 ** (1 - self.pictures)  # they do agree: there is no smaller p
             if few:
-                return f"not more than noise: {self.pictures} pictures are too few to tell"
+                return f"cannot be told from noise: {self.pictures} pictures are too few"
             return "not more than noise: the pictures do not agree"
         if self.seeds_agree is False:
             return "not more than noise: the seeds do not agree"

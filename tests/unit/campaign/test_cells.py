@@ -94,7 +94,7 @@ def test_what_a_file_may_not_say_is_told_with_its_place(raw, told):
     ("raw", "told"),
     [
         ({}, "the matrix is empty"),
-        ({"matrix": {"seed": []}}, "no cell is left"),
+        ({"matrix": {"seed": []}}, "no value is given for seed"),
         ({"matrix": {"seed": [1]}, "exclude": [{"seed": 1}]}, "no cell is left"),
         ({"matrix": {"seed": [1, 1]}}, "one cell stands twice: seed 1"),
         ({"matrix": {"seed": list(range(400)), "scale": list(range(400))}}, "160,000 cells are more"),

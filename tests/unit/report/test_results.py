@@ -92,7 +92,7 @@ def test_energy_is_the_last_that_each_attempt_told_also_of_one_that_was_lost():
     events = [told(0, 1, 0.1), told(60, 1, 0.3, 0.1), told(5000, 2, 0.2), told(5060, 2, 0.5, 0.1)]
     found = energy_of(events, {"price": 0.5, "currency": "EUR"})
     assert (found.kwh, found.estimated, found.cost) == (0.8, 0.2, 0.4)
-    assert found.text() == "0.8 kWh, 0.2 of it estimated, 0.40 EUR"
+    assert found.text() == "0.8 kWh, 0.2 kWh of it estimated, 0.40 EUR"
     assert Energy(0.8, 1.0, 0.8).text() == "0.8 kWh, estimated"
     assert Energy(0.8, 1.0).text() == "0.8 kWh, measured"
 

@@ -180,6 +180,8 @@ def show_campaign(name: Name, as_json: Json = False) -> None:
     verdict_lines.show(verdict)
     if record.state == "paused":
         say(f"let it go on: srqueue campaign resume {name}")
+    elif record.in_vain:
+        say(f"try again what failed: srqueue campaign retry {name}")
 
 
 @app.command("watch")

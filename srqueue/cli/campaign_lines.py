@@ -49,17 +49,22 @@ def summary(record: CampaignRecord, counts: Counts) -> dict[str, Any]:
 def row(record: CampaignRecord, counts: Counts, ends: str = "-", at_rungs: int = 0) -> list[str]:
     """A campaign in the list. `ends`: when, as a text; `at_rungs`: how many a search has stopped there."""
     return [
-        record.name, record.state, str(record.cells), str(counts[JobState.SUCCEEDED]),
+        record.name, state(record), str(record.cells), str(counts[JobState.SUCCEEDED]),
         str(counts[JobState.RUNNING]), str(sum(counts[s] for s in _WAITING) - at_rungs),
         str(counts[JobState.CANCELLED] + at_rungs), str(counts[JobState.FAILED]),
         duration(record.spent_s), ago(record.created), ends,
     ]  # fmt: skip
 
 
+def state(record: CampaignRecord) -> str:
+    """Its state; where nothing of it can begin any more, that."""
+    return "stands still" if record.state == "active" and record.in_vain else record.state
+
+
 def facts(record: CampaignRecord, counts: Counts) -> Iterator[str]:
     """What stands above its stages."""
     told = f" ({record.message})" if record.message else ""
-    yield f"campaign {record.name}: {record.state}{told}"
+    yield f"campaign {record.name}: {state(record)}{told}"
     if description := record.spec.get("description"):
         yield str(description)
     known = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
@@ -92,9 +97,9 @@ def held(store: Store, record: CampaignRecord) -> Iterator[str]:
     """Why cells are held, those for one reason in one line."""
     from srqueue.queue.standing import held_for
 
-    if record.state == "paused":
+    if record.state in ("paused", "stopped"):
         if number := store.count([JobState.HELD], campaign=record.name):
-            yield f"held, {number:,} cell{'' if number == 1 else 's'}: the campaign is paused"
+            yield f"held, {number:,} cell{'' if number == 1 else 's'}: the campaign is {record.state}"
         return
     reasons, beyond = held_for(store, record.name)
     for why, number in reasons:
@@ -123,7 +128,7 @@ def ends_of(connection: Connection, records: Sequence[CampaignRecord]) -> dict[s
     from srqueue.queue.outlook import campaign_ends
     from srqueue.store.store import Store
 
-    names = [record.name for record in records if record.state in ("active", "submitting")]
+    names = [r.name for r in records if r.state in ("active", "submitting") and not r.in_vain]
     if not names:
         return {}
     now = time.time()
@@ -143,7 +148,7 @@ def end(store: Store, record: CampaignRecord) -> Iterator[str]:
     from srqueue.cli.forecast_lines import total
     from srqueue.queue.outlook import of_campaign
 
-    if record.state not in ("active", "submitting"):
+    if record.state not in ("active", "submitting") or record.in_vain:
         return
     found = of_campaign(store, record.name, now := time.time())
     if found.end is not None:

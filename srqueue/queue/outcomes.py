@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from srqueue.campaign.cells import cell_of
+from srqueue.campaign.expanding import PRESET
+from srqueue.campaign.spec import CampaignSpec, StageSpec
 from srqueue.campaign.verdict.entry import Entry, trained_on, validated_on, validation_text
 from srqueue.campaign.verdict.judge import Verdict, judge
 from srqueue.run.folder import RunDir
@@ -27,22 +30,37 @@ def verdict_on(store: Reader, name: str) -> Verdict:
 
 def entries(store: Reader, name: str) -> tuple[Entry, ...]:
     """Every cell of a campaign, in the order in which they were queued."""
-    cells = {cell.job_id: cell for cell in Campaigns(store.connection).cells(name)}
-    found = [entry for some in _parts(sorted(cells)) for entry in _entries(store, cells, some)]
+    campaigns = Campaigns(store.connection)
+    cells = {cell.job_id: cell for cell in campaigns.cells(name)}
+    record = campaigns.find(name)
+    stages = CampaignSpec.model_validate(record.spec).stages if record else {}
+    found = [entry for some in _parts(sorted(cells)) for entry in _entries(store, cells, stages, some)]
     return tuple(found)
 
 
-def _entries(store: Reader, cells: Mapping[str, StoredCell], ids: list[str]) -> Iterator[Entry]:
+def _entries(
+    store: Reader, cells: Mapping[str, StoredCell], stages: Mapping[str, StageSpec], ids: list[str]
+) -> Iterator[Entry]:
     known = stored_scores(store.connection, ids)
     for record in store.many(ids):
-        yield entry_of(record, cells[record.id], known.get(record.id) or _here(record))
+        cell = cells[record.id]
+        scores = known.get(record.id) or _here(record)
+        yield entry_of(record, cell, scores, _choices(record, cell, stages.get(cell.stage)))
 
 
-def entry_of(record: JobRecord, cell: StoredCell, scores: Scores | None) -> Entry:
+def _choices(record: JobRecord, cell: StoredCell, stage: StageSpec | None) -> dict[str, Any]:
+    """Its preset, data set and network, out of whichever part of the file says them."""
+    said = cell_of(cell.stage, stage, "", cell.axes).choices if stage else {}
+    told = {"preset": said.get("preset", PRESET)} if stage else {}
+    network = (record.spec.get("network_g") or {}).get("type")
+    return {**told, "dataset": trained_on(record.spec)[0], "arch": said.get("arch") or network}
+
+
+def entry_of(record: JobRecord, cell: StoredCell, scores: Scores | None, choices: Mapping[str, Any]) -> Entry:
     """One cell. While it trains, what it has reached so far."""
     figures: Mapping[str, Any] = {**record.progress, **record.metrics}
     return Entry(
-        id=record.id, name=record.name, stage=cell.stage, axes=cell.axes,
+        id=record.id, name=record.name, stage=cell.stage, axes=cell.axes, choices=choices,
         seed=int(record.spec.get("manual_seed") or 0), state=str(record.state),
         reason=str(record.reason or ""), message=record.message or "",
         psnr=_figure(figures, "best/psnr", "best_psnr"), ssim=_figure(figures, "best/ssim", "ssim"),

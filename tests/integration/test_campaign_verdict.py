@@ -14,6 +14,7 @@ import yaml
 
 import srqueue
 from srqueue.campaign.spec import campaign_of
+from srqueue.campaign.verdict import flat
 from srqueue.cli.running import run
 from srqueue.errors import UsageError
 from srqueue.queue.campaigns import CampaignClient
@@ -281,3 +282,15 @@ def test_the_readmes_python_runs_as_printed_and_a_worker_leaves_a_report(
     told = json.loads((tmp_path / card).read_text())
     assert (told["job"], told["psnr"]) == (group["best_job"], group["best_psnr"])
     assert "there already" in cli("campaign", "export", "rates", "out", code=2).err
+
+
+def test_a_row_names_preset_data_and_network_also_where_its_stage_does_not_vary_them(client):
+    stages = {
+        "first": {"matrix": {"preset": ["convenience", "fidelity"], "arch": ["compact"]}},
+        "more": {"base": {"preset": "tuned"}, "matrix": {"train.optim_g.lr": [1e-3]}},
+    }
+    CampaignClient(client).submit(campaign_of({"base": TINY, "stages": stages}, "night", "night"))
+    rows = flat.rows(verdict_on(client.store, "night"))
+    assert [(row["stage"], row["preset"], row["arch"]) for row in rows] == [
+        ("first", "convenience", "compact"), ("first", "fidelity", "compact"), ("more", "tuned", "compact"),
+    ]  # fmt: skip

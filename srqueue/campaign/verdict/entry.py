@@ -14,13 +14,15 @@ _DIGITS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """`axes`: what tells the cell from the others of its stage. dB, 0..1 for SSIM, seconds of training; None
+    """`axes`: what tells the cell from the others of its stage; `choices`: its preset, data set and network,
+    also where all of its stage have the same. dB, 0..1 for SSIM, seconds of training; None
     where nothing is known (yet). `data`: the training set, (name, content identity)."""
 
     id: str
     name: str
     stage: str
     axes: Mapping[str, Any]
+    choices: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     state: str = SUCCEEDED
     reason: str = ""

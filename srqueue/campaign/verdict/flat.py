@@ -45,7 +45,8 @@ def _row(entry: Entry, axes: list[str]) -> dict[str, Any]:
     gain = None if entry.psnr is None or entry.bicubic_psnr is None else entry.psnr - entry.bicubic_psnr
     return {
         "job": entry.id, "name": entry.name, "stage": entry.stage,
-        **{key: _plain(entry.axes.get(key)) for key in axes}, "seed": entry.seed, "state": entry.state,
+        **{key: _plain(entry.axes.get(key, entry.choices.get(key))) for key in axes},
+        "seed": entry.seed, "state": entry.state,
         "stop_reason": entry.reason, "psnr": entry.psnr, "ssim": entry.ssim,
         "bicubic_psnr": entry.bicubic_psnr, "gain": gain, "seconds": entry.seconds, "hours": entry.hours,
         "iterations": entry.iterations, "total_iter": entry.total_iter,

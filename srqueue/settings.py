@@ -260,6 +260,16 @@ class Settings(BaseSettings):
         return Path(tempfile.gettempdir()) / f"srqueue-{os.getuid()}-{digest}" / "redis.sock"
 
     @property
+    def url_file(self) -> Path:
+        """Where `srqueue migrate` notes what took the embedded server's place; for its owner's eyes only."""
+        return self.home.absolute() / "redis-url"
+
+    @property
+    def from_file(self) -> bool:
+        """Whether the server is the one that file names."""
+        return bool(self.redis_url and self.redis_url.get_secret_value() == _noted(self.url_file))
+
+    @property
     def store_url(self) -> str:
         """URL for redis-py. May hold a password: never print it; print `shown_url`."""
         return self.redis_url.get_secret_value() if self.redis_url else f"unix://{self.socket}?db=0"
@@ -291,9 +301,32 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper().removeprefix("SRQUEUE_")
         raise UsageError(f"{name}: {first['msg']}", where=name) from None
-    url = settings.store_url
+    settings = followed(settings) or settings
+    _check(settings.store_url)
+    return settings
+
+
+def on_server(settings: Settings, url: str) -> Settings:
+    """The same settings on another server. UsageError where `url` is no address of one."""
+    _check(url)
+    return settings.model_copy(update={"redis_url": SecretStr(url)})
+
+
+def _check(url: str) -> None:
     if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         raise UsageError(
             "SRQUEUE_REDIS_URL must begin with redis://, rediss:// or unix://", where="SRQUEUE_REDIS_URL"
         )
-    return settings
+
+
+def followed(settings: Settings) -> Settings | None:
+    """Settings on the server that the embedded one's queue was moved to; None where none is known."""
+    url = _noted(settings.url_file) if settings.redis_url is None else ""
+    return settings.model_copy(update={"redis_url": SecretStr(url)}) if url else None
+
+
+def _noted(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from functools import cache
+from functools import cache, partial
 from types import FrameType
 from typing import Any
 
@@ -16,6 +16,7 @@ from srqueue.queue.routing import queue_names
 from srqueue.settings import Settings, load_settings
 from workers import draining
 from workers.devices import Device, find_device
+from workers.elsewhere import listen_elsewhere
 from workers.manners import Manners
 from workers.notifier import Notifier, start_notifier
 from workers.spares import Spares
@@ -73,11 +74,16 @@ def _start_sweeping(sender: Any, **_: Any) -> None:
     for manners in _manners:
         if manners.needed:
             manners.start()
-    sweeper = Sweeper(settings(), sender.hostname, this_device())
+    sweeper = Sweeper(settings(), sender.hostname, this_device(), partial(_follow, sender))
     _sweepers.append(sweeper)
     sweeper.start()
     if notifier := start_notifier(settings()):
         _notifiers.append(notifier)
+
+
+def _follow(consumer: Any, there: Settings) -> None:
+    settings.cache_clear()  # for children that are forked from now on
+    listen_elsewhere(consumer, there)
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery
@@ -39,10 +39,11 @@ def progress_text(job: JobRecord, iteration: int, progress: Mapping[str, Any]) -
 class FlowerReport:
     """Sends `task-progress` events of one task, at most one in two seconds; failures are only logged.
 
-    Flower shows no field that it does not know; `result` is the one that reaches its task list.
+    Flower shows no field that it does not know; `result` is the one that reaches its task list. `app`: that
+    of the broker in use at the moment.
     """
 
-    def __init__(self, app: Celery, hostname: str, task_id: str) -> None:
+    def __init__(self, app: Callable[[], Celery], hostname: str, task_id: str) -> None:
         self._app = app
         self._hostname = hostname
         self._task_id = task_id
@@ -72,6 +73,7 @@ class FlowerReport:
     def _open(self) -> Any:
         if self._dispatcher is None:
             short = {"socket_timeout": _WAIT, "socket_connect_timeout": _WAIT}
-            connection = self._app.connection_for_write(transport_options=short)
-            self._dispatcher = self._app.events.Dispatcher(connection, hostname=self._hostname)
+            app = self._app()
+            connection = app.connection_for_write(transport_options=short)
+            self._dispatcher = app.events.Dispatcher(connection, hostname=self._hostname)
         return self._dispatcher

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import srqueue
@@ -54,8 +55,16 @@ class Sweeper(threading.Thread):
     That every owner has its chance to renew after an outage is seen to by the scripts.
     """
 
-    def __init__(self, settings: Settings, worker: str, device: Device) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        worker: str,
+        device: Device,
+        moved: Callable[[Settings], None] = lambda _: None,
+    ) -> None:
+        """`moved`: what else is to be done where the queue has moved to another server."""
         super().__init__(name="sweeper", daemon=True)
+        self._moved = moved
         self._settings = settings
         self._store = Store(Connection(settings))
         # An own app: its connections are not shared with the consumer's thread.
@@ -103,6 +112,7 @@ class Sweeper(threading.Thread):
         announced = self._store.announce_worker(self._record, seconds)
         if self._began is None:
             self._began = announced.now
+        self._follow(self._store.connection.settings)
         self._obey(announced.asked_since(self._began), seconds)
         ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
         if self._draws and draws(self._store):
@@ -111,6 +121,13 @@ class Sweeper(threading.Thread):
             ring(self._app, Bell("-", self._record.classes[0]))
         if time.monotonic() >= self._ask_from:
             self._preempt()
+
+    def _follow(self, there: Settings) -> None:
+        """Bells are rung, heard and drawn where the records are now."""
+        if there.store_url != self._settings.store_url:
+            log.warning("the queue has moved to %s: this worker goes on there", there.shown_url)
+            self._settings, self._app, self._asker = there, make_app(there), Asker(there)
+            self._moved(there)
 
     def _report(self, record: CampaignRecord) -> None:
         report_beside(self._store, self._settings, record)

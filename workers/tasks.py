@@ -10,7 +10,10 @@ from contextlib import closing
 from functools import cache
 from typing import Any
 
+from celery import Celery
+
 from srqueue.errors import ServiceUnreachable, UsageError
+from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_missing
 from srqueue.queue.drawing import installed
 from srqueue.queue.routing import TASK_RUN_JOB
@@ -42,6 +45,17 @@ def _store() -> Store:
     return Store(Connection(settings()))
 
 
+@cache
+def _app_on(broker_url: str) -> Celery:
+    return make_app(_store().connection.settings)
+
+
+def _broker() -> Celery:
+    """The app of the server that has the records: the queue may have moved there (`srqueue migrate`)."""
+    there = _store().connection.settings.broker_url
+    return app if there == settings().broker_url else _app_on(there)
+
+
 @app.task(name=TASK_RUN_JOB, bind=True, ignore_result=True, throws=(JobFailed, ServiceUnreachable))  # type: ignore[untyped-decorator]
 def run_job(task: Any, hint: str) -> str:
     """Claims the best ready job and supervises it to its end.
@@ -53,7 +67,7 @@ def run_job(task: Any, hint: str) -> str:
             return "this worker is ending"
         if why := yielding.why():
             return f"this worker takes no jobs now: {why}"
-        report = FlowerReport(app, task.request.hostname, task.request.id)
+        report = FlowerReport(_broker, task.request.hostname, task.request.id)
         with closing(report):
             record = _run_best(_store(), task.request.hostname, report)
     if record is None:
@@ -95,7 +109,7 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     if record is not None and record.state is JobState.QUEUED and record.not_before is None:
         if record.reason is StopReason.PREEMPTED:
             _ring_for_the_better(store, record)
-        ring(app, bell_of(record))  # handed back: another worker goes on at once
+        ring(_broker(), bell_of(record))  # handed back: another worker goes on at once
     if record is not None and record.campaigns:
         _let_others_begin(store)
     return record
@@ -104,9 +118,9 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
 def _let_others_begin(store: Store) -> None:
     """Cells of campaigns that waited for this one begin at once; else a sweeper sees to it."""
     try:
-        ring_missing(app, tend(store, lambda record: report_beside(store, settings(), record)))
+        ring_missing(_broker(), tend(store, lambda record: report_beside(store, settings(), record)))
         if installed():
-            draw_and_ring(store, app, settings())
+            draw_and_ring(store, _broker(), store.connection.settings)
     except ServiceUnreachable as error:
         log.debug("campaigns are left to the sweepers: %s", error.message)
     except Exception:  # whatever it is: this job has ended as it ended
@@ -120,4 +134,4 @@ def _ring_for_the_better(store: Store, record: JobRecord) -> None:
     except (UsageError, ServiceUnreachable):
         return
     if better.state is JobState.QUEUED:
-        ring(app, bell_of(better))
+        ring(_broker(), bell_of(better))

@@ -74,6 +74,7 @@ COMMANDS = (
     Command("top", "top", MACHINE),
     Command("notify", "notify", MACHINE),
     Command("drain", "drain", MACHINE),
+    Command("migrate", "migrate", MACHINE),
     Command("server", "server", MACHINE),
     Command("worker", "worker", MACHINE, passes_on=True),
     Command("flower", "flower", MACHINE, passes_on=True),

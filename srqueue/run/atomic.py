@@ -17,14 +17,15 @@ def fsync_dir(path: Path) -> None:
         os.close(fd)
 
 
-def write_file(path: Path, data: bytes, durable: bool = True) -> None:
+def write_file(path: Path, data: bytes, durable: bool = True, *, mode: int = 0o666) -> None:
     """Writes `data` under a temporary name, syncs it, and renames it to `path`.
 
     Without `durable` it is whole for readers, but a power failure may empty it: for what is only looked at.
+    `mode`: who may read it, less what the umask takes away.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             if durable:

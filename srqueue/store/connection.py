@@ -13,8 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from srqueue.errors import ServiceUnreachable
-from srqueue.settings import Settings
+from srqueue.settings import Settings, followed
 from srqueue.store.keys import Keys
+from srqueue.store.moved import Moved, QueueMoved, error_of, sign_in
 from srqueue.store.scripts import script
 
 CONNECT_SECONDS = 2.0
@@ -29,6 +30,8 @@ def start_hint(settings: Settings) -> str:
     """What to start where Redis does not answer."""
     if settings.redis_url is None:
         return "start it: srqueue up"
+    if settings.from_file:
+        return f"start that server; {settings.url_file} names it since srqueue migrate"
     return "start that server, or unset SRQUEUE_REDIS_URL and run: srqueue up"
 
 
@@ -39,14 +42,7 @@ class Connection:
         self.settings = settings
         self.keys = Keys(settings.prefix)
         # No retries: a script whose answer was lost may have run, and a supervisor has its own next round.
-        self.redis = redis.Redis.from_url(
-            settings.store_url,
-            decode_responses=True,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            **_NAMELESS,
-        )
+        self.redis = _open(settings)
         self._scripts: dict[str, Any] = {}
 
     @contextmanager
@@ -64,32 +60,77 @@ class Connection:
                 hint="correct SRQUEUE_REDIS_URL",
             ) from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            self._follow()  # the next call goes there
             raise ServiceUnreachable(
                 f"Redis does not answer: {_first_line(error)}",
                 where=self.settings.shown_url,
                 hint=start_hint(self.settings),
             ) from None
         except redis.RedisError as error:
+            if moved := sign_in(error):
+                raise self._go_after(moved) from None
             raise ServiceUnreachable(
                 f"Redis cannot do its work: {_first_line(error)}", where=self.settings.shown_url
             ) from None
 
     def run(self, name: str, *args: Any) -> list[Any]:
-        """Runs one script of `lua/` and returns its answer."""
+        """Runs one script of `lua/` and returns its answer: on the server that the queue has moved to, where
+        this machine knows of it."""
+        before = self.redis
+        try:
+            return self._run(name, args)
+        except QueueMoved:
+            if self.redis is before:
+                raise
+        return self._run(name, args)  # the first did nothing
+
+    def ping(self) -> None:
+        """Returns where the server answers, and the queue has not moved to another."""
+        with self.reach() as client:
+            moved = Moved.read(client.get(self.keys.moved))
+        if moved is not None:
+            before, error = self.redis, self._go_after(moved)
+            if self.redis is before:
+                raise error
+            with self.reach() as client:
+                client.ping()
+
+    def ping_server(self) -> None:
+        """Returns where the server answers, whatever has become of the queue."""
+        with self.reach() as client:
+            client.ping()
+
+    def _run(self, name: str, args: tuple[Any, ...]) -> list[Any]:
         if name not in self._scripts:
             self._scripts[name] = self.redis.register_script(script(name))
         with self.reach():
             answer: list[Any] = self._scripts[name](keys=[self.keys.root], args=list(args))
             return answer
 
-    def ping(self) -> None:
-        """Returns where the server answers."""
-        with self.reach() as client:
-            client.ping()
+    def _go_after(self, moved: Moved) -> QueueMoved:
+        """Uses the server that `srqueue migrate` noted on this machine from now on; what to raise now."""
+        error = error_of(moved, self.settings)
+        self._follow()
+        return error
+
+    def _follow(self) -> None:
+        if (there := followed(self.settings)) is not None:
+            self.settings, self.redis, self._scripts = there, _open(there), {}
 
     def close(self) -> None:
         """Gives the connections back."""
         self.redis.close()
+
+
+def _open(settings: Settings) -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.store_url,
+        decode_responses=True,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        **_NAMELESS,
+    )
 
 
 def compact(value: Any) -> str:

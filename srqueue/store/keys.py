@@ -49,6 +49,8 @@
 <prefix>:workers                      zset     worker names by the time their announcement ends
 <prefix>:worker:<name>                hash     the announcement
 <prefix>:drain:<name>                 hash     the request to that worker to end: when, how
+<prefix>:moved                        string   the queue is on another server, or on its way (moved.py)
+<prefix>:arrived                      string   id of the move that brought it here
 <prefix>:celery:*                              the broker's own keys
 
 Times are UTC seconds of the Redis server. The scripts in `lua/` build the same names from the prefix.
@@ -73,6 +75,16 @@ class Keys:
     def root(self) -> str:
         """What every key begins with: the one key that is passed to the scripts."""
         return f"{self.prefix}:"
+
+    @property
+    def moved(self) -> str:
+        """The sign that the queue is on another server, or on its way."""
+        return f"{self.prefix}:moved"
+
+    @property
+    def arrived(self) -> str:
+        """Id of the move that brought it here."""
+        return f"{self.prefix}:arrived"
 
     @property
     def jobs(self) -> str:

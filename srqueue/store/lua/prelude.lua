@@ -32,10 +32,14 @@
 --   yielding              set     running ids that were asked to give way, and some that were
 --   occasions             zset    what notices may be about (ended:<id>:<when>), by time; the newest of them
 --   seen                  string  when a worker was last in touch with Redis (see `note`)
+--   moved                 string  the queue is on another server, or on its way (store/moved.py)
 
 local P = KEYS[1]
 local RING_AFTER = 2   -- s; whoever makes a job ready rings himself, the sweeper only where that was lost
 local RING_AGAIN = 30  -- s
+
+local moved = redis.call('GET', P .. 'moved')
+if moved then return redis.error_reply('SRQMOVED ' .. moved) end
 
 local function now()
   local t = redis.call('TIME')

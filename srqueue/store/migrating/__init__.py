@@ -1,0 +1,1 @@
+"""Moving all records of a queue to another server."""

@@ -7,12 +7,14 @@ import os
 import tempfile
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from srqueue import sentinel
 from srqueue.errors import SpecError, UsageError, did_you_mean
 from srqueue.spec.windows import parse_windows
 
@@ -34,7 +36,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SRQUEUE_", frozen=True, extra="ignore")
 
     redis_url: SecretStr | None = Field(
-        None, description="redis://, rediss:// or unix:// URL; unset: the embedded server of `srqueue up`"
+        None, description="redis://, rediss://, unix:// or sentinel:// URL; unset: the server of `srqueue up`"
     )
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_state_dir("srqueue")),
@@ -278,15 +280,25 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """The same server as Celery spells it."""
         parts = urlsplit(self.store_url)
+        if parts.scheme == sentinel.SCHEME:
+            return sentinel.parse(self.store_url).broker_url
         if parts.scheme != "unix":
             return self.store_url
         db = parts.query.partition("db=")[2] or "0"
         return f"redis+socket://{parts.path}?virtual_host={db}"
 
     @property
+    def broker_options(self) -> dict[str, Any]:
+        """What Celery's transport is told beside its address."""
+        known = sentinel.is_sentinel(self.store_url)
+        return sentinel.parse(self.store_url).broker_options if known else {}
+
+    @property
     def shown_url(self) -> str:
         """The store's URL without its password."""
         parts = urlsplit(self.store_url)
+        if parts.scheme == sentinel.SCHEME:
+            return sentinel.shown(self.store_url)
         if parts.password is None:
             return self.store_url
         host = parts.netloc.rpartition("@")[2]
@@ -313,10 +325,13 @@ def on_server(settings: Settings, url: str) -> Settings:
 
 
 def _check(url: str) -> None:
-    if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+    if urlsplit(url).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
         raise UsageError(
-            "SRQUEUE_REDIS_URL must begin with redis://, rediss:// or unix://", where="SRQUEUE_REDIS_URL"
+            "SRQUEUE_REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://",
+            where="SRQUEUE_REDIS_URL",
         )
+    if sentinel.is_sentinel(url):
+        sentinel.parse(url)
 
 
 def followed(settings: Settings) -> Settings | None:

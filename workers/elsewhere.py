@@ -16,6 +16,7 @@ def listen_elsewhere(consumer: Any, there: Settings) -> None:
     conf = consumer.app.conf
     for name in ("broker_url", "broker_read_url", "broker_write_url"):
         conf[name] = there.broker_url
+    conf.broker_transport_options |= there.broker_options
     consumer.hub.call_soon(_lose_connection)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import socket
 import threading
 import time
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _ANNOUNCED_FOR = 4  # sweeps
 _SHORTEST_ANNOUNCEMENT = 15.0  # seconds
+_CROWD = 0.001  # seconds a worker
 _BEHIND = 0.005  # seconds after a moment that is due, so that it is over for sure
 _BURY = 1.0  # seconds between two looks at the owners on this machine
 _SHORTEST_WAIT = 0.05  # seconds
@@ -84,14 +86,15 @@ class Sweeper(threading.Thread):
 
     def run(self) -> None:
         """Sweeps until stopped; nothing that goes wrong ends it."""
-        answered, sweep_at = True, 0.0
+        answered, sweep_at, at_last = True, 0.0, 0.0
         while not self._ended.is_set():
             try:
-                if time.monotonic() >= sweep_at:
-                    sweep_at = time.monotonic() + self._longest
-                    self.sweep()
-                    due = max(self._store.next_due() + _BEHIND, _SHORTEST_WAIT)
-                    sweep_at = time.monotonic() + min(self._longest, due)
+                if (at := time.monotonic()) >= sweep_at:
+                    # What is due is due for all: the first sweeps, the others see that it is done.
+                    if at >= at_last or self._store.next_due() <= 0:
+                        sweep_at = at_last = at + self._longest
+                        self.sweep()
+                    sweep_at = min(at_last, time.monotonic() + self._until_due())
                 self._bury_the_dead()
                 answered = True
             except Exception as error:
@@ -101,6 +104,11 @@ class Sweeper(threading.Thread):
                 answered = False
                 self._ask_from = time.monotonic() + 2 * self._settings.sweep + _ASKS_AFTER
             self._ended.wait(min(_BURY, max(sweep_at - time.monotonic(), 0.0)))
+
+    def _until_due(self) -> float:
+        """Seconds; a little more, by chance, the more workers wait for the same moment."""
+        crowd = random.uniform(0, _CROWD * self._store.count_workers())
+        return max(self._store.next_due() + _BEHIND, _SHORTEST_WAIT) + crowd
 
     def sweep(self) -> None:
         """Announces the worker, sweeps once, rings where nobody was woken."""

@@ -36,6 +36,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
+            **settings.broker_options,
             "global_keyprefix": broker_prefix(settings.prefix),
             # Any bell serves the best ready job: priorities are the index's affair. Ten lists a queue cost a
             # worker twice the time of a bell.

@@ -34,6 +34,7 @@ from srqueue.settings import SECRET_VARIABLES, Settings
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.searches import Contender, Searches
+from srqueue.store.servers import address_now
 from srqueue.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -242,8 +243,9 @@ def _ask(
     settings: Settings, prefix: str, search: SearchSpec, known: list[dict[str, Any]], wanted: int
 ) -> list[dict[str, Any]]:
     """What the child answered in time; nothing where it did not."""
+    address = address_now(settings)
     question = {
-        "url": settings.store_url, "prefix": prefix, "sampler": search.sampler, "seed": search.seed,
+        "url": address, "prefix": prefix, "sampler": search.sampler, "seed": search.seed,
         "space": {k: one.model_dump(mode="json", exclude_none=True) for k, one in search.space.items()},
         "known": known, "wanted": wanted,
     }  # fmt: skip
@@ -264,7 +266,7 @@ def _ask(
     if child.returncode:
         # Its traceback may name the address of Redis: the last line alone is told, without it.
         last = told.decode(errors="replace").strip().splitlines()[-1:] or ["no word"]
-        log.warning("Optuna could not be asked: %s", last[0].replace(settings.store_url, settings.shown_url))
+        log.warning("Optuna could not be asked: %s", last[0].replace(address, settings.shown_url))
         return []
     found: list[dict[str, Any]] = json.loads(answer)
     return found

@@ -5,25 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from inspect import signature
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from srqueue.errors import ServiceUnreachable
 from srqueue.settings import Settings, followed
 from srqueue.store.keys import Keys
 from srqueue.store.moved import Moved, QueueMoved, error_of, sign_in
 from srqueue.store.scripts import script
-
-CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 3.0
-"""A frozen server is noticed after this; a supervisor must not hang in a call."""
-
-# redis-py would look up its own version, to tell the server, at each connection: a millisecond.
-_NAMELESS = {"driver_info": None} if "driver_info" in signature(redis.Redis).parameters else {}
+from srqueue.store.servers import open_client
 
 
 def start_hint(settings: Settings) -> str:
@@ -41,8 +32,7 @@ class Connection:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.keys = Keys(settings.prefix)
-        # No retries: a script whose answer was lost may have run, and a supervisor has its own next round.
-        self.redis = _open(settings)
+        self.redis = open_client(settings)
         self._scripts: dict[str, Any] = {}
 
     @contextmanager
@@ -115,22 +105,11 @@ class Connection:
 
     def _follow(self) -> None:
         if (there := followed(self.settings)) is not None:
-            self.settings, self.redis, self._scripts = there, _open(there), {}
+            self.settings, self.redis, self._scripts = there, open_client(there), {}
 
     def close(self) -> None:
         """Gives the connections back."""
         self.redis.close()
-
-
-def _open(settings: Settings) -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.store_url,
-        decode_responses=True,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        **_NAMELESS,
-    )
 
 
 def compact(value: Any) -> str:

@@ -40,6 +40,7 @@
 <prefix>:leases                       zset     running ids by the time their lease ends
 <prefix>:running                      zset     running ids by priority
 <prefix>:yielding                     set      running ids that were asked to give way, and some that were
+<prefix>:looked                       string   somebody has just looked who is to give way; expires
 <prefix>:claim:<claim>                string   id that this call of `claim` was given, for an hour
 <prefix>:occasions                    zset     what notices may be about, by time; bounded (occasions.py)
 <prefix>:notices:since                string   when somebody first looked for them

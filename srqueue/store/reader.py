@@ -197,6 +197,11 @@ class Reader:
         moments = [score for entries in first for _, score in entries]
         return max(0.0, min(map(float, moments), default=float("inf")) - float(seconds) - float(micros) / 1e6)
 
+    def count_workers(self) -> int:
+        """How many are announced, or were a moment ago."""
+        with self.connection.reach() as client:
+            return int(client.zcard(self.keys.workers))
+
     def ahead(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> int:
         """How many ready jobs these workers would claim before a ready `record`."""
         return self.aheads([(record, tuple(workers))])[record.id]

@@ -1,17 +1,23 @@
 -- preempt: a ready job that nobody takes asks the least important running one to give way to it.
 -- reads   workers  worker:<name>  leases  ready:<class>:<root>
--- writes  job:<id>  running  yielding
+-- writes  job:<id>  running  yielding  looked
 -- ARGV: seconds a job is ready before it asks, seconds an attempt runs before it may be asked, times a job gives
 -- way at most, jobs of each ready set to look at
 -- Who can be asked: a running job of a strictly lower priority, without a wish, on a worker that may claim the
 -- ready one. Of these the one of the lowest priority; among equals the one that was claimed last, for the
 -- older ones are nearer to their ends, and to be loaded again costs all of them the same.
 -- The running jobs are looked at only while a job above the lowest of them may ask.
+-- A look takes some microseconds a worker. Where there are many it is done once in so many milliseconds as there are
+-- workers, whoever calls: each of a thousand sweepers would otherwise look at all thousand of them.
 -- Returns {ready id, id that it asked, ...}.
 local wait, least, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local IDLE = 60  -- s; for so long an idle worker is expected to take the job. Then it seems unable to
 local LOOKED_AT = 1000  -- running jobs, the lowest
+local FEW = 20  -- workers
 local at = now()
+
+local known = redis.call('ZCARD', P .. 'workers')
+if known > FEW and not redis.call('SET', P .. 'looked', '1', 'NX', 'PX', known) then return {} end
 
 -- A time on a record. Where there is none (the record was restored) or one to come (the clock went back), it
 -- is now.

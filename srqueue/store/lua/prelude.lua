@@ -32,6 +32,7 @@
 --   yielding              set     running ids that were asked to give way, and some that were
 --   occasions             zset    what notices may be about (ended:<id>:<when>), by time; the newest of them
 --   seen                  string  when a worker was last in touch with Redis (see `note`)
+--   looked                string  somebody has just looked who is to give way (see preempt); expires
 --   moved                 string  the queue is on another server, or on its way (store/moved.py)
 
 local P = KEYS[1]

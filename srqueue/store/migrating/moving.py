@@ -29,6 +29,7 @@ from srqueue.store.connection import Connection
 from srqueue.store.keys import Keys
 from srqueue.store.migrating.copying import Sum, clear, copy, sum_up
 from srqueue.store.moved import Moved
+from srqueue.store.servers import open_client
 
 _ANSWER_SECONDS = 60.0
 _PAUSE_MS = 30_000
@@ -171,4 +172,4 @@ def take_away(target: Settings) -> bool:
 
 def _client(settings: Settings) -> Any:
     Connection(settings).ping_server()
-    return redis.Redis.from_url(settings.store_url, decode_responses=False, socket_timeout=_ANSWER_SECONDS)
+    return open_client(settings, decode=False, seconds=_ANSWER_SECONDS)

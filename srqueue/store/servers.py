@@ -39,7 +39,7 @@ def open_client(settings: Settings, *, decode: bool = True, seconds: float = ANS
 
 
 def address_now(settings: Settings) -> str:
-    """The address of the server itself; may hold a password. ServiceUnreachable where no Sentinel knows it."""
+    """The address of the server itself; may hold a password. ServiceUnreachable where none knows it."""
     if not sentinel.is_sentinel(settings.store_url):
         return settings.store_url
     known = sentinel.parse(settings.store_url)

@@ -2,8 +2,8 @@
 
 A real server, the real store and its Lua; workers without trainers, played by one or two processes that
 make the calls which a worker's threads make, with the arguments that they have. Times of the server are its
-own CPU seconds (INFO), so a busy machine changes them little; what a client waits is of the machine as it was.
-A second of the fleet is the calls that so many workers make in a second at the default intervals (RATES).
+own CPU seconds (INFO), so a busy machine changes them little; what a client waits is of the machine as it
+was. A second of the fleet is the calls that its workers make in a second at the default intervals (RATES).
 
 python -m benchmarks.thousand [--jobs 100000] [--workers 10 100 300 1000]
 """

@@ -9,7 +9,6 @@ import psutil
 
 from srqueue.errors import ServiceUnreachable, UsageError
 from srqueue.settings import Settings
-from srqueue.store.connection import Connection
 from srqueue.store.store import Store
 
 
@@ -19,7 +18,7 @@ def refuse_taken(settings: Settings, name: str) -> None:
     A Redis that does not answer is waited for later.
     """
     try:
-        known = Store(Connection(settings)).workers()
+        known = Store.connect(settings).workers()
     except ServiceUnreachable:
         return
     for other in known:

@@ -13,6 +13,7 @@ from srqueue.errors import ServiceUnreachable
 from srqueue.settings import Settings, followed
 from srqueue.store.keys import Keys
 from srqueue.store.moved import Moved, QueueMoved, error_of, sign_in
+from srqueue.store.schema import check_schema
 from srqueue.store.scripts import script
 from srqueue.store.servers import open_client
 
@@ -75,15 +76,20 @@ class Connection:
         return self._run(name, args)  # the first did nothing
 
     def ping(self) -> None:
-        """Returns where the server answers, and the queue has not moved to another."""
-        with self.reach() as client:
-            moved = Moved.read(client.get(self.keys.moved))
-        if moved is not None:
+        """Returns where the server answers, the queue has not moved, and this version can work with it."""
+        sign, schema = self._signs()
+        if moved := Moved.read(sign):
             before, error = self.redis, self._go_after(moved)
             if self.redis is before:
                 raise error
-            with self.reach() as client:
-                client.ping()
+            _, schema = self._signs()
+        if schema:  # none where nobody has written, or the version before this one
+            check_schema(schema, self.settings.shown_url)
+
+    def _signs(self) -> tuple[str | None, str | None]:
+        with self.reach() as client:
+            sign, schema = client.mget(self.keys.moved, self.keys.schema)
+        return sign, schema
 
     def ping_server(self) -> None:
         """Returns where the server answers, whatever has become of the queue."""

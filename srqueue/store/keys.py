@@ -50,6 +50,7 @@
 <prefix>:workers                      zset     worker names by the time their announcement ends
 <prefix>:worker:<name>                hash     the announcement
 <prefix>:drain:<name>                 hash     the request to that worker to end: when, how
+<prefix>:schema                       string   newest version of srqueue's records that wrote here (schema.py)
 <prefix>:moved                        string   the queue is on another server, or on its way (moved.py)
 <prefix>:arrived                      string   id of the move that brought it here
 <prefix>:celery:*                              the broker's own keys
@@ -76,6 +77,11 @@ class Keys:
     def root(self) -> str:
         """What every key begins with: the one key that is passed to the scripts."""
         return f"{self.prefix}:"
+
+    @property
+    def schema(self) -> str:
+        """The newest version of records that has written here."""
+        return f"{self.prefix}:schema"
 
     @property
     def moved(self) -> str:

@@ -75,6 +75,7 @@ class JobRecord:
     after: tuple[str, ...] = ()  # what it waits for there: ids, and stage:<name>
     rungs: tuple[int, ...] = ()  # iterations at which a search compares it with others
     until: int | None = None  # the rung that it may train to; None: to its end
+    schema: int = 1  # version of the records that made it (schema.py)
     stopped: bool = False  # at a rung, for good unless somebody resumes it
 
     @property
@@ -147,6 +148,7 @@ _READ: dict[str, Any] = {
             "preemptions",
             "until",
             "yields",
+            "schema",
         ),
         int,
     ),
@@ -202,6 +204,7 @@ class WorkerRecord:
     yielding: str | None = None  # why it takes no jobs for now: its user needs the machine
     slots: int = 1  # jobs at a time
     window: str = ""  # when it trains, by its own clock; empty: always
+    schema: int = 1  # version of the records that it reads and writes
     load: dict[str, Any] = field(default_factory=dict, hash=False)
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
     `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
@@ -214,7 +217,7 @@ class WorkerRecord:
             version=raw["version"], since=float(raw["since"]),
             classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
             draining=raw.get("draining") or None, yielding=raw.get("yielding") or None,
-            slots=int(raw.get("slots") or 1), window=raw.get("window", ""),
+            slots=int(raw.get("slots") or 1), window=raw.get("window", ""), schema=int(raw.get("schema") or 1),
             load=json.loads(raw.get("load") or "{}"),
         )  # fmt: skip
 

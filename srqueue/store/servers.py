@@ -49,6 +49,7 @@ def address_now(settings: Settings) -> str:
         raise ServiceUnreachable(f"no Sentinel names a master: {error}", where=settings.shown_url) from None
 
 
-def _sentinels(known: sentinel.Sentinels) -> Sentinel:
+def _sentinels(known: sentinel.Sentinels) -> Any:
     short = {"socket_timeout": _SENTINEL_SECONDS, "socket_connect_timeout": _SENTINEL_SECONDS}
-    return Sentinel(list(known.hosts), sentinel_kwargs={**known.own, **short})
+    client: Any = Sentinel  # redis-py has no types for it
+    return client(list(known.hosts), sentinel_kwargs={**known.own, **short})

@@ -1,5 +1,5 @@
 -- create: new jobs, or for each the id of one that has or had the same spec.
--- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  bells  followers:*
+-- writes  schema  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  campaign:*  campaigns  ready:*  bells  followers:*
 -- ARGV: again ('1'), campaign ('' none), then for each job: id, spec_id, number of parts, field, value, ...
 -- One with the field held_by is held by the campaign (see keep). A job that was there joins the campaign. One of
 -- the campaign itself counts whatever its state: a cell that failed is not queued anew because its campaign is
@@ -39,6 +39,7 @@ local function hold_anew(id, first, parts)
   end
 end
 
+note_schema()
 local at, answer, i = stamp(now()), {}, 3
 while i <= #ARGV do
   local id, spec_id, parts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
@@ -51,7 +52,7 @@ while i <= #ARGV do
     elseif get(found, 'rungs') == '' then set(found, 'rungs', rungs) end
     hold_anew(found, i + 3, parts)
   elseif not known then
-    set(id, 'id', id, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0,
+    set(id, 'id', id, 'schema', SCHEMA, 'spec_id', spec_id, 'created', at, 'token', 0, 'attempts', 0, 'failures', 0,
       unpack(ARGV, i + 3, i + 2 + parts))
     register(id)
     set(id, 'maker', campaign == '' and '-' or campaign)

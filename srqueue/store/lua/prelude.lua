@@ -33,6 +33,7 @@
 --   occasions             zset    what notices may be about (ended:<id>:<when>), by time; the newest of them
 --   seen                  string  when a worker was last in touch with Redis (see `note`)
 --   looked                string  somebody has just looked who is to give way (see preempt); expires
+--   schema                string  the newest version of these scripts that has made a record (store/schema.py)
 --   moved                 string  the queue is on another server, or on its way (store/moved.py)
 
 local P = KEYS[1]
@@ -41,6 +42,13 @@ local RING_AGAIN = 30  -- s
 
 local moved = redis.call('GET', P .. 'moved')
 if moved then return redis.error_reply('SRQMOVED ' .. moved) end
+
+local SCHEMA = 2
+
+-- Whoever is of a version too far from this one is told so when he connects.
+local function note_schema()
+  if (tonumber(redis.call('GET', P .. 'schema') or 1)) < SCHEMA then redis.call('SET', P .. 'schema', SCHEMA) end
+end
 
 local function now()
   local t = redis.call('TIME')

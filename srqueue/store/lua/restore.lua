@@ -28,7 +28,9 @@ if token then
   return {'taken'}
 end
 
+note_schema()
 set(id, 'id', id, 'reaped', '', unpack(ARGV, 4))
+set(id, 'schema', SCHEMA)
 register(id)
 if state == 'running' then
   move(id, state)

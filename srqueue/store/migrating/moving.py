@@ -30,8 +30,11 @@ from srqueue.store.keys import Keys
 from srqueue.store.migrating.copying import Sum, clear, copy, sum_up
 from srqueue.store.moved import Moved
 from srqueue.store.servers import open_client
+from srqueue.store.store import Store
 
 _ANSWER_SECONDS = 60.0
+KNOWS_THE_SIGN = 2
+"""Schema from which on a worker does."""
 _PAUSE_MS = 30_000
 """Begun anew with every batch; it ends by itself where this process dies."""
 
@@ -72,6 +75,7 @@ class Migration:
             return self._complete(left, came)
         if came is None or left is None or came.id != left.id:
             self._require_empty(came)
+        self._require_no_older_worker()
         moved = left or Moved(secrets.token_hex(8), self.there.shown_url, "leaving")
         self.new.set(self.keys.moved, replace(moved, stage="arriving").text())
         if left is None:
@@ -117,6 +121,19 @@ class Migration:
 
         if place(self.old) == place(self.new):
             raise UsageError("the queue is on that server already", where=self.there.shown_url)
+
+    def _require_no_older_worker(self) -> None:
+        """One that does not know the sign would go on writing to the old server."""
+        workers = Store(Connection(self.settings)).workers() if self._has_no_sign() else ()
+        if older := [worker.name for worker in workers if worker.schema < KNOWS_THE_SIGN]:
+            raise ConflictError(
+                f"workers of an older srqueue are at work: {', '.join(sorted(older))}",
+                where=self.settings.shown_url,
+                hint="end them first (srqueue drain HOST), upgrade, and start them again",
+            )
+
+    def _has_no_sign(self) -> bool:
+        return self.old.get(self.keys.moved) is None
 
     def _require_empty(self, came: Moved | None) -> None:
         """What only workers that wait there have written is no queue."""

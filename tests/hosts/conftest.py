@@ -14,7 +14,7 @@ import redis
 
 from srqueue.queue.client import Client
 from tests.conftest import ROOT, Worker
-from tests.faults.conftest import spec_for, submit, undisturbed_job  # noqa: F401
+from tests.faults.conftest import spec_for, undisturbed_job  # noqa: F401
 from tests.hosts.lab import Lab, missing
 
 pytest.register_assert_rewrite("tests.faults.queued")
@@ -61,6 +61,21 @@ def server(lab, tmp_path, wait_until):
 @pytest.fixture
 def client(environment, server):
     return Client(environment(server))
+
+
+@pytest.fixture
+def submit(spec_for, wait_until):  # noqa: F811
+    """Submits the job of `undisturbed_job` and waits until Redis knows how far it is, and of a checkpoint."""
+
+    def begun(client, job):
+        now = client.get(job.id)
+        return now if now.seq is not None and now.iteration > 0 else None
+
+    def submit(client):
+        job = client.submit(spec_for(client)).job
+        return wait_until(lambda: begun(client, job), "it trains, with a checkpoint", 180)
+
+    return submit
 
 
 @pytest.fixture

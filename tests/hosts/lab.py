@@ -53,9 +53,18 @@ class Host:
     def back(self):
         run("ip", "link", "set", self.port, "up")
 
-    def slow(self, *how):
-        """What it sends goes out as `netem` is told."""
-        run("ip", "netns", "exec", self.space, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *how)
+    def slow(self):
+        """What it sends goes out late and slowly, and some of it never; in words."""
+        inside = ["ip", "netns", "exec", self.space]
+        shape = [*inside, "tc", "qdisc", "replace", "dev", "eth0", "root"]
+        netem = [*shape, "netem", "delay", "150ms", "50ms", "loss", "2%", "rate", "1mbit"]
+        if subprocess.run(netem, capture_output=True).returncode == 0:
+            return "150 ms (50 more or less) a packet, 2 % lost, 1 Mbit/s"
+        # A kernel without netem: packets queue behind each other for up to a second, and some are dropped.
+        run(*shape, "tbf", "rate", "128kbit", "burst", "2kb", "latency", "1s")
+        run(*inside, "nft", "add table ip slow; add chain ip slow out { type filter hook output priority 0; };"
+            "add rule ip slow out numgen random mod 100 < 3 drop")  # fmt: skip
+        return "128 kbit/s with up to a second in the queue, 3 % lost"
 
 
 class Lab:

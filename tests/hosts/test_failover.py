@@ -54,18 +54,20 @@ def test_a_training_goes_on_through_a_failover_and_is_told_again_what_was_lost(
     waits = client.submit(tiny_spec(spec_for(client).datasets.train.identity, 30)).job
     seen, begun = iteration_on_disk(job), time.monotonic()
     master.kill()  # and what it had not sent to its replica is lost
-    wait_until(lambda: role(lab.two) == "master", "the replica is the master now", 120)
+    wait_until(lambda: all(master_is(lab.two, host) for host in lab.hosts), "all know the new master", 120)
     gap = time.monotonic() - begun
     wait_until(lambda: iteration_on_disk(job) > seen, "the training goes on")
     done = client.wait(job.id, timeout=300)
+    assert client.wait(waits.id, timeout=300).state is JobState.SUCCEEDED  # its bell was heard there
     assert (done.attempts, done.token, done.failures) == (1, 1, 0)
     assert_exact(client, done, undisturbed_job)
     assert_stream_is_whole(client, done)
-    assert client.wait(waits.id, timeout=300).state is JobState.SUCCEEDED  # its bell was heard there
     assert "Traceback" not in worker.text()
     note("Redis' master SIGKILLed; Sentinels promote the replica", done, promoted_after_s=round(gap, 1))
 
 
-def role(host):
-    with redis.Redis(host.address, 6379, socket_timeout=1) as client:
-        return client.role()[0].decode()
+def master_is(host, seen_from):
+    with redis.Redis(seen_from.address, 26379, socket_timeout=1, decode_responses=True) as sentinel:
+        told = sentinel.sentinel_get_master_addr_by_name("lab")
+    with redis.Redis(host.address, 6379, socket_timeout=1) as server:
+        return told == (host.address, 6379) and server.role()[0] == b"master"

@@ -1,12 +1,12 @@
-"""python -m benchmarks.faults soak|aimed|takeover|overhead|all: see the README beside the results."""
+"""python -m benchmarks.faults soak|aimed|takeover|overhead|hosts|all: see the README beside the results."""
 
 import argparse
 import signal
 import sys
 
-from benchmarks.faults import aimed, overhead, soak, takeover
+from benchmarks.faults import aimed, hosts, overhead, soak, takeover
 
-PARTS = {"soak": soak, "aimed": aimed, "takeover": takeover, "overhead": overhead}
+PARTS = {"soak": soak, "aimed": aimed, "takeover": takeover, "overhead": overhead, "hosts": hosts}
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import redis
 from srqueue.queue.client import Client
 from tests.conftest import ROOT, Worker
 from tests.faults.conftest import spec_for, undisturbed_job  # noqa: F401
-from tests.hosts.lab import Lab, missing
+from tests.hosts.lab import PASSWORD, Lab, missing
 
 pytest.register_assert_rewrite("tests.faults.queued")
 
@@ -40,7 +40,9 @@ def lab(hosts_can_be_made):
 
 def answers(host, port=6379):
     try:
-        with redis.Redis(host.address, port, socket_timeout=1, socket_connect_timeout=1) as client:
+        with redis.Redis(
+            host.address, port, password=PASSWORD, socket_timeout=1, socket_connect_timeout=1
+        ) as client:
             return client.ping()
     except redis.RedisError:
         return False
@@ -53,7 +55,7 @@ def server(lab, tmp_path, wait_until):
     wait_until(lambda: answers(lab.center), "the server answers", 30)
 
     class Reached:
-        url = f"redis://{lab.center.address}:6379/0"
+        url = f"redis://:{PASSWORD}@{lab.center.address}:6379/0"
 
     return Reached
 

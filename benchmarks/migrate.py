@@ -1,7 +1,7 @@
 """How long does a queue stand still while it moves to another server?
 
-Two real servers and the real move; jobs without trainers. `--server` names the binary of the new one, where it
-is to be of another version.
+Two real servers and the real move; jobs without trainers. `--server`: the binary of the new one, where it is
+to be of another version.
 
 python -m benchmarks.migrate [--jobs 10000] [--server redis-server]
 """

@@ -1,4 +1,4 @@
-"""Faults between hosts: links cut and slow, a wrong clock, a failover. Runs tests/hosts, keeps what they saw."""
+"""Faults between hosts: links cut and slow, a wrong clock, a failover. Runs tests/hosts, keeps what came."""
 
 import argparse
 import json

@@ -47,7 +47,7 @@ class Job:
 
     def finish(self, token, resume=None, code=None, fresh=False) -> Outcome:
         process = self.start(token, resume, code=code, fresh=fresh)
-        assert process.wait(120) == 0, self.run.attempt(token).log_file.read_text()
+        assert process.wait(600) == 0, self.run.attempt(token).log_file.read_text()
         return self.outcome(token)
 
     def outcome(self, token) -> Outcome | None:

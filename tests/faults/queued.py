@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 
-TOTAL = 1500  # iterations: some seconds
+TOTAL = int(os.environ.get("FAULTS_ITERATIONS", "1500"))  # some seconds; fewer on a slow machine
 # Every validation saves: the first checkpoint comes early in the run, however fast the machine is.
 OFTEN = {"val": {"val_freq": TOTAL // 10}}
 

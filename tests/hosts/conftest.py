@@ -15,9 +15,8 @@ import redis
 from srqueue.queue.client import Client
 from tests.conftest import ROOT, Worker
 from tests.faults.conftest import spec_for, undisturbed_job  # noqa: F401
+from tests.faults.queued import TOTAL
 from tests.hosts.lab import PASSWORD, Lab, missing
-
-pytest.register_assert_rewrite("tests.faults.queued")
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +117,8 @@ def note():
     def note(fault, done, **seen):
         if file := os.environ.get("SRQUEUE_HOSTS_ROWS"):
             row = {
-                "fault": fault, **seen, "attempts": done.attempts, "failures": done.failures,
-                "state": str(done.state), "bits": "identical", "test_s": round(time.monotonic() - begun, 1),
+                "fault": fault, **seen, "iterations": TOTAL, "attempts": done.attempts,
+                "failures": done.failures, "state": str(done.state), "bits": "identical", "test_s": round(time.monotonic() - begun, 1),
             }  # fmt: skip
             with Path(file).open("a") as rows:
                 rows.write(json.dumps(row) + "\n")

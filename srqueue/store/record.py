@@ -217,7 +217,8 @@ class WorkerRecord:
             version=raw["version"], since=float(raw["since"]),
             classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
             draining=raw.get("draining") or None, yielding=raw.get("yielding") or None,
-            slots=int(raw.get("slots") or 1), window=raw.get("window", ""), schema=int(raw.get("schema") or 1),
+            slots=int(raw.get("slots") or 1), window=raw.get("window", ""),
+            schema=int(raw.get("schema") or 1),
             load=json.loads(raw.get("load") or "{}"),
         )  # fmt: skip
 

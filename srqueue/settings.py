@@ -8,7 +8,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -16,14 +16,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from srqueue import sentinel
 from srqueue.errors import SpecError, UsageError, did_you_mean
+from srqueue.server_url import check_door, with_tls, without_secrets
 from srqueue.spec.windows import parse_windows
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, its NUL included.
 _LONGEST_SOCKET_PATH = 100
 
 
-SECRET_VARIABLES = ("SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY", "SRQUEUE_FLOWER_AUTH", "FLOWER_BASIC_AUTH")
-"""Variables that may hold passwords: children that need them not are started without them."""
+SECRET_VARIABLES = (
+    "SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY", "SRQUEUE_FLOWER_AUTH", "FLOWER_BASIC_AUTH", "SRQUEUE_SECRETS",
+)  # fmt: skip
+"""Variables that hold passwords, or say where they lie: children that need them not are started without."""
 OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "campaign", "started", "digest")
 """What a notice can be about."""
 YIELDS = ("battery", "foreground")
@@ -37,6 +40,15 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(
         None, description="redis://, rediss://, unix:// or sentinel:// URL; unset: the server of `srqueue up`"
+    )
+    redis_ca: Path | None = Field(
+        None,
+        description="file of the CA that signed the certificate of a rediss:// server; unset: the system's",
+    )
+    redis_cert: Path | None = Field(None, description="this machine's client certificate for that server")
+    redis_key: Path | None = Field(None, description="key of that certificate")
+    redis_open: bool = Field(
+        False, description="whether a server beyond loopback may be used without a password"
     )
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_state_dir("srqueue")),
@@ -274,7 +286,14 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """URL for redis-py. May hold a password: never print it; print `shown_url`."""
-        return self.redis_url.get_secret_value() if self.redis_url else f"unix://{self.socket}?db=0"
+        if self.redis_url is None:
+            return f"unix://{self.socket}?db=0"
+        files = {
+            "ssl_ca_certs": self.redis_ca,
+            "ssl_certfile": self.redis_cert,
+            "ssl_keyfile": self.redis_key,
+        }
+        return with_tls(self.redis_url.get_secret_value(), files)
 
     @property
     def broker_url(self) -> str:
@@ -296,35 +315,37 @@ class Settings(BaseSettings):
     @property
     def shown_url(self) -> str:
         """The store's URL without its password."""
-        parts = urlsplit(self.store_url)
-        if parts.scheme == sentinel.SCHEME:
-            return sentinel.shown(self.store_url)
-        if parts.password is None:
-            return self.store_url
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+        known = sentinel.is_sentinel(self.store_url)
+        return sentinel.shown(self.store_url) if known else without_secrets(self.store_url)
 
 
 def load_settings() -> Settings:
-    """Settings from the environment; UsageError names the variable that does not hold."""
+    """Settings from the environment; UsageError names the variable that does not hold.
+
+    What the environment lacks may stand in files of SRQUEUE_SECRETS, a folder, that are named like the
+    variables in small letters: secrets of a container, credentials of a service unit.
+    """
+    secrets = os.environ.get("SRQUEUE_SECRETS")
+    if secrets and not Path(secrets).is_dir():
+        raise UsageError(f"SRQUEUE_SECRETS: {secrets} is no folder", where="SRQUEUE_SECRETS")
     try:
-        settings = Settings()
+        settings = Settings(_secrets_dir=secrets or None)
     except ValidationError as error:
         first = error.errors()[0]
         name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper().removeprefix("SRQUEUE_")
         raise UsageError(f"{name}: {first['msg']}", where=name) from None
     settings = followed(settings) or settings
-    _check(settings.store_url)
+    _check(settings, settings.store_url)
     return settings
 
 
 def on_server(settings: Settings, url: str) -> Settings:
     """The same settings on another server. UsageError where `url` is no address of one."""
-    _check(url)
+    _check(settings, url)
     return settings.model_copy(update={"redis_url": SecretStr(url)})
 
 
-def _check(url: str) -> None:
+def _check(settings: Settings, url: str) -> None:
     if urlsplit(url).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
         raise UsageError(
             "SRQUEUE_REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://",
@@ -332,6 +353,8 @@ def _check(url: str) -> None:
         )
     if sentinel.is_sentinel(url):
         sentinel.parse(url)
+    if not settings.redis_open:
+        check_door(url)
 
 
 def followed(settings: Settings) -> Settings | None:

@@ -78,6 +78,7 @@ COMMANDS = (
     Command("server", "server", MACHINE),
     Command("worker", "worker", MACHINE, passes_on=True),
     Command("flower", "flower", MACHINE, passes_on=True),
+    Command("load-scripts", "load_scripts", MACHINE),
     Command("verify-resume", "verify_resume", MACHINE),
     Command("version", "version", MACHINE),
 )

@@ -36,6 +36,7 @@ def worker(
     from srqueue.stack.commands import worker_argv, worker_environment
     from srqueue.stack.folders import prepare
     from srqueue.store.connection import Connection
+    from srqueue.store.server_safety import hole, named, refuse_anybody
 
     if gpu is not None and device is not None:
         raise UsageError("--gpu and --device name the same thing", hint="give one of them")
@@ -46,8 +47,12 @@ def worker(
     settings = load_settings()
     argv = [*worker_argv(check_name(name, "a worker"), loglevel), *context.args]
     prepare(settings)
+    connection = Connection(settings)
     try:
-        Connection(settings).ping()
+        connection.ping()
+        refuse_anybody(connection)
+        if (server := named(connection)) and (warning := hole(*server)):
+            say(f"warning: {warning}")
     except ServiceUnreachable as error:
         say(f"{error.message} ({settings.shown_url}): the worker waits for it; {error.hint or 'is it up?'}")
     env = worker_environment(settings)

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 
 from srqueue.errors import UsageError
+from srqueue.server_url import is_loopback
 
 _CALLS: list[None] = []
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches it; an empty address is every interface."""
-    if address == "localhost":
-        return True
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def check_door(address: str, has_auth: bool) -> None:

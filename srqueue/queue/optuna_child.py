@@ -24,11 +24,13 @@ def main() -> int:
 
     warnings.simplefilter("ignore")  # what Optuna calls experimental
     import optuna
+    import redis
     from optuna.storages.journal import JournalRedisBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     given = json.load(sys.stdin)
-    journal: Any = _Journal(JournalRedisBackend(given["url"], prefix=given["prefix"]))
+    backend = JournalRedisBackend(given["url"], prefix=given["prefix"])
+    journal: Any = _Journal(backend, redis.Redis.from_url(given["url"]), given["prefix"])
     storage = optuna.storages.JournalStorage(journal)
     study = optuna.create_study(
         study_name=given["prefix"], storage=storage, direction="maximize", load_if_exists=True,
@@ -58,10 +60,27 @@ def main() -> int:
 
 
 class _Journal:
-    """The lines of a journal and nothing else: Optuna keeps snapshots as pickles, and Redis holds none."""
+    """The lines of a journal and nothing else: Optuna keeps snapshots as pickles, and Redis holds none.
 
-    def __init__(self, backend: Any) -> None:
-        self.read_logs, self.append_logs = backend.read_logs, backend.append_logs
+    Lines are written without EVAL, which no user of a hardened Redis has.
+    """
+
+    def __init__(self, backend: Any, client: Any, prefix: str) -> None:
+        self.read_logs, self._client, self._prefix = backend.read_logs, client, prefix
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Each line with its number, whole or not at all; again where somebody else wrote meanwhile."""
+        last = f"{self._prefix}:log_number"
+
+        def write(pipeline: Any) -> None:
+            begin = int(pipeline.get(last) or -1) + 1
+            pipeline.multi()
+            for number, line in enumerate(logs, begin):
+                pipeline.set(f"{self._prefix}:log:{number}", json.dumps(line))
+            pipeline.set(last, begin + len(logs) - 1)
+
+        if logs:
+            self._client.transaction(write, last)
 
 
 def _number(trial: Any) -> int:

@@ -19,7 +19,8 @@ from srqueue.stack import commands, folders
 from srqueue.stack.processes import lives
 from srqueue.stack.server import find_server, server_version
 from srqueue.stack.stack import Stack
-from srqueue.store.connection import start_hint
+from srqueue.store.connection import Connection, start_hint
+from srqueue.store.server_safety import hole, named, refuse_anybody
 from srqueue.store.store import Store
 
 
@@ -96,6 +97,16 @@ def store(settings: Settings) -> str:
     return f"{settings.shown_url}, jobs: {told or 'none'}"
 
 
+def door(settings: Settings) -> str:
+    """It asks who comes, and has no hole that is known."""
+    connection = Connection(settings)
+    refuse_anybody(connection)
+    found = named(connection)
+    if found is None:
+        return "its version is not told to this user"
+    return hole(*found) or " ".join(found)
+
+
 def broker(settings: Settings) -> str:
     """Celery reaches the same server."""
     try:
@@ -164,6 +175,7 @@ LAYERS: tuple[tuple[str, str | None, Callable[[Settings], str]], ...] = (
     ("disk", "home", disk),
     ("server", None, server_binary),
     ("redis", "home", store),
+    ("door", "redis", door),
     ("broker", "redis", broker),
     ("workers", "redis", workers),
     ("torch", None, torch),

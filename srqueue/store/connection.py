@@ -57,6 +57,15 @@ class Connection:
                 where=self.settings.shown_url,
                 hint=start_hint(self.settings),
             ) from None
+        except redis.exceptions.NoPermissionError as error:
+            scripts = "'script|load'" in str(error)
+            raise ServiceUnreachable(
+                "our Lua scripts are not in Redis, and this user may not load them" if scripts
+                else f"Redis does not let this user do that: {_first_line(error)}",
+                where=self.settings.shown_url,
+                hint="as the user who may: srqueue load-scripts --watch" if scripts
+                else "take a user with more rights (deploy/redis/users.acl.in says who may what)",
+            ) from None  # fmt: skip
         except redis.RedisError as error:
             if moved := sign_in(error):
                 raise self._go_after(moved) from None

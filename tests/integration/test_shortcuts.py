@@ -53,7 +53,7 @@ def cli(tmp_path_factory, folder, typed):
 
 def test_zero_config_looks_at_the_pictures_and_says_where_each_value_comes_from(cli, folder):
     asked = ("zero-config", "--gt", folder, "--arch", "compact", "--set", "train.total_iter=500", "--explain")
-    done = cli(*asked, SRQUEUE_REDIS_URL="redis://of-another-machine")
+    done = cli(*asked, SRQUEUE_REDIS_URL="redis://:secret@of-another-machine")
     spec = validate(read_yaml(done.stdout, "zero-config"), "zero-config")
     assert spec.datasets.train.lq_size == 32, "pictures of 72 pixels hold crops of 64"
     assert spec.val.val_freq == 50

@@ -110,7 +110,9 @@ def test_without_a_gpu_submit_says_that_small_crops_gain_more(cli, tmp_path):
     told = cli(*asked, SRQUEUE_DEVICE="cpu").stderr
     assert "with --set datasets.train.lq_size=32 a CPU makes several times the steps" in told
     chosen = cli(*asked, "--set", "datasets.train.lq_size=48", SRQUEUE_DEVICE="cpu").stderr
-    elsewhere = cli(*asked, SRQUEUE_DEVICE="cpu", SRQUEUE_REDIS_URL="redis://of-another-machine").stderr
+    elsewhere = cli(
+        *asked, SRQUEUE_DEVICE="cpu", SRQUEUE_REDIS_URL="redis://:secret@of-another-machine"
+    ).stderr
     assert "a CPU makes" not in chosen + elsewhere
 
 

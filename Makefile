@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test faults lint types check bench gpu-check clean
+.PHONY: demo test faults lint types check bench gpu-check fuzz pins audit sbom licences clean
 
 demo: $(VENV)/.demo
 	$(BIN)/srqueue demo
@@ -47,8 +47,43 @@ gpu-check:
 	$(GPU_PYTHON) -m benchmarks.paper --data "$(DATA)"; \
 	else echo "no DATA given: the paper's presets were not run (python -m benchmarks.paper --help)"; fi
 
+# Looks long at what reads bytes of others. What it finds: into tests/fuzz/corpus/<target>/, and mended.
+FUZZ_EXAMPLES ?= 5000
+fuzz: $(VENV)/.test
+	FUZZ=long FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0
+
+# The supply chain, with tools in an environment of their own.
+TOOLS := $(VENV)-tools
+PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+pins: $(TOOLS)/.done
+	$(TOOLS)/bin/uv pip compile $(PINNED) -c constraints.txt pyproject.toml -o deploy/requirements-producer.txt \
+	  --extra monitor --extra notices --extra report
+	$(TOOLS)/bin/uv pip compile $(PINNED) -c constraints.txt pyproject.toml -o deploy/requirements-worker.txt \
+	  --extra worker --extra notices --extra search --extra tensorboard --extra onnx --extra archs
+	$(TOOLS)/bin/uv pip compile $(PINNED) deploy/requirements-tools.in -o deploy/requirements-tools.txt
+
+# Asks the advisory service of PyPI; a package of which it knows nothing is an error.
+audit: $(TOOLS)/.done
+	for one in producer worker; do \
+	  $(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements-$$one.txt || exit 1; done
+
+sbom: $(TOOLS)/.done
+	mkdir -p dist
+	for one in producer worker; do $(TOOLS)/bin/cyclonedx-py requirements deploy/requirements-$$one.txt \
+	  --output-reproducible -o dist/sbom-$$one.json || exit 1; done
+
+licences: $(TOOLS)/.done $(VENV)/.test
+	$(TOOLS)/bin/pip-licenses --python $(BIN)/python --format markdown --with-urls
+
+$(TOOLS)/.done: deploy/requirements-tools.txt
+	@test -n "$(PYTHON)" || { echo "error: Python >= 3.11 is not on PATH"; exit 2; }
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install -q --require-hashes -r deploy/requirements-tools.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(TOOLS) build dist
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python >= 3.11 is not on PATH"; echo "  hint: install it, or make PYTHON=/path/to/python3.11"; exit 2; }

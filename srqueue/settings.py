@@ -23,8 +23,12 @@ from srqueue.spec.windows import parse_windows
 _LONGEST_SOCKET_PATH = 100
 
 
+_SHORTEST_KEY = 32  # characters: a key can be guessed at by who reads signatures
+_KEYS_AT_MOST = 2
+
 SECRET_VARIABLES = (
     "SRQUEUE_REDIS_URL", "SRQUEUE_NOTIFY", "SRQUEUE_FLOWER_AUTH", "FLOWER_BASIC_AUTH", "SRQUEUE_SECRETS",
+    "SRQUEUE_SIGNING_KEY",
 )  # fmt: skip
 """Variables that hold passwords, or say where they lie: children that need them not are started without."""
 OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "campaign", "started", "digest")
@@ -139,6 +143,16 @@ class Settings(BaseSettings):
         "finished,failed,held,plateau,disk,campaign",
         description="which notices: finished, failed, held, plateau, disk, campaign, started, digest",
     )
+    notify_private: bool = Field(
+        False, description="whether notices may go to this machine and to private networks; else they may not"
+    )
+    signing_key: SecretStr | None = Field(
+        None,
+        description="jobs are signed with it; a worker that has it trains no others; the old key by a comma",
+    )
+    audit_log: str = Field(
+        "", description="where acts are written beside Redis: an absolute path of a file, or syslog"
+    )
     window: str = Field("", description="when this worker may train, such as 22:00-07:00; by commas")
     yield_to: str = Field(
         "off",
@@ -230,6 +244,28 @@ class Settings(BaseSettings):
             raise ValueError("must be of ASCII characters")
         return given
 
+    @field_validator("signing_key")
+    @classmethod
+    def _strong_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        keys = _parts(given)
+        if len(keys) > _KEYS_AT_MOST:
+            raise ValueError(f"{len(keys)} keys are more than the new one and the one before it")
+        if any(len(key) < _SHORTEST_KEY for key in keys):
+            raise ValueError(f"a key needs {_SHORTEST_KEY} characters; make one: srqueue signing new-key")
+        return given if keys else None
+
+    @field_validator("audit_log")
+    @classmethod
+    def _whole_path(cls, given: str) -> str:
+        if given and given != "syslog" and not Path(given).is_absolute():
+            raise ValueError("must be syslog, or the absolute path of a file")
+        return given
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """The keys, the one that signs first."""
+        return _parts(self.signing_key)
+
     @property
     def runs_root(self) -> Path:
         """Folder that holds one folder a job."""
@@ -317,6 +353,11 @@ class Settings(BaseSettings):
         """The store's URL without its password."""
         known = sentinel.is_sentinel(self.store_url)
         return sentinel.shown(self.store_url) if known else without_secrets(self.store_url)
+
+
+def _parts(given: SecretStr | None) -> tuple[str, ...]:
+    text = given.get_secret_value() if given else ""
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
 def load_settings() -> Settings:

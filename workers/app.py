@@ -14,6 +14,7 @@ from srqueue.errors import SrqueueError
 from srqueue.queue.app import make_app
 from srqueue.queue.routing import queue_names
 from srqueue.settings import Settings, load_settings
+from srqueue.store.acting import acts_by
 from workers import draining
 from workers.devices import Device, find_device
 from workers.elsewhere import listen_elsewhere
@@ -39,6 +40,7 @@ def this_device() -> Device:
     return find_device(settings())
 
 
+acts_by("worker")
 app = make_app(settings())
 app.conf.include = ["workers.tasks"]
 app.conf.worker_concurrency = settings().slots

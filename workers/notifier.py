@@ -19,7 +19,7 @@ from srqueue.notices import said
 from srqueue.notices.notice import Notice
 from srqueue.notices.sending import SECONDS, Sent, installed, send
 from srqueue.queue.outcomes import verdict_on
-from srqueue.run.folder import RunDir
+from srqueue.run.confined import confined_run
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings
 from srqueue.store.campaigns import Campaigns
@@ -232,8 +232,9 @@ def _ending(record: JobRecord, host: str) -> Notice:
     """With the picture, where the run folder is here."""
     if record.state is JobState.FAILED:
         return said.failed(record)
-    here = record.run_dir is not None and record.host in (None, host)
-    picture = RunDir(Path(str(record.run_dir))).export / "comparison.png" if here else None
+    here = record.host in (None, host)
+    run = confined_run(record.id, record.run_dir, record.root_id) if here else None
+    picture = run.export / "comparison.png" if run else None
     return said.finished(record, picture if picture and picture.is_file() else None)
 
 

@@ -27,6 +27,7 @@ from workers.patience import patiently
 from workers.starting import NoModel, take_model
 from workers.targets import targets_of
 from workers.this_machine import machine_id
+from workers.trusting import untrusted
 
 
 class NotReady(SrqueueError):
@@ -48,6 +49,12 @@ def prepare(
     """
     record, token = claim.record, claim.token
     lease_ends = time.monotonic() + settings.lease
+    if Path(str(record.run_dir)).is_symlink():
+        raise NotReady(
+            StopReason.ROOT_MISSING, f"{record.run_dir} is a link: run folders lie in the runs root", token
+        )
+    if why := untrusted(record, store.keyring):
+        raise NotReady(StopReason.UNTRUSTED, why, token)
     run = RunDir(Path(str(record.run_dir)))
     spec = _spec(claim)
     listings = _listings(settings, claim, spec)
@@ -123,6 +130,7 @@ def _card(record: JobRecord) -> JobCard:
         id=record.id, name=record.name, priority=record.priority, device_class=record.device_class,
         origins=record.origins, created=record.created, spec_id=record.spec_id,
         campaigns=record.campaigns, maker=record.maker or "", rungs=record.rungs,
+        signature=record.signature or "",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from srqueue.run.atomic import read_object, write_file, write_json
+from srqueue.run.confined import confined_run
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
@@ -38,6 +39,8 @@ def take_model(store: Store, spec: JobSpec, run: RunDir) -> None:
     if not won:
         raise NoModel("none of the jobs whose model it begins with succeeded")
     best = max(won, key=lambda record: (_figure(record), record.id))
+    if why := store.keyring.wrong_with_job(best, best.signature):
+        raise NoModel(f"the model of job {best.short_id} ({best.name}) is not taken: {why}")
     model = _model(best)
     try:
         data = model.read_bytes()
@@ -61,13 +64,12 @@ def _figure(record: JobRecord) -> float:
 
 
 def _model(record: JobRecord) -> Path:
-    folder = Path(record.run_dir or "")
-    if record.run_dir is None or not folder.is_dir():
+    run = confined_run(record.id, record.run_dir, record.root_id)
+    if run is None:
         raise NoModel(
             f"the model of job {record.short_id} ({record.name}) is on {record.host}, in {record.run_dir}, "
             "and not to be seen from here"
         )
-    run = RunDir(folder)
     named = read_object(run.export / "metrics.json").get("model")
     if isinstance(named, str):
         return run.export / Path(named).name

@@ -27,6 +27,7 @@ from srqueue.store.connection import Connection
 from srqueue.store.drains import Drain
 from srqueue.store.preemption import preempt
 from srqueue.store.record import Bell, LeaseLost, RecordGone, WorkerRecord
+from srqueue.store.signed_queue import ask_for_signatures
 from srqueue.store.store import Store
 from workers import draining, yielding
 from workers.asker import Asker
@@ -121,6 +122,8 @@ class Sweeper(threading.Thread):
         if self._began is None:
             self._began = announced.now
         self._follow(self._store.connection.settings)
+        if self._store.keyring:
+            ask_for_signatures(self._store.connection, self._store.keyring)
         self._obey(announced.asked_since(self._began), seconds)
         ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
         if self._draws and draws(self._store):

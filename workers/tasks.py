@@ -29,6 +29,7 @@ from workers.asker import draw_and_ring
 from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
+from workers.trusting import is_job
 from workers.verdicts import report_beside
 from workers.windows import opening_of, put_off
 
@@ -89,11 +90,17 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
         log.error("%s; no job was claimed", text)
         raise JobFailed(text) from None
 
-    def claimed() -> Claim | None:
+    def next_one() -> Claim | None:
         owner, claim_id = f"{worker}:{os.getpid()}", secrets.token_hex(8)
         return patiently(
             lambda: store.claim(owner, host, device.classes, known.lease, roots, claim_id), known.lease
         )
+
+    def claimed() -> Claim | None:
+        """One that is what its key says it is; another is nobody's job: its lease runs out."""
+        while (claim := next_one()) is not None and not is_job(claim.record, root):
+            log.error("a record of Redis is no job and is left alone: %r", claim.record.id[:64])
+        return claim
 
     claim = claimed()
     while claim is not None and (opening := opening_of(claim.record)):

@@ -73,6 +73,8 @@ COMMANDS = (
     Command("status", "stack", MACHINE),
     Command("top", "top", MACHINE),
     Command("notify", "notify", MACHINE),
+    Command("audit", "audit", MACHINE),
+    Command("signing", "signing", MACHINE, group=True),
     Command("drain", "drain", MACHINE),
     Command("migrate", "migrate", MACHINE),
     Command("server", "server", MACHINE),

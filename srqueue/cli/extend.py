@@ -44,4 +44,5 @@ def extend(
         wait=wait,
         dry_run=dry_run,
         as_json=as_json,
+        act=f"extend of {job}",
     )

@@ -19,8 +19,12 @@ def queue(
     dry_run: bool,
     as_json: bool,
     campaign: str = "",
+    act: str = "",
 ) -> None:
-    """Queues a job and tells of it; with `dry_run` only prints the spec, with `wait` watches to the end."""
+    """Queues a job and tells of it; with `dry_run` only prints the spec, with `wait` watches to the end.
+
+    `act`: what the audit trail calls it where it is no plain submit.
+    """
     from srqueue.cli.output import job_summary, print_json, say
 
     _warn(settings, expanded)
@@ -29,9 +33,11 @@ def queue(
         return
 
     from srqueue.queue.client import Client
+    from srqueue.store.acting import called
 
     client = Client(settings)
-    submitted = client.submit(expanded, priority=priority, again=again, campaign=campaign)
+    with called(act):
+        submitted = client.submit(expanded, priority=priority, again=again, campaign=campaign)
     job = submitted.job
     if as_json and not wait:
         print_json({"new": submitted.new, "job": job_summary(job)})

@@ -11,12 +11,14 @@ from typer.exceptions import Abort, TyperException
 
 from srqueue.cli.app import app_for
 from srqueue.errors import ServiceUnreachable, SrqueueError
+from srqueue.store.acting import acts_by
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
+    acts_by("cli")
     try:
         code = app_for(arguments)(arguments, prog_name="srqueue", standalone_mode=False)
         sys.stdout.flush()

@@ -44,4 +44,5 @@ def upgrade(
         wait=wait,
         dry_run=dry_run,
         as_json=as_json,
+        act=f"upgrade of {job}",
     )

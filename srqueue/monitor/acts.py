@@ -14,6 +14,7 @@ from srqueue.queue.findings import with_findings
 from srqueue.run.folder import check_name
 from srqueue.run.reasons import JobState
 from srqueue.spec.expand import Expanded
+from srqueue.store.acting import called
 from srqueue.store.record import JobRecord
 
 _DONE = {
@@ -47,10 +48,12 @@ def act(client: Client, job: JobRecord, name: str, given: Mapping[str, Any]) -> 
         return Done(f"its priority is {priority}", client.set_priority(job.id, priority))
     if name == "extend":
         iterations = _whole(given, "iterations", 1, 10**9)
-        return _queued(client, client.extend(job.id, iterations, name=_name(given)))
+        with called(f"extend of {job.short_id}"):
+            return _queued(client, client.extend(job.id, iterations, name=_name(given)))
     if name == "upgrade":
         preset = str(given.get("preset") or "fidelity")
-        return _queued(client, client.upgrade(job.id, preset, name=_name(given)))
+        with called(f"upgrade of {job.short_id}"):
+            return _queued(client, client.upgrade(job.id, preset, name=_name(given)))
     if name not in ACTS:
         raise Malformed(f"there is no act {name!r}")
     changed: JobRecord = getattr(client, name)(job.id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -11,8 +12,11 @@ from srqueue.monitor.acts import act
 from srqueue.monitor.cards import card
 from srqueue.monitor.handlers import JsonHandler
 from srqueue.monitor.refusals import Malformed, Refused
-from srqueue.monitor.signing import why_not
+from srqueue.monitor.signing import user_of, why_not
+from srqueue.store.acting import Actor, acting_as
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _LONGEST_BODY = 16_384
 
 
@@ -48,8 +52,14 @@ class ActHandler(JsonHandler):
         """Does it; answers with what came of it and the job's card."""
         given = self._body()
         job = await self.backend.ask(self.backend.job, job_id)
-        done = await self.backend.ask(act, self.backend.client, job, name, given)
+        done = await self.backend.ask(self.audited, act, self.backend.client, job, name, given)
         self.say({"text": done.text, "new": done.new, "notes": done.notes, "job": card(done.job)})
+
+    def audited(self, function: Callable[_P, _T], *args: _P.args, **more: _P.kwargs) -> _T:
+        """What `function` returns, called as an act of whoever is signed in."""
+        who = user_of(self.current_user, self.request.headers.get("Authorization", ""))
+        with acting_as(Actor(who, "flower", str(self.request.remote_ip))):
+            return function(*args, **more)
 
     def get(self, *_: str) -> None:
         """A GET changes nothing."""

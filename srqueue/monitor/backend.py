@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from srqueue.errors import UsageError
 from srqueue.monitor.refusals import NotThere
 from srqueue.queue.client import Client
+from srqueue.run.confined import confined_run
 from srqueue.run.folder import RunDir
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection
@@ -50,9 +50,5 @@ class Backend:
 
 def run_folder(record: JobRecord) -> RunDir | None:
     """The job's run folder where it is on this machine."""
-    path = Path(record.run_dir or "")
-    # A record may say anything; the folder of a job bears its id.
-    if record.run_dir is None or path.name != record.id or not path.is_absolute():
-        return None
-    run = RunDir(path)
-    return run if run.spec_file.is_file() else None
+    run = confined_run(record.id, record.run_dir, record.root_id)
+    return run if run and run.spec_file.is_file() else None

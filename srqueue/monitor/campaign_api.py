@@ -62,4 +62,4 @@ class CampaignActHandler(ActHandler):
     async def post(self, name: str, verb: str) -> None:  # type: ignore[override]
         """Does it; answers with what came of it."""
         self._body()
-        self.say({"text": await self.backend.ask(act, self.backend.client, name, verb)})
+        self.say({"text": await self.backend.ask(self.audited, act, self.backend.client, name, verb)})

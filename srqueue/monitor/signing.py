@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from srqueue.monitor.refusals import Refused
@@ -21,6 +22,17 @@ def why_not(options: Any) -> Refused | None:
     if not has_auth(options):
         return Refused(401, "nobody is signed in: this Flower has no password, so it only shows", _HOW)
     return None
+
+
+def user_of(current: Any, authorization: str) -> str:
+    """The name of whom Flower has let in. `current`: Flower's word, which with basic auth is only "yes"."""
+    if isinstance(current, str | bytes):
+        return current if isinstance(current, str) else current.decode(errors="replace")
+    scheme, _, coded = authorization.partition(" ")
+    try:
+        return b64decode(coded).decode().partition(":")[0] if scheme.lower() == "basic" else "?"
+    except ValueError:
+        return "?"
 
 
 def only_shows(options: Any) -> str | None:

@@ -58,7 +58,9 @@ def _ask(settings: Settings, told: dict[str, Any], seconds: float) -> list[Sent]
     urls = split(settings.notify.get_secret_value()) if settings.notify else []
     if not urls:
         return []
-    lines = _run(json.dumps({**told, "addresses": urls}).encode(), seconds)
+    lines = _run(
+        json.dumps({**told, "addresses": urls, "private": settings.notify_private}).encode(), seconds
+    )
     return _results(urls, lines, seconds)
 
 

@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from srqueue.campaign.cells import cell_of
 from srqueue.campaign.planning import Planned, plan_cells
 from srqueue.campaign.spec import CampaignSpec, Keys
 from srqueue.datasets import Registry, dataset_ref
-from srqueue.errors import SpecError, UsageError
+from srqueue.errors import SpecError, SrqueueError, UsageError
 from srqueue.queue.budgets import SPENT, spending, spent_text
 from srqueue.queue.cell_jobs import cell_jobs
 from srqueue.queue.client import Client, differences
@@ -28,12 +28,18 @@ from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.stopping import parse_rules
 from srqueue.spec.windows import parse_windows
+from srqueue.store.acting import one_act
+from srqueue.store.audit import Audit
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.new import NewJob
 from srqueue.store.record import Bell
 from srqueue.store.searches import Searches
+from srqueue.store.signed_queue import check_key
 
+_TOLD = {"remove": "rm"}
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _UNDONE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
 
 
@@ -49,6 +55,29 @@ class CampaignSubmitted:
     new: int
     left: tuple[str, ...] = ()
     differs: Mapping[str, int] = field(default_factory=dict)
+
+
+_Verb = Callable[Concatenate["CampaignClient", _P], _T]
+
+
+def _audited(verb: _Verb[_P, _T]) -> _Verb[_P, _T]:
+    """Notes a verb in the audit trail before its first step; what it does to each job is a part of it."""
+
+    @wraps(verb)
+    def noted(self: CampaignClient, /, *args: _P.args, **how: _P.kwargs) -> _T:
+        act = f"campaign {_TOLD.get(verb.__name__, verb.__name__)}"
+        given = args[0] if args else next(iter(how.values()), "")
+        name = given.name if isinstance(given, CampaignSpec) else str(given)
+        audit = Audit(self.records.connection)
+        audit.note(act, name, "begun")
+        try:
+            with one_act():
+                return verb(self, *args, **how)
+        except SrqueueError as error:
+            audit.note(act, name, f"not done: {error.message}")
+            raise
+
+    return noted
 
 
 class CampaignClient:
@@ -73,6 +102,7 @@ class CampaignClient:
         registry = Registry(self.client.settings).as_it_is()
         return plan_cells(campaign, lambda name: dataset_ref(registry, name))
 
+    @_audited
     def submit(
         self, campaign: CampaignSpec, *, file: Path | None = None, update: bool = False
     ) -> CampaignSubmitted:
@@ -89,6 +119,7 @@ class CampaignClient:
         known: dict[tuple[str, tuple[int, ...]], str] = {}
         for some in stages:  # everything that may be wrong, before the first is written
             _check_different(some, self._jobs(campaign, some, ()), known)
+        check_key(self.records.connection, self.records.keyring)
         kept = self._drawn_before(campaign)
         self.records.begin(campaign.name, campaign.model_dump(mode="json"), origin)
         self.records.forget_cells(campaign.name, tuple(campaign.stages))
@@ -120,6 +151,7 @@ class CampaignClient:
             campaign.name, tuple(i for i, _ in placed), sum(new for _, new in placed), left, dict(differs)
         )
 
+    @_audited
     def pause(self, name: str) -> CampaignRecord:
         """No cell begins any more; those that wait or run are paused, with a checkpoint."""
         record = self.records.get(name)
@@ -133,6 +165,7 @@ class CampaignClient:
                 self.client.store.ask(job_id, "pause")
         return self.records.get(name)
 
+    @_audited
     def resume(self, name: str) -> CampaignRecord:
         """A paused campaign goes on, and with it the jobs that were paused because it was."""
         record = self.records.get(name)
@@ -156,6 +189,7 @@ class CampaignClient:
         self._tend()
         return self.records.get(name)
 
+    @_audited
     def cancel(self, name: str) -> CampaignRecord:
         """Ends it: no cell begins any more, running ones export their best weights and end."""
         record = self.records.get(name)
@@ -171,6 +205,7 @@ class CampaignClient:
         self._tend()
         return self.records.get(name)
 
+    @_audited
     def retry(self, name: str) -> int:
         """Failed and cancelled cells go on from their newest checkpoints, as many at a time as ever."""
         record = self.records.get(name)
@@ -189,6 +224,7 @@ class CampaignClient:
             self._tend()
         return again
 
+    @_audited
     def remove(self, name: str, *, jobs: bool = False) -> CampaignRecord:
         """Forgets a campaign that has ended; its jobs stay, unless `jobs`. Run folders stay in any case."""
         record = self.records.get(name)

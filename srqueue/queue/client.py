@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery
 
 from srqueue.datasets import Registry
+from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
 from srqueue.queue.placing import Config, new_jobs
@@ -113,11 +114,11 @@ class Client:
         `overrides`: (origin, partial spec), later ones win.
         """
         registry = Registry(self.settings)
-        return upgraded(self.get(ref), registry, preset=preset, overrides=overrides, name=name)
+        return upgraded(self._trusted(ref), registry, preset=preset, overrides=overrides, name=name)
 
     def extend(self, ref: str, iterations: int, *, name: str | None = None) -> Expanded:
         """A spec for `submit`: an ended job's training goes on for `iterations` more."""
-        return extended(self.get(ref), iterations, name=name)
+        return extended(self._trusted(ref), iterations, name=name)
 
     def get(self, ref: str) -> JobRecord:
         """The record as it stands."""
@@ -190,6 +191,21 @@ class Client:
                 yield Event.parse(line)
             if (rests or not follow) and not lines:
                 return
+
+    def _trusted(self, ref: str) -> JobRecord:
+        """The record that another one is made from, which is signed here: so must it be itself."""
+        job = self.get(ref)
+        if why := self.store.keyring.wrong_with_job(job, job.signature):
+            raise UsageError(
+                f"job {job.short_id} ({job.name}) is not to be built upon: {why}",
+                hint=f"look at it (srqueue show {job.short_id}); where it is yours: "
+                f"srqueue signing sign {job.short_id}",
+            )
+        return job
+
+    def sign(self, ref: str) -> JobRecord:
+        """Signs a job as it stands. Whoever does has looked at it. Raises UsageError without a key."""
+        return self.store.sign(self.store.resolve(ref))
 
     def _to_queue(self, verb: Callable[[str], JobRecord], ref: str) -> JobRecord:
         job = verb(self.store.resolve(ref))

@@ -22,6 +22,7 @@ from typing import Any
 
 from srqueue.campaign.cells import cell_of
 from srqueue.campaign.expanding import Expander, Wrong
+from srqueue.campaign.search.space import admits
 from srqueue.campaign.search.spec import SearchSpec
 from srqueue.campaign.spec import CampaignSpec, StageSpec, before
 from srqueue.datasets import Registry, dataset_ref
@@ -31,7 +32,7 @@ from srqueue.queue.searching import figure, filled
 from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState
 from srqueue.settings import SECRET_VARIABLES, Settings
-from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
+from srqueue.store.campaigns import SIGNATURE, CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.searches import Contender, Searches
 from srqueue.store.servers import address_now
@@ -56,7 +57,7 @@ def draw(store: Store) -> int:
     for record in campaigns.open():
         if record.state == "active":
             try:
-                made += _draw_for(store, campaigns, record)
+                made += _draw_for(store, campaigns, record) if _is_trusted(campaigns, record) else 0
             except ServiceUnreachable:
                 raise
             except Exception:  # that of one campaign holds up no other
@@ -117,6 +118,22 @@ def _draw_for(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int
         return _make(store, campaigns, record, stage, min(left[stage], few), drawn)
 
 
+def _is_trusted(campaigns: Campaigns, record: CampaignRecord) -> bool:
+    """What is drawn is signed by this worker, so what it is drawn from must be signed by who may submit."""
+    why = campaigns.keyring.wrong_with_campaign(record.name, record.spec, record.more.get(SIGNATURE))
+    if why and undrawn_stages(record):
+        told = f"no cell is drawn: {why}; its owner submits it once more with the key"
+        if record.message != told:
+            log.warning("campaign %s: %s", record.name, told)
+            campaigns.set(record.name, message=told)
+    return why is None
+
+
+def undrawn_stages(record: CampaignRecord) -> list[str]:
+    """Stages whose cells are drawn."""
+    return [name for name, stage in stages_of(record).items() if stage.search and stage.search.asked]
+
+
 def _may_begin(campaigns: Campaigns, record: CampaignRecord, left: dict[str, int]) -> dict[str, int]:
     """Those stages of `left` that wait for none which has open cells, or some to be drawn: what is drawn
     now is drawn with all that is known by then."""
@@ -147,6 +164,9 @@ def _make(
         if not _goes_on(campaigns, record):  # to ask took seconds
             break
         number, axes = int(trial["number"]), _values(search, trial["params"])
+        if not admits(search.space, axes):
+            log.warning("campaign %s: what was drawn is not of its space: no cell", campaign.name)
+            continue
         if any(cell.axes == axes for cell in cells):
             drawn.note_unfit(stage, number, axes, "it was drawn before")
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +83,9 @@ def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> It
         if dry_run:
             yield Recovered(path, "recovered", found.record)
             continue
+        # Its spec lies in a folder that only a worker writes to, which had looked at its signature.
+        signature = store.keyring.sign_job(found.record) or found.record.signature
+        found = replace(found, record=replace(found.record, signature=signature))
         how = store.restore(found.record, found.newest, front=found.front, told=found.told)
         if how == "made":
             store.append_history(path.name, (event.line() for event in RunDir(path).events()))
@@ -125,7 +128,7 @@ def read_run(run: RunDir, root_id: str) -> Found | None:
         total_iter=spec.train.total_iter, progress=progress, attempts=len(attempts),
         reason=outcome.reason if outcome else None,
         campaigns=tuple(card.campaigns), maker=card.maker or None, rungs=tuple(card.rungs),
-        until=None if state.final else _rung(card, attempts),
+        until=None if state.final else _rung(card, attempts), signature=card.signature or None,
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip

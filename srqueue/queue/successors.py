@@ -13,6 +13,7 @@ from srqueue.datasets import Registry, stats_of
 from srqueue.errors import CheckpointError, DataError, UsageError
 from srqueue.queue.contents import sha256_of
 from srqueue.queue.longer import rate_shares
+from srqueue.run.confined import confined_run
 from srqueue.run.folder import CheckpointName, RunDir
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.spec.complete import complete
@@ -149,13 +150,14 @@ def _ended(record: JobRecord, verb: str) -> None:
 
 def _run(record: JobRecord) -> RunDir:
     """The job's run folder. Raises DataError where it is not on this machine."""
-    if record.run_dir is None or not Path(record.run_dir).is_dir():
+    run = confined_run(record.id, record.run_dir, record.root_id)
+    if run is None:
         raise DataError(
             f"the run folder of job {record.short_id} is not on this machine",
             where=f"{record.host or '?'}:{record.run_dir or '?'}",
             hint="run this where it is, or bring the folder here under the same path",
         )
-    return RunDir(Path(record.run_dir).absolute())
+    return run
 
 
 def _model(record: JobRecord) -> Path:

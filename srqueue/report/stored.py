@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from srqueue.curves import history
@@ -14,6 +13,7 @@ from srqueue.report.folders import trained
 from srqueue.report.gallery import gallery_of, stored_gallery
 from srqueue.report.sources import fingerprints, newest_figures, numbers, parsed
 from srqueue.report.subject import Subject, Try
+from srqueue.run.confined import confined_run
 from srqueue.run.folder import RunDir
 from srqueue.run.scores import read_scores
 from srqueue.store.attempts import AttemptRecord
@@ -66,10 +66,10 @@ def from_store(store: Reader, record: JobRecord, pictures: bool = True) -> Subje
 
 def folder_here(record: JobRecord) -> RunDir | None:
     """The run folder of a job where it is on this machine."""
-    if record.run_dir is None or record.host not in (None, socket.gethostname()):
+    if record.host not in (None, socket.gethostname()):
         return None
-    run = RunDir(Path(record.run_dir))
-    return run if run.spec_file.is_file() else None
+    run = confined_run(record.id, record.run_dir, record.root_id)
+    return run if run and run.spec_file.is_file() else None
 
 
 def _newest(record: JobRecord) -> tuple[Mapping[str, Any], ...]:

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from srqueue.run.parsing import from_json
+
 
 def fsync_dir(path: Path) -> None:
     """Makes renames inside `path` durable."""
@@ -46,7 +48,7 @@ def write_json(path: Path, value: Any, durable: bool = True) -> None:
 def read_object(file: Path) -> dict[str, Any]:
     """The mapping in a JSON file; empty where there is none that can be read."""
     try:
-        value = json.loads(file.read_text())
+        value = from_json(file.read_text())
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

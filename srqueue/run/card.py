@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from srqueue.run.atomic import write_json
+from srqueue.run.parsing import from_json
 
 CARD_VERSION = 1
 
@@ -26,6 +26,7 @@ class JobCard:
     campaigns: Sequence[str] = ()  # names
     maker: str = ""  # the campaign that made it, `-` for none; unknown in a folder of an older version
     rungs: Sequence[int] = ()  # iterations at which a search compares it with others
+    signature: str = ""  # of who submitted it
     v: int = CARD_VERSION
 
     def write(self, path: Path) -> None:
@@ -39,7 +40,7 @@ class JobCard:
         Raises OSError, ValueError or TypeError where it cannot be read, or is of a later version.
         """
         try:
-            raw = json.loads(path.read_text())
+            raw = from_json(path.read_text())
         except FileNotFoundError:
             return None
         if not isinstance(raw, dict) or raw.get("v") != CARD_VERSION:

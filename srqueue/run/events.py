@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from srqueue.run.parsing import from_json
+
 EVENT_VERSION = 1
 
 EventKind = Literal["train", "val", "checkpoint", "action", "fingerprint", "resource", "phase", "message"]
@@ -36,13 +38,16 @@ class Event:
     @classmethod
     def parse(cls, line: str | bytes) -> Event:
         """Reads one line; ValueError where it is not an event."""
-        raw = json.loads(line)
+        raw = from_json(line)
         if not isinstance(raw, dict) or raw.get("kind") not in EVENT_KINDS:
             raise ValueError("not an event line")
-        return cls(
-            n=int(raw["n"]), t=float(raw["t"]), token=int(raw["token"]), it=int(raw["it"]),
-            kind=raw["kind"], data=dict(raw["data"]), v=int(raw["v"]),
-        )  # fmt: skip
+        try:
+            return cls(
+                n=int(raw["n"]), t=float(raw["t"]), token=int(raw["token"]), it=int(raw["it"]),
+                kind=raw["kind"], data=dict(raw["data"]), v=int(raw["v"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"not an event line: {error!r}") from None
 
     def line(self) -> str:
         """The event as JSON without line end."""
@@ -106,6 +111,6 @@ def read_events(path: Path, start: int = 0, end: int | None = None) -> Iterator[
             offset += len(line)
             try:
                 event = Event.parse(line)
-            except (ValueError, KeyError, TypeError):
+            except ValueError:
                 continue
             yield event, offset

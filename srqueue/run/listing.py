@@ -15,6 +15,7 @@ from typing import Any
 
 from srqueue.errors import DataError
 from srqueue.run.atomic import write_json
+from srqueue.run.parsing import from_json
 
 LISTING_VERSION = 3
 """Version 1 knew one root only and no sharpness, version 2 no `lr_fit`; both are still read."""
@@ -99,7 +100,7 @@ class Listing:
         Raises DataError where it is missing or not whole.
         """
         try:
-            raw: dict[str, Any] = json.loads(path.read_text())
+            raw: dict[str, Any] = from_json(path.read_text())
             if (version := raw.pop("v")) not in range(1, LISTING_VERSION + 1):
                 raise ValueError(f"it is of version {version}, this srqueue reads up to {LISTING_VERSION}")
             listed = raw.pop("pictures")
@@ -107,7 +108,7 @@ class Listing:
             pictures = tuple(Picture(**p) for p in listed[:: max(step, 1)])
             raw |= {key: tuple(raw.get(key, ())) for key in ("further_hr", "further_lr")}
             return cls(pictures=pictures, **raw)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"cannot read the list of pictures: {error}", where=str(path), hint="add the data set again"
             ) from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from srqueue.run.atomic import write_json
+from srqueue.run.parsing import from_json
 from srqueue.run.reasons import StopReason
 
 OUTCOME_VERSION = 1
@@ -37,12 +37,12 @@ class Outcome:
     def read(cls, path: Path) -> Outcome | None:
         """The outcome at `path`, or None where there is none, or it is not whole or of another version."""
         try:
-            raw: dict[str, Any] = json.loads(path.read_text())
+            raw: dict[str, Any] = from_json(path.read_text())
             if raw["v"] != OUTCOME_VERSION:
                 return None
             known = {key: value for key, value in raw.items() if key in cls.__dataclass_fields__}
             return cls(**{**known, "reason": StopReason(raw["reason"]), "iteration": int(raw["iteration"])})
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return None
 
 

@@ -41,6 +41,7 @@ class StopReason(StrEnum):
     NO_PROGRESS = "no_progress"
     DATA_CORRUPT = "data_corrupt"
     SPEC_INVALID = "spec_invalid"
+    UNTRUSTED = "untrusted"
     DATA_MISSING = "data_missing"
     DISK_FULL = "disk_full"
     ROOT_MISSING = "root_missing"
@@ -104,6 +105,7 @@ CONSEQUENCES: dict[StopReason, Consequence] = {
     StopReason.NO_PROGRESS: _fails("three attempts in a row ended without a new checkpoint"),
     StopReason.DATA_CORRUPT: _fails("pictures cannot be read"),
     StopReason.SPEC_INVALID: _fails("the spec does not hold"),
+    StopReason.UNTRUSTED: _fails("nobody who may submit has signed it"),
     StopReason.DATA_MISSING: _waits("its data set is not there"),
     StopReason.DISK_FULL: _waits("the disk is full"),
     StopReason.ROOT_MISSING: _waits("its run folder is not there"),

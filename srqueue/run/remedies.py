@@ -22,6 +22,7 @@ REMEDIES: dict[StopReason, str] = {
     StopReason.NO_PROGRESS: "look at the log of its last attempt; then: srqueue retry JOB",
     StopReason.DATA_CORRUPT: "srqueue dataset check NAME finds the pictures; then: srqueue retry JOB",
     StopReason.SPEC_INVALID: "submit it anew with the value that is named",
+    StopReason.UNTRUSTED: "look at it: srqueue show JOB; where it is yours: srqueue signing sign JOB",
     StopReason.DATA_MISSING: "bring the pictures back; if they moved, add them again: srqueue dataset add",
     StopReason.DISK_FULL: "free some room under the runs root; at once: srqueue resume JOB",
     StopReason.ROOT_MISSING: "mount the folder again, or start a worker where it is (SRQUEUE_RUNS)",

@@ -13,10 +13,13 @@ from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.reasons import JobState
 from srqueue.store.connection import Connection, compact
 from srqueue.store.record import Bell
+from srqueue.store.signing import Keyring
 
 CampaignState = Literal["submitting", "active", "paused", "stopped", "cancelled", "ended"]
 """submitting: not all of its cells are queued yet; only an active one lets cells begin."""
 
+SIGNATURE = "signature"
+"""Field of a record: of who submitted it, see signing.py."""
 VAIN = "vain"
 """Field of a record: see `CampaignRecord.in_vain`."""
 _A_CALL = 500
@@ -82,6 +85,7 @@ class Campaigns:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.keys = connection.keys
+        self.keyring = Keyring.of(connection.settings)
 
     def get(self, name: str) -> CampaignRecord:
         """The record. Raises UsageError where no campaign of that name came from a file."""
@@ -130,6 +134,7 @@ class Campaigns:
                 mapping={
                     "name": name, "spec": compact(spec), "file": file, "state": "submitting",
                     "message": "", "updated": now, "ended": "",
+                    SIGNATURE: self.keyring.sign_campaign(name, json.loads(compact(spec))),
                 },
             )  # fmt: skip
             if any(

@@ -73,16 +73,16 @@ class Connection:
                 f"Redis cannot do its work: {_first_line(error)}", where=self.settings.shown_url
             ) from None
 
-    def run(self, name: str, *args: Any) -> list[Any]:
+    def run(self, name: str, *args: Any, note: str = "") -> list[Any]:
         """Runs one script of `lua/` and returns its answer: on the server that the queue has moved to, where
-        this machine knows of it."""
-        before = self.redis
+        this machine knows of it. `note`: what the audit trail says of it."""
+        before, whole = self.redis, (*args, note)
         try:
-            return self._run(name, args)
+            return self._run(name, whole)
         except QueueMoved:
             if self.redis is before:
                 raise
-        return self._run(name, args)  # the first did nothing
+        return self._run(name, whole)  # the first did nothing
 
     def ping(self) -> None:
         """Returns where the server answers, the queue has not moved, and this version can work with it."""

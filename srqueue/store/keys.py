@@ -46,6 +46,8 @@
 <prefix>:notices:since                string   when somebody first looked for them
 <prefix>:notice:<occasion>            string   that it is being told, or was; expires
 <prefix>:seen                         string   when a worker was last in touch with Redis
+<prefix>:signing                      string   ids of the keys that workers want jobs signed with (signing.py)
+<prefix>:audit                        stream   acts: who did what, when, from where; bounded (audit.py)
 <prefix>:machine:<machine>            set      ids that were bound on a machine, swept by its workers
 <prefix>:workers                      zset     worker names by the time their announcement ends
 <prefix>:worker:<name>                hash     the announcement
@@ -141,6 +143,16 @@ class Keys:
     def notice(self, occasion: str) -> str:
         """That an occasion is being told, or was."""
         return f"{self.prefix}:notice:{occasion}"
+
+    @property
+    def signing(self) -> str:
+        """Ids of the keys that workers want jobs signed with."""
+        return f"{self.prefix}:signing"
+
+    @property
+    def audit(self) -> str:
+        """Acts, oldest first."""
+        return f"{self.prefix}:audit"
 
     @property
     def workers(self) -> str:

@@ -32,9 +32,13 @@ class NewJob:
     """Iterations at which a search compares it with others; it may train to the first of them."""
     opens: float | None = None
     """When its window opens, UTC s; None where it may run at once."""
+    signature: str = ""
+    """Of who submits it; empty without a key."""
 
     def check(self) -> None:
-        """Raises UsageError where the queue has no such priority or device class."""
+        """Raises UsageError where it has no name, or the queue no such priority or device class."""
+        if not (self.id and self.name and self.spec_id):
+            raise UsageError("a job needs an id, a name and a spec_id")
         check_priority(self.priority)
         if self.device_class not in DEVICE_CLASSES:
             raise UsageError(f"device class {self.device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
@@ -45,6 +49,8 @@ class NewJob:
             "name": self.name, "packed": pack(self.spec, self.origins), "priority": self.priority,
             "device_class": self.device_class, "total_iter": self.total_iter, "iteration": 0,
         }  # fmt: skip
+        if self.signature:
+            fields["signature"] = self.signature
         if self.held_by:
             fields |= {"held_by": self.held_by, "after": ",".join(self.after), "message": self.message}
         if self.rungs:

@@ -11,10 +11,12 @@ from importlib.resources import files
 from typing import Any
 
 from srqueue.errors import SpecError
+from srqueue.run.parsing import from_json
 
 LARGEST = 1 << 20
 """Bytes of JSON; what claims to be more was not written here."""
 
+_WRITTEN_WITH = ("1",)
 PHRASES = 1
 """Number of the phrases that are written with. Such a file is never changed: stored jobs need it."""
 
@@ -34,11 +36,16 @@ def pack(spec: Mapping[str, Any], origins: Mapping[str, str]) -> str:
 def unpack(packed: str) -> tuple[dict[str, Any], dict[str, str]]:
     """(spec, origins). Raises zlib.error or ValueError where the text was not written by `pack`."""
     number, _, body = packed.partition(":")
+    if number not in _WRITTEN_WITH:
+        raise ValueError(f"the packed spec is of a later version, or none: {number[:20]!r}")
     unpacker = zlib.decompressobj(zdict=_phrases(int(number)))
     text = unpacker.decompress(base64.b85decode(body), LARGEST)
     if not unpacker.eof:
         raise ValueError("the packed spec is cut off, or longer than any")
-    spec, origins = json.loads(text)
+    told = from_json(text)
+    if not (isinstance(told, list) and len(told) == 2 and all(isinstance(part, dict) for part in told)):
+        raise ValueError("the packed spec holds something else than a spec and its origins")
+    spec, origins = told
     return spec, origins
 
 

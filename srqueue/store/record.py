@@ -77,6 +77,7 @@ class JobRecord:
     until: int | None = None  # the rung that it may train to; None: to its end
     schema: int = 1  # version of the records that made it (schema.py)
     stopped: bool = False  # at a rung, for good unless somebody resumes it
+    signature: str | None = None  # of who submitted it, see signing.py
 
     @property
     def short_id(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Sequence
 from itertools import islice
 
 from redis.client import NEVER_DECODE
 
+from srqueue.run.parsing import from_json
 from srqueue.run.scores import Scores
 from srqueue.store.connection import Connection, compact
 
@@ -27,7 +27,7 @@ def unpacked(data: bytes) -> Scores | None:
     """The inverse; None for what this version does not read."""
     try:
         reader = zlib.decompressobj()
-        raw = json.loads(reader.decompress(data, _LARGEST))
+        raw = from_json(reader.decompress(data, _LARGEST))
     except (zlib.error, ValueError):
         return None
     return Scores.from_json(raw) if isinstance(raw, dict) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal, Self
 
@@ -14,6 +15,7 @@ from srqueue.run.pictures import Crop
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.run.scores import Scores
 from srqueue.settings import Settings
+from srqueue.store.audit import Audit, beside, note_of, write_beside
 from srqueue.store.connection import Connection, compact
 from srqueue.store.consequences import EXPORTS_FIRST, consequence
 from srqueue.store.drains import DRAIN_SECONDS, Announced, Drain
@@ -32,6 +34,8 @@ from srqueue.store.record import (
     what_can_be_done,
 )
 from srqueue.store.scores import packed
+from srqueue.store.signed_queue import check_key
+from srqueue.store.signing import Keyring
 
 EVENTS_KEPT = 1000
 """Event lines of a job in Redis, and up to half as many more for a while; its run folder has all of them."""
@@ -53,6 +57,7 @@ class Store(Reader):
         self._run = connection.run
         self._backoff = connection.settings.backoff
         self._lease = connection.settings.lease
+        self.keyring = Keyring.of(connection.settings)
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -85,10 +90,14 @@ class Store(Reader):
             check_name(campaign, "a campaign")
         for job in jobs:
             job.check()
-        parts, made = [job.parts() for job in jobs], list[tuple[str, bool]]()
+        check_key(self.connection, self.keyring)
+        signed = (replace(job, signature=self.keyring.sign_job(job)) for job in jobs)
+        parts, made = [job.parts() for job in signed], list[tuple[str, bool]]()
         for i in range(0, len(parts), _JOBS_A_CALL):
             some = (part for job in parts[i : i + _JOBS_A_CALL] for part in job)
-            flat = self._run("create", int(again), campaign, *some)
+            more = f" and {len(part) - 1} more" if (part := jobs[i : i + _JOBS_A_CALL])[1:] else ""
+            where = f" in campaign {campaign}" if campaign else ""
+            flat = self._act("create", "submit", "", int(again), campaign, *some, more=more + where)
             made += [(job_id, bool(created)) for job_id, created in zip(flat[::2], flat[1::2], strict=True)]
         return made
 
@@ -100,38 +109,52 @@ class Store(Reader):
         """
         row = CONSEQUENCES[_WISHED[wish]]
         how = (row.next_state, int(row.next_state.final), row.text, EXPORTS_FIRST)
-        return self._answer(job_id, wish, self._run("ask", job_id, wish, *how))
+        return self._answer(job_id, wish, self._act("ask", wish, job_id, job_id, wish, *how))
 
     def resume(self, job_id: str) -> JobRecord:
         """A paused or held job goes back to the queue; a pause that has not come about is taken back.
 
         A queued one that waits after a failure starts now; one that waits to be cancelled is not.
         """
-        return self._answer(job_id, "resume", self._run("requeue", job_id, JobState.PAUSED, JobState.HELD))
+        states = (JobState.PAUSED, JobState.HELD)
+        return self._answer(job_id, "resume", self._act("requeue", "resume", job_id, job_id, *states))
 
     def retry(self, job_id: str) -> JobRecord:
         """A failed or cancelled job goes back to the queue and on from its newest checkpoint.
 
         A queued one that waits after a failure starts now; one that waits to be cancelled is not.
         """
-        return self._answer(
-            job_id, "retry", self._run("requeue", job_id, JobState.FAILED, JobState.CANCELLED)
-        )
+        states = (JobState.FAILED, JobState.CANCELLED)
+        return self._answer(job_id, "retry", self._act("requeue", "retry", job_id, job_id, *states))
 
     def set_priority(self, job_id: str, priority: int) -> JobRecord:
         """9 runs first. A running job keeps running."""
         check_priority(priority)
-        return self._answer(job_id, "change", self._run("priority", job_id, priority))
+        return self._answer(
+            job_id, "change", self._act("priority", f"priority {priority}", job_id, job_id, priority)
+        )
 
     def remove(self, job_id: str) -> JobRecord:
         """Forgets a job that does not run; its run folder stays. Returns the record as it was."""
         record = self.get(job_id)
-        answer = self._run("remove", job_id)
+        answer = self._act("remove", "rm", job_id, job_id)
         if answer[0] == "refused":
             raise UsageError(
                 f"job {record.short_id} is running", hint=f"first: srqueue cancel {record.short_id}"
             )
         return record
+
+    def sign(self, job_id: str) -> JobRecord:
+        """Signs a job as it stands. Raises UsageError where there is no key here."""
+        if not self.keyring:
+            raise UsageError(
+                "there is no key to sign with", where="SRQUEUE_SIGNING_KEY", hint="srqueue signing new-key"
+            )
+        record = self.get(job_id)
+        Audit(self.connection).note("sign", f"{job_id} {record.name}")
+        with self.connection.reach() as client:
+            client.hset(self.keys.job(job_id), "signature", self.keyring.sign_job(record))
+        return self.get(job_id)
 
     # What a worker does. All but `claim` raise LeaseLost where the token is no longer the job's.
 
@@ -258,9 +281,14 @@ class Store(Reader):
         elif record.seq is not None:  # its folder is out of reach
             fields |= {"seq_token": 0, "saved_iteration": record.iteration}
         flat = [part for pair in fields.items() for part in pair]
-        how: Restored = self._run(
-            "restore", record.id, "owner" if by_owner else "folder", self._lease, *flat
-        )[0]
+        arguments = (record.id, "owner" if by_owner else "folder", self._lease, *flat)
+        # By its owner: a worker's affair, and nobody's act.
+        answer = (
+            self._run("restore", *arguments)
+            if by_owner
+            else self._act("restore", "recover", record.id, *arguments)
+        )
+        how: Restored = answer[0]
         return how
 
     def append_history(self, job_id: str, lines: Iterable[str]) -> None:
@@ -288,7 +316,15 @@ class Store(Reader):
 
     def drain(self, worker: str, how: Drain) -> None:
         """Asks a worker, by name, to end."""
-        self._run("drain", worker, how, DRAIN_SECONDS)
+        self._act("drain", f"drain ({how})", "", worker, how, DRAIN_SECONDS, more=worker)
+
+    def _act(self, script: str, act: str, job_id: str, *args: Any, more: str = "") -> list[Any]:
+        """Runs a script that is the act of a user: it notes itself in the audit trail."""
+        note = note_of(act, job_id, more)
+        answer = self._run(script, *args, note=note)
+        if note:
+            write_beside(self.connection.settings, beside(note))
+        return answer
 
     def _answer(self, job_id: str, verb: str, answer: list[Any]) -> JobRecord:
         record = self.get(job_id)

@@ -7,6 +7,7 @@ import pytest
 from tornado.web import create_signed_value
 
 from srqueue.settings import Settings
+from srqueue.store.audit import Audit
 from srqueue.store.store import Store
 from tests.conftest import Server
 from tests.integration.flower_process import Flower
@@ -84,6 +85,13 @@ def test_pages_api_stream_and_metrics_ask_for_the_password(flower):
     assert "SRQUEUE_FLOWER_AUTH" in flower.ask("/training/api/jobs", user="me:wrong").json["error"]
 
 
+def test_flowers_own_api_is_closed_to_who_is_not_signed_in(flower):
+    for verb in ("apply", "async-apply", "send-task"):
+        answer = flower.ask(f"/api/task/{verb}/srqueue.run_job", "POST", "{}", user=None)
+        assert answer.status == 401, verb
+    assert flower.ask("/api/worker/shutdown/w", "POST", "{}", user=None).status == 401
+
+
 def test_the_password_stands_in_no_command_line_and_on_no_page(flower):
     argv = " ".join(psutil.Process(flower.process.pid).cmdline())
     assert "srqueue.stack.monitor" in argv and "canary" not in argv
@@ -112,6 +120,11 @@ def test_acts_are_those_of_the_command_line(flower, store):
     assert flower.api(f"job/{one}")["acts"] == ["retry"], "its run folder is not here: nothing to extend"
     assert flower.act(one, "retry").status == 200
     assert store.get(one).state == "queued" and store.get(one).priority == 8
+    noted = [e for e in Audit(store.connection).newest() if e.origin == "flower"][::-1]
+    assert [e.act for e in noted] == ["pause", "resume", "priority 8", "cancel", "retry"]
+    assert {(e.who, e.address, e.what, e.result) for e in noted} == {
+        ("me", "127.0.0.1", f"{one} job_0", "ok")
+    }
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ def receiver():
 @pytest.fixture
 def told(settings, receiver):
     """Settings with the receiver as the address."""
-    return settings.model_copy(update={"notify": SecretStr(receiver.address), "notify_disk": 0.0})
+    return settings.model_copy(
+        update={"notify": SecretStr(receiver.address), "notify_disk": 0.0, "notify_private": True}
+    )
 
 
 def end(store, reason=StopReason.COMPLETED, name="night", message="", host="h", **metrics):
@@ -88,7 +90,9 @@ def test_an_address_that_hangs_or_refuses_harms_no_other(settings, receiver):
     silent = socket.create_server(("127.0.0.1", 0))  # takes the connection and says nothing
     urls = [f"json://127.0.0.1:{silent.getsockname()[1]}/x", f"json://127.0.0.1:{refusing_port()}/x"]
     both = SecretStr(" ".join([*urls, receiver.address, "nonsense://x"]))
-    results = send(settings.model_copy(update={"notify": both}), Notice("t", "b"), seconds=3)
+    results = send(
+        settings.model_copy(update={"notify": both, "notify_private": True}), Notice("t", "b"), seconds=3
+    )
     silent.close()
     assert [r.well for r in results] == [False, False, True, False]
     assert "no answer within 3 s" in results[0].result and "refused" in results[1].result
@@ -243,7 +247,7 @@ def test_a_worker_tells_of_its_job_and_its_secrets_stay_its_own(
     environment, valkey, receiver, tiny_dataset, tiny_spec, start_worker, wait_until, store
 ):
     """Given a plateau on the way, and an address behind a password."""
-    more = {"NOTIFY_ON": "started,plateau,finished", "NOTIFY_DISK": "0", "REPORT": "false"}
+    more = {"NOTIFY_ON": "started,plateau,finished", "NOTIFY_DISK": "0", "NOTIFY_PRIVATE": "true"}
     settings = environment(valkey, NOTIFY=receiver.address, **more)
     spec = tiny_spec(tiny_dataset(settings).identity, 200, val={"val_freq": 20})
     raw = spec.model_dump(mode="json")
@@ -294,7 +298,8 @@ def test_an_unknown_occasion_is_refused_by_name(monkeypatch, settings):
         load_settings()
 
 
-def test_the_command_tries_every_address_and_shows_no_secret(typed, tmp_path, receiver):
+def test_the_command_tries_every_address_and_shows_no_secret(typed, tmp_path, receiver, monkeypatch):
+    monkeypatch.setenv("SRQUEUE_NOTIFY_PRIVATE", "true")
     run = typed(tmp_path)
     assert "SRQUEUE_NOTIFY is not set" in run("notify", "--test", code=2).stderr
     shown = run("notify", SRQUEUE_NOTIFY=receiver.address).stdout

@@ -25,6 +25,7 @@ from torch import Tensor
 from srqueue.errors import CheckpointError
 from srqueue.run.atomic import fsync_dir
 from srqueue.run.folder import CheckpointName
+from srqueue.run.parsing import from_json
 from workers.trainer.commit_points import reached
 from workers.trainer.versions import check_known
 
@@ -127,14 +128,14 @@ def read_manifest(folder: Path) -> Manifest:
     """A checkpoint's manifest. Raises CheckpointError where it is missing, damaged or of another folder,
     NewerVersion where it is whole and says more than this version knows."""
     try:
-        body: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        body: dict[str, Any] = from_json((folder / MANIFEST).read_bytes())
         digest = body.pop("digest")
         if digest == digest_of(body):  # else it is no field, but damage
             check_known(body, Manifest, MANIFEST_VERSION)
         manifest = Manifest(**body)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"no manifest: {error.strerror}", where=str(folder)) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"the manifest is not whole: {error}", where=str(folder)) from None
     if digest != digest_of(body):
         raise CheckpointError("the manifest's SHA-256 is wrong", where=str(folder))

@@ -48,6 +48,17 @@ class DimensionSpec(Frozen):
             return tuple(range(self.int[0], self.int[1] + 1))
         return None
 
+    def admits(self, value: Any) -> bool:
+        """Whether it is one of them: a journal in Redis may say anything."""
+        if self.choice is not None:
+            return any(value == one and type(value) is type(one) for one in self.choice)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        if self.int is not None:
+            return isinstance(value, int) and self.int[0] <= value <= self.int[1]
+        low, high = self.uniform or self.log or (math.inf, -math.inf)
+        return low <= value <= high
+
     def ends(self) -> tuple[Any, ...]:
         """What to try so that a mistake shows: all choices, or both ends."""
         if self.choice is not None:
@@ -72,6 +83,11 @@ def _short(value: float, low: float, high: float) -> float:
 
 
 Space = Mapping[str, DimensionSpec]
+
+
+def admits(space: Space, values: Mapping[str, Any]) -> bool:
+    """Whether `values` has a value for each dimension, each one of its own, and none besides."""
+    return values.keys() == space.keys() and all(one.admits(values[key]) for key, one in space.items())
 
 
 def grid(space: Space) -> list[dict[str, Any]]:

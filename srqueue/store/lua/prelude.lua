@@ -35,8 +35,10 @@
 --   looked                string  somebody has just looked who is to give way (see preempt); expires
 --   schema                string  the newest version of these scripts that has made a record (store/schema.py)
 --   moved                 string  the queue is on another server, or on its way (store/moved.py)
+--   audit                 stream  acts of users (epilogue.lua)
 
 local P = KEYS[1]
+local NOTE = table.remove(ARGV)  -- what the audit trail is to say of this call: JSON, or ''
 local RING_AFTER = 2   -- s; whoever makes a job ready rings himself, the sweeper only where that was lost
 local RING_AGAIN = 30  -- s
 
@@ -332,7 +334,8 @@ local function standing(id, token)
   if tonumber(known[1]) < tonumber(token) then return 'gone' end
   if known[1] ~= token then return 'lost' end
   if known[2] == 'running' then return 'ok' end
-  if (known[2] == 'queued' or known[2] == 'failed') and known[3] ~= '' then return 'reaped' end
+  -- Before its first claim a job has no such field: nobody holds the token 0.
+  if (known[2] == 'queued' or known[2] == 'failed') and known[3] and known[3] ~= '' then return 'reaped' end
   return 'lost'
 end
 

@@ -24,6 +24,12 @@ def test_a_tag_is_refused_and_nothing_runs(tag):
         read_yaml(f"network_g: {tag}", "mine.yaml")
 
 
+def test_numbers_have_no_base_of_60():
+    assert read_yaml("at: 22:30\nfrom: 1:30:00.5\nn: 1_000\nhex: 0x1F\nf: .5", "t") == {
+        "at": "22:30", "from": "1:30:00.5", "n": 1000, "hex": 31, "f": 0.5,
+    }  # fmt: skip
+
+
 def test_an_alias_is_refused_with_its_line():
     with pytest.raises(SpecError) as caught:
         read_yaml("a: &x [1]\nb: *x\n", "mine.yaml")

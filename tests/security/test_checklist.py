@@ -1,0 +1,93 @@
+"""The checklist of risks, line by line, and the tests that prove each: one that is gone fails here."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+CHECKLIST = {
+    "checkpoints run no code: safetensors and JSON only, no pickle anywhere": (
+        "tests/architecture/test_house.py::test_nothing_unpickles_and_nothing_runs_a_shell",
+        "tests/unit/trainer/test_pretrained.py::test_a_pickle_is_not_opened_and_the_way_out_is_told",
+        "tests/security/test_old_ground.py::test_torch_is_one_that_reads_weights_without_running_them",
+        "tests/security/test_old_ground.py::test_no_snapshot_of_a_study_is_unpickled",
+        "tests/fuzz/test_readers.py::test_no_bytes_break_a_reader",
+    ),
+    "Celery takes JSON only": (
+        "tests/integration/test_queue_client.py::test_only_json_is_spoken",
+        "tests/security/test_old_ground.py::test_a_pickled_message_is_not_opened",
+    ),
+    "Redis: what a record says makes a worker train and read nothing that nobody signed": (
+        "tests/security/test_signed_jobs.py::test_a_worker_trains_what_is_signed_and_nothing_else",
+        "tests/security/test_signed_jobs.py::test_no_cell_is_drawn_for_a_campaign_that_nobody_signed",
+        "tests/security/test_signed_jobs.py::test_nothing_is_built_upon_what_is_not_signed",
+    ),
+    "Flower: beyond this machine only with a password, and its own API closed without": (
+        "tests/integration/test_monitor_acts.py::test_flower_is_not_opened_to_other_machines_without_a_password",
+        "tests/integration/test_monitor_acts.py::test_pages_api_stream_and_metrics_ask_for_the_password",
+        "tests/integration/test_monitor_acts.py::test_flowers_own_api_is_closed_to_who_is_not_signed_in",
+    ),
+    "secrets are in no message, record, log, page, report, command line or child": (
+        "tests/security/test_no_secret_leaves.py::test_no_canary_is_found_anywhere",
+        "tests/security/test_no_secret_leaves.py::test_every_setting_that_is_a_secret_is_kept_from_children",
+    ),
+    "names and folders stay within their roots": (
+        "tests/unit/run/test_run_folder.py::test_a_name_that_could_leave_its_folder_is_refused",
+        "tests/unit/datasets/test_scan.py::test_links_out_of_the_folder_are_refused_and_links_within_are_followed",
+        "tests/security/test_signed_jobs.py::test_only_a_folder_in_a_runs_root_counts_as_a_run_folder",
+        "tests/security/test_signed_jobs.py::test_a_model_is_taken_from_a_run_folder_alone_and_of_a_signed_job_alone",
+    ),
+    "compressed records are bounded": (
+        "tests/unit/store/test_packing.py::test_what_unpacks_to_more_than_any_spec_is_refused",
+    ),
+    "pictures: the header's size is looked at before any pixel is decoded": (
+        "tests/unit/datasets/test_picture.py::test_a_png_that_claims_to_be_huge_is_refused_before_it_is_decoded",
+        "tests/security/test_old_ground.py::test_a_picture_that_claims_to_be_huge_costs_no_memory",
+    ),
+    "YAML: no tags, aliases, doubled keys or surprising numbers; bounded": (
+        "tests/unit/spec/test_reading.py::test_a_tag_is_refused_and_nothing_runs",
+        "tests/unit/spec/test_reading.py::test_an_alias_is_refused_with_its_line",
+        "tests/unit/spec/test_reading.py::test_a_doubled_key_is_refused",
+        "tests/unit/spec/test_reading.py::test_an_exponent_without_a_point_is_a_number",
+        "tests/unit/spec/test_reading.py::test_a_file_that_is_missing_huge_or_no_mapping_is_refused",
+        "tests/unit/spec/test_reading.py::test_numbers_have_no_base_of_60",
+    ),
+    "notices go to no private address: by number, name, rebinding or redirect": (
+        "tests/security/test_notices_go_nowhere_private.py::test_no_guise_of_this_machine_is_connected_to",
+        "tests/security/test_notices_go_nowhere_private.py::test_a_redirect_is_not_followed",
+        "tests/security/test_notices_go_nowhere_private.py::"
+        "test_a_name_that_leads_elsewhere_the_second_time_gets_no_further",
+    ),
+    "a spec's numbers have ends": (
+        "tests/security/test_old_ground.py::test_a_spec_asks_for_no_boundless_work",
+    ),
+    "a network is one of ours, by name; no path is imported": (
+        "tests/security/test_old_ground.py::test_a_network_is_a_name_of_ours_and_nothing_is_imported",
+    ),
+    "every act is noted: who, what, when, from where": (
+        "tests/security/test_audit_trail.py::test_every_verb_notes_itself_with_what_came_of_it",
+        "tests/security/test_audit_trail.py::test_what_a_campaign_does_to_its_jobs_is_one_act",
+        "tests/integration/test_monitor_acts.py::test_acts_are_those_of_the_command_line",
+    ),
+    "dependencies: licences that we can ship, versions pinned by hash": (
+        "tests/security/test_supply_chain.py::test_no_dependency_has_a_licence_that_binds_what_we_ship",
+        "tests/security/test_supply_chain.py::test_every_version_of_an_image_is_pinned_by_hash",
+    ),
+}  # fmt: skip
+"""deploy/THREATS.md says what stands behind each line."""
+
+
+@pytest.mark.parametrize("line", CHECKLIST)
+def test_each_line_of_the_checklist_has_its_tests(line):
+    for test in CHECKLIST[line]:
+        path, _, name = test.partition("::")
+        tree = ast.parse((ROOT / path).read_text())
+        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert name in defined, test
+
+
+def test_the_threat_model_names_every_line():
+    page = (ROOT / "deploy" / "THREATS.md").read_text()
+    assert [line for line in CHECKLIST if line not in page] == []

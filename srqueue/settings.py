@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from srqueue import sentinel
 from srqueue.errors import SpecError, UsageError, did_you_mean
+from srqueue.remote.url import parse_remote
 from srqueue.server_url import check_door, with_tls, without_secrets
 from srqueue.spec.windows import parse_windows
 
@@ -74,6 +75,24 @@ class Settings(BaseSettings):
     )
     bank_quota: int = Field(
         0, ge=0, description="bytes of disk for all crop banks together; 0: whatever the disk can spare"
+    )
+    remote: str = Field(
+        "",
+        description="where machines without a shared disk keep run folders: an s3://, gs://, ssh:// or "
+        "file:// URL, without credentials",
+    )
+    remote_rate: int = Field(0, ge=0, description="bytes a second that uploads may take; 0: no limit")
+    remote_wait: float = Field(
+        15.0,
+        ge=0,
+        le=600,
+        description="seconds that a job which is handed back waits for the upload of its last checkpoint",
+    )
+    data: Path | None = Field(
+        None, description="folder of the data sets that `srqueue dataset sync` brings; unset: <home>/data"
+    )
+    data_quota: int = Field(
+        0, ge=0, description="bytes of disk for all of these together; 0: whatever the disk can spare"
     )
     prefix: str = Field("srq", pattern=r"\A[a-z0-9-]{1,32}\z", description="first part of every Redis key")
     lease: float = Field(
@@ -181,6 +200,14 @@ class Settings(BaseSettings):
         10.0, ge=0, le=1e6, description="GiB free under the runs root, below which a disk is low"
     )
 
+    @field_validator("remote")
+    @classmethod
+    def _without_credentials(cls, text: str) -> str:
+        try:
+            return parse_remote(text, "SRQUEUE_REMOTE") if text else ""
+        except UsageError as error:
+            raise ValueError("; ".join(filter(None, [error.message, error.hint]))) from None
+
     @field_validator("kwh_price")
     @classmethod
     def _more_than_none(cls, price: float | None) -> float | None:
@@ -279,6 +306,11 @@ class Settings(BaseSettings):
     def bank_root(self) -> Path:
         """Folder that holds one folder a crop bank."""
         return (self.bank or self.home / "bank").absolute()
+
+    @property
+    def data_root(self) -> Path:
+        """Folder that holds one folder a data set that was brought here."""
+        return (self.data or self.home / "data").absolute()
 
     @property
     def power(self) -> dict[str, str | float | None]:

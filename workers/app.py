@@ -13,6 +13,7 @@ from celery import signals
 from srqueue.errors import SrqueueError
 from srqueue.queue.app import make_app
 from srqueue.queue.routing import queue_names
+from srqueue.remote.url import check_installed
 from srqueue.settings import Settings, load_settings
 from srqueue.store.acting import acts_by
 from workers import draining
@@ -23,6 +24,7 @@ from workers.notifier import Notifier, start_notifier
 from workers.spares import Spares
 from workers.sweeper import Sweeper
 from workers.unique import refuse_taken
+from workers.uploads import Uploads
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -47,6 +49,7 @@ app.conf.worker_concurrency = settings().slots
 
 _sweepers: list[Sweeper] = []
 _notifiers: list[Notifier] = []
+_uploads: list[Uploads] = []
 _spares: list[Spares] = []
 _manners: list[Manners] = []
 _interrupted: list[bool] = []
@@ -63,6 +66,8 @@ def _listen_to_own_queues(instance: Any, **_: Any) -> None:
     try:
         device = this_device()
         refuse_taken(settings(), instance.hostname)
+        if settings().remote:
+            check_installed(settings().remote)
     except SrqueueError as error:
         # Celery logs what a receiver raises and goes on; a worker without its device must not.
         print(f"error: {error}", file=sys.stderr)
@@ -81,6 +86,9 @@ def _start_sweeping(sender: Any, **_: Any) -> None:
     sweeper.start()
     if notifier := start_notifier(settings()):
         _notifiers.append(notifier)
+    if settings().remote:
+        _uploads.append(Uploads())
+        _uploads[0].start()
 
 
 def _follow(consumer: Any, there: Settings) -> None:
@@ -131,5 +139,7 @@ def _stop_sweeping(sender: Any, **_: Any) -> None:
         _manners.pop().stop()
     while _notifiers:
         _notifiers.pop().stop()
+    while _uploads:
+        _uploads.pop().stop()
     while _sweepers:
         _sweepers.pop().stop()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from srqueue.datasets import Registry, locate
 from srqueue.errors import SrqueueError
+from srqueue.remote.pending import Pending
+from srqueue.remote.root import remote_root_id
 from srqueue.run.atomic import write_file
 from srqueue.run.card import JobCard
 from srqueue.run.folder import AttemptDir, RunDir
@@ -22,6 +25,7 @@ from srqueue.store.record import Claim, JobRecord, LeaseLost, RecordGone
 from srqueue.store.store import Store
 from workers.devices import Device
 from workers.endings import FULL
+from workers.fetching import NotBrought, bring, is_here
 from workers.forgotten import end_leftovers, free_device
 from workers.patience import patiently
 from workers.starting import NoModel, take_model
@@ -40,8 +44,9 @@ class NotReady(SrqueueError):
 
 
 def prepare(
-    store: Store, settings: Settings, claim: Claim, host: str, device: Device
-) -> tuple[RunDir, AttemptDir]:
+    store: Store, settings: Settings, claim: Claim, host: str, device: Device,
+    draining: Callable[[], bool] = lambda: False,
+) -> tuple[RunDir, AttemptDir]:  # fmt: skip
     """Makes the run folder and the attempt. Raises NotReady, LeaseLost or ServiceUnreachable.
 
     Only then is the job bound to this machine's runs root: where its data is missing here, or nothing can be
@@ -59,12 +64,16 @@ def prepare(
     spec = _spec(claim)
     listings = _listings(settings, claim, spec)
     try:
+        seen = _elsewhere(store, settings, claim, run, spec, draining)
+        lease_ends = time.monotonic() + settings.lease
         if record.seq is not None and not run.checkpoint_names():
             # A job with a published checkpoint never starts from 0.
             told = f"no checkpoint in {run.checkpoints}, though one was published"
+            if settings.remote:
+                told = f"its newest checkpoint was saved on {record.host} and is not uploaded yet"
             raise NotReady(StopReason.ROOT_MISSING, told, token)
         run.create()
-        if (seen := run.highest_token()) >= token:  # Redis went back to older data
+        if (seen := max(seen, run.highest_token())) >= token:  # Redis went back to older data
             _leave_it_to_its_owner(store, claim, run, lease_ends)
         end_leftovers(run, host)
         lock = device.lock_for(record.device_class)
@@ -107,12 +116,29 @@ def prepare(
         reason = StopReason.DISK_FULL if error.errno in FULL else StopReason.ROOT_MISSING
         told = f"cannot write to {run.path}: {error.strerror or error}"
         raise NotReady(reason, told, token) from None
+    root_id = record.root_id
+    if settings.remote:  # also one that was begun without: from now on it is there
+        root_id = remote_root_id(settings.remote, settings.runs_root)
+        Pending.below(settings.runs_root).add(record.id, token, root_id)
     with contextlib.suppress(RecordGone):  # the first renewal tells Redis all of it
         patiently(
-            lambda: store.bind(record.id, token, str(record.root_id), str(run.path), machine_id()),
+            lambda: store.bind(record.id, token, str(root_id), str(run.path), machine_id()),
             lease_ends - time.monotonic(),
         )
     return run, attempt
+
+
+def _elsewhere(
+    store: Store, settings: Settings, claim: Claim, run: RunDir, spec: JobSpec, draining: Callable[[], bool]
+) -> int:
+    """Brings what attempts on other machines have left; the highest token that was seen there."""
+    if not settings.remote or claim.token == 1 or is_here(run, claim):
+        return 0
+    try:
+        return bring(store, settings, claim, run, spec, draining)
+    except NotBrought as error:
+        reason = StopReason.DRAINED if draining() else StopReason.ROOT_MISSING
+        raise NotReady(reason, error.message, claim.token) from None
 
 
 def _leave_it_to_its_owner(store: Store, claim: Claim, run: RunDir, lease_ends: float) -> None:

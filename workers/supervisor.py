@@ -30,6 +30,8 @@ from workers.devices import Device
 from workers.endings import outcome_of, reason_of
 from workers.forecasting import Forecaster
 from workers.forgotten import free_device
+from workers.handing_over import wait_for_upload
+from workers.holding import hold_data
 from workers.power_limit import power_limit
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
@@ -97,7 +99,9 @@ class Supervisor:
     def run(self) -> JobRecord | None:
         """The record after the attempt; None where the job is another's now or cannot be reported."""
         try:
-            run, attempt = prepare(self._store, self._settings, self._claim, self._host, self._device)
+            run, attempt = prepare(
+                self._store, self._settings, self._claim, self._host, self._device, self._draining
+            )  # fmt: skip
         except NotReady as error:
             self._token = error.token
             return self._finish(Outcome(error.reason, error.message, self._job.iteration))
@@ -113,12 +117,15 @@ class Supervisor:
         self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
         relay = Relay(self._store, self._claim, attempt, self._forecaster(run, noted.get("targets")))
         self._showing = Showing(self._store, self._job.id, run, attempt)
-        with power_limit(self._cards(), power_limit_of(self._job.spec), self._device.slots) as notes:
+        watts = power_limit_of(self._job.spec)
+        limited = power_limit(self._cards(), watts, self._device.slots)
+        with hold_data(self._settings, noted), limited as notes:
             if notes:
                 write_json(attempt.attempt_file, {**noted, "notes": notes})
             outcome = self._supervise(run, attempt, relay)
         if outcome.reason is StopReason.LEASE_LOST:
             return None
+        wait_for_upload(run, self._token, outcome, self._settings, lambda: self._keep_lease(run))
         record = self._finish(outcome, relay, run)
         if not self._lost:
             self._leave_behind(attempt, outcome, record)
@@ -248,6 +255,16 @@ class Supervisor:
     def _show(self, at_end: bool = False) -> None:
         if self._showing is not None:
             self._showing.send(at_end)
+
+    def _keep_lease(self, run: RunDir) -> bool:
+        """Renews it when due; False where that fails."""
+        try:
+            if time.monotonic() >= self._link.renew_at:
+                self._renew(run)
+                self._answered()
+        except (ServiceUnreachable, LeaseLost):
+            return False
+        return True
 
     def _finish(
         self, outcome: Outcome, relay: Relay | None = None, run: RunDir | None = None

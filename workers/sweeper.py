@@ -18,6 +18,7 @@ from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_missing
 from srqueue.queue.drawing import draws, installed
 from srqueue.queue.stewarding import tend
+from srqueue.remote.root import known_remote_id
 from srqueue.run.folder import read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
@@ -75,7 +76,8 @@ class Sweeper(threading.Thread):
         self._record = WorkerRecord(
             name=worker, host=socket.gethostname(), pid=os.getpid(), classes=device.classes,
             device=device.label, version=srqueue.__version__, since=time.time(),
-            root_id=_root_id(settings), slots=device.slots, window=settings.window,
+            root_id=_root_id(settings), remote_id=_remote_id(settings), slots=device.slots,
+            window=settings.window,
         )  # fmt: skip
         self._load = Load(device.uuids)
         self._asker, self._draws = Asker(settings), installed()
@@ -116,6 +118,8 @@ class Sweeper(threading.Thread):
         seconds = max(_ANNOUNCED_FOR * self._settings.sweep, _SHORTEST_ANNOUNCEMENT)
         if draining.asked():  # by a signal
             self._record = replace(self._record, draining=Drain.HAND_OVER)
+        if self._settings.remote and self._record.remote_id is None:  # it did not answer yet
+            self._record = replace(self._record, remote_id=_remote_id(self._settings))
         rested, why = self._record.yielding is not None, yielding.why()
         self._record = replace(self._record, load=self._load.newest(), yielding=why)
         announced = self._store.announce_worker(self._record, seconds)
@@ -177,6 +181,11 @@ class Sweeper(threading.Thread):
     def _preempt(self) -> None:
         for asked in preempt(self._store.connection, self._settings):
             log.info("job %s is to give way to %s", asked.victim_id, asked.job_id)
+
+
+def _remote_id(settings: Settings) -> str | None:
+    """As a job that was claimed here has noted it: the sweeper itself asks no store."""
+    return known_remote_id(settings.remote, settings.runs_root) if settings.remote else None
 
 
 def _root_id(settings: Settings) -> str | None:

@@ -12,12 +12,13 @@ from typing import Any
 
 from celery import Celery
 
-from srqueue.errors import ServiceUnreachable, UsageError
+from srqueue.errors import ServiceUnreachable, SrqueueError, UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_missing
 from srqueue.queue.drawing import installed
 from srqueue.queue.routing import TASK_RUN_JOB
 from srqueue.queue.stewarding import tend
+from srqueue.remote.root import remote_root_id
 from srqueue.run.folder import read_root_id
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.store.connection import Connection
@@ -84,9 +85,12 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     known, device, host = settings(), this_device(), socket.gethostname()
     root = known.runs_root
     try:
-        roots = {read_root_id(root): str(root)}
-    except OSError as error:
-        text = f"this worker cannot use its runs root {root}: {error.strerror or error}"
+        ids = [read_root_id(root)]
+        if known.remote:  # first: where a new job goes
+            ids.insert(0, remote_root_id(known.remote, root))
+        roots = dict.fromkeys(ids, str(root))
+    except (OSError, SrqueueError) as error:
+        text = f"this worker cannot use its runs root {root}: {getattr(error, 'strerror', None) or error}"
         log.error("%s; no job was claimed", text)
         raise JobFailed(text) from None
 

@@ -61,6 +61,7 @@ COMMANDS = (
     Command("extend", "extend", JOBS),
     Command("rm", "rm", JOBS),
     Command("recover", "recover", JOBS),
+    Command("pull", "pull", JOBS),
     Command("presets", "presets", LOOK, group=True),
     Command("arch", "arch", LOOK, group=True),
     Command("dataset", "dataset", LOOK, group=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srqueue.cli import bank, complete
+from srqueue.cli import bank, complete, data_remote
 from srqueue.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _ALIKE = 10
 
 app.command("pack")(bank.pack)
 app.command("gc")(bank.gc)
+app.command("publish")(data_remote.publish)
+app.command("sync")(data_remote.sync)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of a data set.", autocompletion=complete.datasets)]

@@ -19,6 +19,9 @@ def recover(
     runs: Annotated[
         Path | None, typer.Option("--runs", metavar="FOLDER", help="Runs root; without it, this machine's.")
     ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="From the remote folder (SRQUEUE_REMOTE): the machines are gone.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be added, add nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,12 +33,17 @@ def recover(
     """
     from srqueue.cli.output import job_summary, print_json, say
     from srqueue.counting import counted
+    from srqueue.errors import UsageError
     from srqueue.queue.recovering import recover as recovered
+    from srqueue.queue.recovering import recover_remote
     from srqueue.settings import load_settings
 
     settings = load_settings()
+    if remote and runs:
+        raise UsageError("--remote and --runs do not go together", hint="give one of them")
     found: list[Recovered] = []
-    for one in recovered(settings, runs or settings.runs_root, dry_run=dry_run):
+    folders = recovered(settings, runs or settings.runs_root, dry_run=dry_run)
+    for one in recover_remote(settings, dry_run=dry_run) if remote else folders:
         found.append(one)
         if one.how == "unreadable":
             say(f"error: {one.path} is left out: {one.problem}")

@@ -33,6 +33,7 @@ def rm(
         )
     record = client.remove(before.id)
     print(f"{record.name} {record.id}: removed")
+    _in_the_remote_folder(record, client.settings, files)
     if not record.run_dir:
         return
     if not files:
@@ -43,6 +44,26 @@ def rm(
         print(f"deleted {record.run_dir}")
     else:
         print(f"its files are not on this machine: {record.run_dir}")
+
+
+def _in_the_remote_folder(record: JobRecord, settings: Settings, files: bool) -> None:
+    """The same for what is uploaded; a store that does not answer keeps it."""
+    from srqueue.cli.output import say
+    from srqueue.errors import SrqueueError
+    from srqueue.remote.folder import RemoteFolder
+    from srqueue.remote.removing import delete_job, mark_removed
+
+    if not settings.remote or record.remote_seq is None:
+        return
+    try:
+        remote = RemoteFolder.open(settings.remote)
+        if files:
+            print(f"deleted {delete_job(remote, record.id)} objects in {settings.remote}")
+        else:
+            mark_removed(remote, record.id)
+            print(f"what is uploaded stays in {settings.remote}")
+    except SrqueueError as error:
+        say(f"what is uploaded stays: {error.message}")
 
 
 def _mark(record: JobRecord, settings: Settings) -> None:

@@ -84,6 +84,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("gave way", counted(record.preemptions, "time") if record.preemptions else None),
         ("yielded", _yielded(record)),
         ("checkpoint", f"number {record.seq}" if record.seq is not None else None),
+        ("uploaded", _uploaded(record)),
         ("created", ago(record.created)),
         ("started", ago(record.started) if record.started else None),
         ("finished", ago(record.finished) if record.finished else None),
@@ -91,6 +92,12 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         *_exported(record),
     ]
     return [(label, str(value)) for label, value in lines if value is not None]
+
+
+def _uploaded(record: JobRecord) -> str | None:
+    if record.remote_seq is None:
+        return None
+    return f"checkpoint {record.remote_seq}, iteration {record.remote_iteration}"
 
 
 def _yielded(record: JobRecord) -> str | None:

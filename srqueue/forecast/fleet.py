@@ -18,13 +18,13 @@ _LEAST = 1e-6  # seconds
 
 @dataclass(frozen=True)
 class Server:
-    """A worker. `classes`: of devices that it serves; `root`: where the run folders are that it reaches;
+    """A worker. `classes`: of devices that it serves; `roots`: where the run folders are that it reaches;
     `hours`: when it trains, from now on; None: always."""
 
     name: str
     slots: int
     classes: tuple[str, ...]
-    root: str | None = None
+    roots: tuple[str, ...] = ()
     hours: OpenTime | None = None
 
 
@@ -218,7 +218,8 @@ class _Play:
         self._left[task.id] -= now - run.begun
         if paid and self._left[task.id] > _LEAST and now < task.ends_by:
             server = self._servers.get(run.worker)
-            self._roots[task.id] = task.root if task.root is not None or server is None else server.root
+            if task.root is None and server is not None and server.roots:
+                self._roots[task.id] = server.roots[0]  # the remote folder, where it has one
             self._note(task.hours.opens(now) if task.hours else now, _Event(task.id))
         else:
             self._end(task, now)
@@ -284,7 +285,7 @@ class _Play:
 
     def _may(self, server: Server, group: Group) -> bool:
         device_class, root, cap = group
-        if device_class not in server.classes or root not in (None, server.root):
+        if device_class not in server.classes or (root is not None and root not in server.roots):
             return False
         return cap is None or self._under.get(cap, 0) < self._caps.get(cap, 1 << 30)
 

@@ -65,7 +65,7 @@ def _before(facts: Facts) -> list[str]:
 def _nobody(facts: Facts) -> list[str]:
     job = facts.job
     why = [f"now it waits: {facts.waits or 'no worker may take it'}"]
-    if job.root_id is not None and not any(w.root_id == job.root_id for w in facts.workers):
+    if job.root_id is not None and not any(job.root_id in w.roots for w in facts.workers):
         why.append(
             f"only a worker whose runs root is {job.root_id} can go on with it: its folder is {job.run_dir} "
             f"on {job.host}"
@@ -77,7 +77,7 @@ def _whom_to_start(facts: Facts) -> str:
     job, going_on = facts.job, [w for w in facts.workers if w.draining is None]
     if going_on and not any(job.device_class in w.classes for w in going_on):
         return f"start a worker that serves {job.device_class}, or submit it for another compute.device"
-    if job.root_id is not None and job.host and not any(w.root_id == job.root_id for w in facts.workers):
+    if job.root_id is not None and job.host and not any(job.root_id in w.roots for w in facts.workers):
         return f"on {job.host}: srqueue up"
     return "srqueue up"
 

@@ -158,7 +158,7 @@ def _doubt(band: Band) -> float:
 def servers(workers: Iterable[WorkerRecord], clocks: Clocks) -> list[Server]:
     """The workers that go on taking jobs."""
     return [
-        Server(w.name, w.slots, w.classes, w.root_id, clocks.of_worker(w))
+        Server(w.name, w.slots, w.classes, w.roots, clocks.of_worker(w))
         for w in workers if w.draining is None
     ]  # fmt: skip
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from celery import Celery
 from ulid import ULID
 
 from srqueue.errors import SrqueueError, UsageError
 from srqueue.forecast.kept import newest_of
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring
+from srqueue.remote.fetching import fetch
+from srqueue.remote.folder import RemoteFolder
+from srqueue.remote.layout import JOBS, JobNames
+from srqueue.remote.root import remote_root_id
 from srqueue.run.card import JobCard
 from srqueue.run.events import read_events
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir, read_root_id
@@ -86,24 +91,71 @@ def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> It
         # Its spec lies in a folder that only a worker writes to, which had looked at its signature.
         signature = store.keyring.sign_job(found.record) or found.record.signature
         found = replace(found, record=replace(found.record, signature=signature))
-        how = store.restore(found.record, found.newest, front=found.front, told=found.told)
-        if how == "made":
-            store.append_history(path.name, (event.line() for event in RunDir(path).events()))
-        job = store.get(path.name)
-        if job.state is JobState.QUEUED:
-            ring(app, bell_of(job))
-        yield Recovered(path, "recovered" if how == "made" else "known", job)
+        yield _restored(store, app, RunDir(path), found)
 
 
-def read_run(run: RunDir, root_id: str) -> Found | None:
-    """A job as its folder tells it; None where it was trained by hand.
+def recover_remote(settings: Settings, *, dry_run: bool = False) -> Iterator[Recovered]:
+    """The same from the remote folder: for jobs whose machines are gone.
+
+    Their events and outcomes come to this machine's runs root, a checkpoint only to the worker that goes on.
+    Raises ServiceUnreachable, UsageError.
+    """
+    if not settings.remote:
+        raise UsageError(
+            "this machine has no remote folder", where="SRQUEUE_REMOTE", hint="s3://bucket/prefix"
+        )
+    store, app = Store.connect(settings), make_app(settings)
+    remote, root_id = RemoteFolder.open(settings.remote), remote_root_id(settings.remote, settings.runs_root)
+    for job_id in filter(_is_job_id, remote.folders(JOBS)):
+        run = RunDir(settings.runs_root / job_id)
+        if job := _known(store, job_id):
+            yield Recovered(run.path, "known", job)
+            continue
+        if run.removed_file.exists() or remote.size(JobNames(job_id).removed) is not None:
+            yield Recovered(run.path, "removed")
+            continue
+        try:
+            there = fetch(remote, run, checkpoints=False).there
+            found = read_run(run, root_id, there.checkpoints)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            yield Recovered(run.path, "unreadable", problem=str(error).splitlines()[0])
+            continue
+        if found is None:
+            continue
+        newest = there.newest
+        # Others may write there: it keeps the signature that it came with, if any.
+        record = replace(
+            found.record,
+            remote_seq=newest.seq if newest else None,
+            remote_iteration=newest.iteration if newest else None,
+        )
+        if dry_run:
+            yield Recovered(run.path, "recovered", record)
+            continue
+        yield _restored(store, app, run, replace(found, record=record))
+
+
+def _restored(store: Store, app: Celery, run: RunDir, found: Found) -> Recovered:
+    how = store.restore(found.record, found.newest, front=found.front, told=found.told)
+    if how == "made":
+        store.append_history(run.job_id, (event.line() for event in run.events()))
+    job = store.get(run.job_id)
+    if job.state is JobState.QUEUED:
+        ring(app, bell_of(job))
+    return Recovered(run.path, "recovered" if how == "made" else "known", job)
+
+
+def read_run(run: RunDir, root_id: str, elsewhere: Sequence[CheckpointName] = ()) -> Found | None:
+    """A job as its folder tells it; None where it was trained by hand. `elsewhere`: checkpoints that it has
+    beside those that are here.
 
     A job without an outcome is running: a live supervisor goes on and keeps it; a dead one's lease runs out.
     Raises SrqueueError, OSError, ValueError, TypeError or KeyError where the folder is not whole.
     """
     raw = json.loads(run.spec_file.read_text())
     spec, card = validate(raw, str(run.spec_file)), JobCard.read(run.card_file)
-    attempts, names = run.attempts(), run.checkpoint_names()
+    attempts = run.attempts()
+    names = sorted({*run.checkpoint_names(), *elsewhere}, key=lambda name: name.order)
     if card is None:  # of an older version, which noted the trainers of its attempts
         if not any("trainer" in attempt.read() for attempt in attempts):
             return None

@@ -21,7 +21,7 @@ def able(record: JobRecord, workers: Sequence[WorkerRecord]) -> list[WorkerRecor
     ]
     if record.root_id is None:
         return serving
-    return [w for w in serving if w.root_id == record.root_id]
+    return [w for w in serving if record.root_id in w.roots]
 
 
 def with_able(

@@ -14,6 +14,9 @@ from pathlib import Path
 from srqueue.datasets import Registry
 from srqueue.errors import DataError, ServiceUnreachable, SrqueueError, UsageError
 from srqueue.queue.app import make_app
+from srqueue.remote.folder import RemoteFolder
+from srqueue.remote.layout import ROOT_ID
+from srqueue.remote.root import read_remote_id
 from srqueue.settings import Settings
 from srqueue.stack import commands, folders
 from srqueue.stack.processes import lives
@@ -160,6 +163,16 @@ def data_sets(settings: Settings) -> str:
     return ", ".join(entry.name for entry in entries) or "none yet (srqueue dataset add NAME --hr FOLDER)"
 
 
+def remote(settings: Settings) -> str:
+    """The remote folder answers, and is one of srqueue or empty."""
+    if not settings.remote:
+        raise NotUsed("not used: SRQUEUE_REMOTE is not set")
+    folder = RemoteFolder.open(settings.remote)
+    read_remote_id(folder)
+    how = "with" if folder.creates_alone(ROOT_ID) else "without"
+    return f"{settings.remote}, {how} conditional writes"
+
+
 def flower(settings: Settings) -> str:
     """Flower runs."""
     if find_spec("flower") is None:
@@ -180,6 +193,7 @@ LAYERS: tuple[tuple[str, str | None, Callable[[Settings], str]], ...] = (
     ("workers", "redis", workers),
     ("torch", None, torch),
     ("data sets", None, data_sets),
+    ("remote", None, remote),
     ("flower", "redis", flower),
 )
 """(name, the layer it stands on, check), from the bottom up."""

@@ -38,7 +38,7 @@ def leases(connection: Connection, ids: Iterable[str]) -> tuple[float, dict[str,
 def ready_ids(connection: Connection, workers: Iterable[WorkerRecord], most: int) -> list[str]:
     """The first ready jobs that these workers would take, best first."""
     ready = connection.keys.ready
-    keys = {ready(c, root) for w in workers for c in w.classes for root in (None, w.root_id)}
+    keys = {ready(c, root) for w in workers for c in w.classes for root in (None, *w.roots)}
     with connection.reach() as client:
         pipeline = client.pipeline(transaction=False)
         for key in keys:

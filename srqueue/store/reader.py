@@ -251,7 +251,7 @@ class Reader:
 
     def _ready_keys(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> set[str]:
         """Where those workers look for jobs, and where `record` is."""
-        pairs = {(c, root) for w in workers for c in w.classes for root in (None, w.root_id)}
+        pairs = {(c, root) for w in workers for c in w.classes for root in (None, *w.roots)}
         own = self.keys.ready(record.device_class, record.root_id)
         return {own, *(self.keys.ready(c, root) for c, root in pairs)}
 

@@ -78,6 +78,8 @@ class JobRecord:
     schema: int = 1  # version of the records that made it (schema.py)
     stopped: bool = False  # at a rung, for good unless somebody resumes it
     signature: str | None = None  # of who submitted it, see signing.py
+    remote_seq: int | None = None  # newest checkpoint in the remote folder, where a worker elsewhere goes on
+    remote_iteration: int | None = None  # of that one
 
     @property
     def short_id(self) -> str:
@@ -150,6 +152,8 @@ _READ: dict[str, Any] = {
             "until",
             "yields",
             "schema",
+            "remote_seq",
+            "remote_iteration",
         ),
         int,
     ),
@@ -201,6 +205,7 @@ class WorkerRecord:
     version: str
     since: float  # UTC s
     root_id: str | None = None  # of its runs root
+    remote_id: str | None = None  # of its remote folder: run folders that it can bring here
     draining: str | None = None  # hand_over or finish: it takes no more jobs
     yielding: str | None = None  # why it takes no jobs for now: its user needs the machine
     slots: int = 1  # jobs at a time
@@ -210,6 +215,11 @@ class WorkerRecord:
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
     `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Ids of the roots whose run folders it can go on with."""
+        return tuple(root for root in (self.remote_id, self.root_id) if root)
+
     @classmethod
     def from_hash(cls, raw: Mapping[str, str]) -> WorkerRecord:
         """Reads an announcement."""
@@ -217,6 +227,7 @@ class WorkerRecord:
             name=raw["name"], host=raw["host"], pid=int(raw["pid"]), device=raw["device"],
             version=raw["version"], since=float(raw["since"]),
             classes=tuple(raw["classes"].split(",")), root_id=raw.get("root_id") or None,
+            remote_id=raw.get("remote_id") or None,
             draining=raw.get("draining") or None, yielding=raw.get("yielding") or None,
             slots=int(raw.get("slots") or 1), window=raw.get("window", ""),
             schema=int(raw.get("schema") or 1),
@@ -228,7 +239,8 @@ class WorkerRecord:
         return {
             "host": self.host, "pid": self.pid, "classes": ",".join(self.classes),
             "device": self.device, "version": self.version, "since": self.since,
-            "root_id": self.root_id or "", "draining": self.draining or "", "yielding": self.yielding or "",
+            "root_id": self.root_id or "", "remote_id": self.remote_id or "",
+            "draining": self.draining or "", "yielding": self.yielding or "",
             "slots": self.slots, "window": self.window,
             "load": json.dumps(self.load, separators=(",", ":")),
         }  # fmt: skip

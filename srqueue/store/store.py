@@ -201,6 +201,17 @@ class Store(Reader):
         """A durable checkpoint is the job's newest, where its (token, seq) is above what is published."""
         self._held(job_id, self._run("publish", job_id, token, seq, iteration))
 
+    def publish_upload(self, job_id: str, token: int, name: CheckpointName) -> bool:
+        """That checkpoint is in the remote folder; False where the job has another token by now.
+
+        Also after the attempt has ended: what comes late is as good. Raises RecordGone.
+        """
+        given = (name.seq, name.token, name.iteration)
+        (how,) = self._run("publish_upload", job_id, token, *given)
+        if how == "gone":
+            raise RecordGone(f"Redis has no job {job_id}")
+        return bool(how == "ok")
+
     def set_progress(self, job_id: str, token: int, iteration: int, progress: Mapping[str, Any]) -> None:
         """Where the training stands."""
         self._held(job_id, self._run("progress", job_id, token, iteration, compact(progress)))

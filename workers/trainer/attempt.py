@@ -19,6 +19,7 @@ from srqueue.run.events import finite
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, StopReason
+from srqueue.spec.anchors import anchor_interval
 from srqueue.spec.job import JobSpec, spec_id
 from workers.trainer.automations.dead_network import worse
 from workers.trainer.banking import BankPlace
@@ -36,7 +37,7 @@ from workers.trainer.preflight import preflight
 from workers.trainer.reporter import FULL, DiskFull, Reporter, despite_full_disk, tell
 from workers.trainer.resolve import read_spec, resolve, this_machine, with_start
 from workers.trainer.restore import Restored, restore
-from workers.trainer.rollback import Diverged, anchor_interval
+from workers.trainer.rollback import Diverged
 from workers.trainer.saving import Saver
 from workers.trainer.state import Contents, RunState
 from workers.trainer.stopping import StopRequest

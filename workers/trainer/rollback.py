@@ -20,10 +20,6 @@ from workers.trainer.action import Action
 from workers.trainer.automations.divergence import window_start
 from workers.trainer.state import Contents, RunState
 
-SHARES = 10
-LEAST = 1000
-"""Iterations between anchors that are no validations: to do fewer again is cheaper than to save so often."""
-
 
 class Diverged(SrqueueError):
     """A loss or a weight has left all bounds, and the run does not go back any more."""
@@ -33,11 +29,6 @@ def broken_weight(*networks: nn.Module) -> str | None:
     """What is wrong where a parameter is not finite; one value is read back from the device."""
     norms = torch._foreach_norm([p.detach() for net in networks for p in net.parameters()])
     return None if bool(torch.isfinite(torch.stack(norms)).all()) else "a weight is not a finite number"
-
-
-def anchor_interval(total_iter: int, val_freq: int) -> int:
-    """Iterations between anchors."""
-    return min(val_freq, max(LEAST, total_iter // SHARES))
 
 
 def refuges(names: list[CheckpointName], interval: int, iteration: int) -> list[CheckpointName]:

@@ -30,9 +30,9 @@ end
 
 local workers = {}  -- those that go on taking jobs, by name
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(at), '+inf')) do
-  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding')
+  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id')
   if known[1] and (known[3] or '') == '' and (known[4] or '') == '' then
-    workers[name] = {classes = {}, root = known[2] or '', idle = true}
+    workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', idle = true}
     for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
   end
 end
@@ -40,7 +40,7 @@ end
 local ready, seen = {}, {}
 for _, worker in pairs(workers) do
   for class in pairs(worker.classes) do
-    for _, root in ipairs({'-', worker.root}) do
+    for _, root in ipairs({'-', worker.root, worker.remote}) do
       local key = P .. 'ready:' .. class .. ':' .. root
       local heads = seen[key] and {} or redis.call('ZRANGE', key, 0, ARGV[4] - 1, 'WITHSCORES')
       seen[key] = true
@@ -58,7 +58,7 @@ end
 
 local function can_run(worker, id)
   local root = get(id, 'root_id')
-  return worker.classes[get(id, 'device_class')] and (root == '' or root == worker.root)
+  return worker.classes[get(id, 'device_class')] and (root == '' or root == worker.root or root == worker.remote)
 end
 
 -- Since when `id` is ready, where it has been for long enough to ask. One whose asked job has just ended waits

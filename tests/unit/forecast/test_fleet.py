@@ -20,7 +20,7 @@ def test_slots_run_beside_each_other_and_what_runs_takes_one():
 
 
 def test_a_job_goes_only_where_it_can():
-    workers = [Server("cpu", 1, ("cpu", "any")), Server("gpu", 1, ("cuda", "any"), root="r")]
+    workers = [Server("cpu", 1, ("cpu", "any")), Server("gpu", 1, ("cuda", "any"), roots=("r",))]
     tasks = [Task("g", 10, device_class="cuda"), Task("f", 10, root="r", order=1), Task("x", 5, root="gone")]
     found = play_queue(tasks, workers)
     assert found["g"] == Slot(0, 10) and found["f"] == Slot(10, 20) and "x" not in found

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from srqueue.errors import SrqueueError
 from srqueue.run.folder import CheckpointName
+from srqueue.spec.anchors import anchor_interval
 from srqueue.spec.automations import DivergenceGuardSpec
 from workers.trainer.automations.divergence import WINDOW, DivergenceGuard, window_start
-from workers.trainer.rollback import Diverged, anchor_interval, go_back, needed, refuges
+from workers.trainer.rollback import Diverged, go_back, needed, refuges
 from workers.trainer.state import RunState
 
 

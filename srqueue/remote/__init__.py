@@ -1,0 +1,1 @@
+"""Run folders and data sets in an object store or on another machine, by fsspec URLs."""

@@ -1,0 +1,44 @@
+"""What a checkpoint's manifest proves, without torch: itself by its digest, the payload by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srqueue.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Of one checkpoint. `events_offset`: bytes of its attempt's events that belong to it."""
+
+    bytes: int
+    sha256: str
+    events_offset: int
+    saved: float
+
+
+def read_seal(text: bytes, name: str) -> Seal:
+    """Raises CheckpointError where the manifest is damaged, or another checkpoint's."""
+    try:
+        body: dict[str, Any] = json.loads(text)
+        digest = body.pop("digest")
+        if digest != hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest():
+            raise CheckpointError("the manifest's SHA-256 is wrong", where=name)
+        if body["name"] != name:
+            raise CheckpointError(f"the manifest is of {body['name']}", where=name)
+        sha256 = str(body["sha256"])
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise ValueError("no SHA-256")
+        return Seal(int(body["bytes"]), sha256, int(body["events_offset"]), float(body.get("saved", 0.0)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"the manifest is not whole: {error}", where=name) from None
+
+
+def sha256_of(file: Path) -> str:
+    """Of a file's content, read by parts."""
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()

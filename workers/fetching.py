@@ -1,0 +1,88 @@
+"""What other machines have made of a job comes here before an attempt begins; the lease is kept meanwhile."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from srqueue.errors import ServiceUnreachable, SrqueueError
+from srqueue.run.folder import RunDir
+from srqueue.settings import Settings
+from srqueue.spec.anchors import anchor_interval
+from srqueue.spec.job import JobSpec
+from srqueue.store.record import Claim
+from srqueue.store.store import Store
+from workers.uploads import NOT_NEEDED, environment_without
+
+log = logging.getLogger(__name__)
+
+_LOOK = 0.1
+
+
+class NotBrought(SrqueueError):
+    """The remote folder did not answer, or the worker is to end."""
+
+
+def is_here(run: RunDir, claim: Claim) -> bool:
+    """Whether this machine has the newest attempt before the claimed one, and what was published of it."""
+    seq = claim.record.seq
+    known = seq is None or any(name.seq == seq for name in run.checkpoint_names())
+    return known and run.highest_token() == claim.token - 1
+
+
+def bring(
+    store: Store, settings: Settings, claim: Claim, run: RunDir, spec: JobSpec, draining: Callable[[], bool]
+) -> int:
+    """Brings what is newer than what is here; the highest token that the remote folder has seen.
+
+    However long it takes, the lease is renewed. Raises NotBrought and LeaseLost.
+    """
+    interval = anchor_interval(spec.train.total_iter, spec.val.val_freq)
+    argv = [sys.executable, "-m", "workers.fetcher", str(run.path), "--anchors", str(interval)]
+    child = subprocess.Popen(
+        argv, env=environment_without({*NOT_NEEDED, "SRQUEUE_REDIS_URL"}), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        _wait(child, store, settings, claim, draining)
+        out, err = child.communicate()
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+    if child.returncode:
+        lines = err.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"]
+        raise NotBrought(lines[-1])
+    told: dict[str, Any] = json.loads(out)
+    for text in told["aside"]:
+        log.warning("job %s: %s", claim.record.short_id, text)
+    if told["newest"]:
+        log.info(
+            "job %s goes on from %s, which came from %s",
+            claim.record.short_id,
+            told["newest"],
+            settings.remote,
+        )
+    return int(told["highest"])
+
+
+def _wait(
+    child: subprocess.Popen[bytes], store: Store, settings: Settings, claim: Claim,
+    draining: Callable[[], bool],
+) -> None:  # fmt: skip
+    renew_at = 0.0
+    while child.poll() is None:
+        if draining():
+            raise NotBrought("the worker ends")
+        if time.monotonic() >= renew_at:
+            renew_at = time.monotonic() + settings.renew
+            try:
+                store.renew(claim.record.id, claim.token, settings.lease, claim.record.claimed)
+            except ServiceUnreachable as error:
+                log.debug("job %s: not renewed: %s", claim.record.short_id, error.message)
+        time.sleep(_LOOK)

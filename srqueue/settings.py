@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
+import re
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -18,6 +20,7 @@ from srqueue import sentinel
 from srqueue.errors import SpecError, UsageError, did_you_mean
 from srqueue.remote.url import parse_remote
 from srqueue.server_url import check_door, with_tls, without_secrets
+from srqueue.spec.needs import parse_labels
 from srqueue.spec.windows import parse_windows
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, its NUL included.
@@ -150,6 +153,16 @@ class Settings(BaseSettings):
         le=16,
         description="jobs that a worker runs at a time; on a GPU each gets its share of the memory",
     )
+    labels: str = Field(
+        "", description="labels of this worker that jobs may ask for, such as gpu=a100,room=3; by commas"
+    )
+    user: str = Field(
+        "", pattern=r"\A([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\z",
+        description="whose jobs are submitted here; unset: the name of the system's user",
+    )  # fmt: skip
+    share: Literal["user", "campaign"] = Field(
+        "user", description="who takes turns: users alone, or also the campaigns that one user submits"
+    )
     warm: bool = Field(
         True,
         description="whether a worker keeps a trainer ready that has imported torch: 0.3 GB of memory a slot",
@@ -233,6 +246,14 @@ class Settings(BaseSettings):
             raise ValueError(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}; {hint}")
         return text
 
+    @field_validator("labels")
+    @classmethod
+    def _whole_labels(cls, text: str) -> str:
+        try:
+            return ",".join(parse_labels(text))
+        except SpecError as error:
+            raise ValueError("; ".join(filter(None, [error.message, error.hint]))) from None
+
     @field_validator("window")
     @classmethod
     def _whole_windows(cls, text: str) -> str:
@@ -241,6 +262,17 @@ class Settings(BaseSettings):
         except SpecError as error:
             raise ValueError("; ".join(filter(None, [error.message, error.hint]))) from None
         return text
+
+    @cached_property
+    def user_name(self) -> str:
+        """Who submits here, in the letters that a name may have."""
+        if self.user:
+            return self.user
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError, ImportError):  # a container's user may have no name
+            name = f"uid-{os.getuid()}" if hasattr(os, "getuid") else ""
+        return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:64] or "somebody"
 
     @property
     def yields(self) -> frozenset[str]:

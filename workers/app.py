@@ -9,10 +9,11 @@ from types import FrameType
 from typing import Any
 
 from celery import signals
+from kombu.entity import Queue
 
 from srqueue.errors import SrqueueError
 from srqueue.queue.app import make_app
-from srqueue.queue.routing import queue_names
+from srqueue.queue.routing import own_queue, queue_names
 from srqueue.remote.url import check_installed
 from srqueue.settings import Settings, load_settings
 from srqueue.store.acting import acts_by
@@ -62,7 +63,7 @@ def own_spares() -> Spares | None:
 
 @signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]
 def _listen_to_own_queues(instance: Any, **_: Any) -> None:
-    """A worker hears the doorbells of the classes it can run, and no others."""
+    """A worker hears the doorbells of the classes it can run, its own, and no others."""
     try:
         device = this_device()
         refuse_taken(settings(), instance.hostname)
@@ -72,7 +73,9 @@ def _listen_to_own_queues(instance: Any, **_: Any) -> None:
         # Celery logs what a receiver raises and goes on; a worker without its device must not.
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    instance.app.amqp.queues.select(queue_names(device.classes))
+    own = own_queue(instance.hostname)
+    instance.app.amqp.queues.add(Queue(own))  # type: ignore[no-untyped-call]
+    instance.app.amqp.queues.select([*queue_names(device.classes), own])
     _manners[:] = [Manners(settings(), device)]  # before a child is forked, or takes a job
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srqueue.errors import UsageError
 from srqueue.gpus import find_gpus
 from srqueue.settings import Settings
+from srqueue.spec.needs import FEATURES, parse_labels
+from srqueue.store.offers import Offer
 from workers.trainer.process import cores
 
 _ASKED = re.compile(r"(auto|cpu|cuda)(?::(\d+(?:,\d+)*))?\Z")
@@ -22,7 +27,8 @@ class Device:
 
     `lock`: the file that a trainer on this GPU holds locked; none for the CPU. `slots`: jobs at a time, which
     share device and cores. `more`: further GPUs with their locks, for jobs that want several. `uuids`: the
-    driver's names of all these GPUs.
+    driver's names of all these GPUs. `memory`: bytes of the smallest of them, 0 where unknown; `capability`:
+    86 for a compute capability of 8.6, the least of them; `model`: as a fingerprint calls the device.
     """
 
     name: str
@@ -32,6 +38,22 @@ class Device:
     slots: int = 1
     more: tuple[tuple[str, Path], ...] = ()
     uuids: tuple[str, ...] = ()
+    memory: int = 0
+    capability: int = 0
+    model: str = ""
+
+    def offer(self, settings: Settings) -> Offer:
+        """What a job gets here."""
+        gpu = self.name != "cpu"
+        least = divmod(self.capability, 10)
+        features = tuple(sorted(name for name, needs in FEATURES.items() if gpu and least >= needs))
+        if not gpu and cpu_has_bf16():
+            features = ("bf16",)
+        return Offer(
+            host=socket.gethostname(), memory=self.memory // self.slots,
+            gpus=1 + len(self.more) if gpu else 0, capability=self.capability, features=features,
+            labels=parse_labels(settings.labels), model=self.model,
+        )  # fmt: skip
 
     def for_job(self, device_class: str) -> str:
         """The device of a job of that class: a job that asks for the CPU gets it on a GPU machine too."""
@@ -100,9 +122,36 @@ def _named(settings: Settings) -> Device:
             hint="use `cpu` or `auto`, or repair the driver (see: nvidia-smi -L)",
         )
     if not gpus:
-        return Device("cpu", "cpu", ("cpu", "any"))
+        return Device("cpu", "cpu", ("cpu", "any"), model=cpu_model())
     classes = ("cuda", "any") if kind == "cuda" else ("cuda", "any", "cpu")
     more = tuple((f"cuda:{n}", gpus[n].lock_file) for n in others)
     label = gpus[number].name + "".join(f" + {gpus[n].name}" for n in others)
     uuids = tuple(gpus[n].uuid for n in (number, *others))
-    return Device(f"cuda:{number}", label, classes, gpus[number].lock_file, more=more, uuids=uuids)
+    chosen = [gpus[n] for n in (number, *others)]
+    return Device(
+        f"cuda:{number}", label, classes, gpus[number].lock_file, more=more, uuids=uuids,
+        memory=min(gpu.memory_mib for gpu in chosen) << 20,
+        capability=min(10 * major + minor for gpu in chosen for major, minor in [gpu.capability or (0, 0)]),
+        model=" + ".join(dict.fromkeys(gpu.name for gpu in chosen)),
+    )  # fmt: skip
+
+
+def cpu_model() -> str:
+    """The model of the processor, as the trainer's fingerprint has it."""
+    return next(_cpuinfo("model name"), "") or platform.processor() or platform.machine()
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor computes in bf16."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(next(_cpuinfo("flags"), "").split()))
+
+
+def _cpuinfo(key: str) -> Iterator[str]:
+    """Values of lines of Linux's /proc/cpuinfo; none elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith(key):
+            yield line.partition(":")[2].strip()

@@ -156,7 +156,8 @@ def _card(record: JobRecord) -> JobCard:
         id=record.id, name=record.name, priority=record.priority, device_class=record.device_class,
         origins=record.origins, created=record.created, spec_id=record.spec_id,
         campaigns=record.campaigns, maker=record.maker or "", rungs=record.rungs,
-        signature=record.signature or "",
+        signature=record.signature or "", user=record.user or "", share=record.share or "",
+        gpu_memory=record.gpu_memory or 0, peak=record.peak or 0, needs=record.needs or "",
     )  # fmt: skip
 
 

@@ -10,11 +10,14 @@ from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir
 from srqueue.run.shown import shown
 from srqueue.store.occasions import Occasions
+from srqueue.store.offers import coarse
 from srqueue.store.record import Claim
 from srqueue.store.searches import Searches
 from srqueue.store.store import Store
 from workers.forecasting import Forecaster
 
+CONTEXT = 3 << 28
+"""Bytes of a GPU that a trainer takes and torch does not count; see workers.trainer.budget."""
 _LINES_A_TIME = 200
 _MOST_TEXT = 300
 _ON_A_PLATEAU = ("IntelligentLearningRateScheduler", "IntelligentEarlyStopping")
@@ -36,6 +39,7 @@ class Relay:
         self._offset = 0
         self._searches = Searches(store.connection)
         self._rungs = claim.record.rungs
+        self._on_gpu = False  # as this attempt's fingerprint says
         self._foreseen = -1  # the newest line that the forecaster has seen: the same may be sent again
         self.iteration = claim.record.iteration
         self.progress: dict[str, Any] = dict(claim.record.progress)
@@ -70,6 +74,10 @@ class Relay:
             if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
                 self.iteration = event.it
             self.progress.update(shown(event))
+            if event.kind == "fingerprint":
+                self._on_gpu = event.data.get("cuda") is not None
+            if self._on_gpu and event.kind == "resource" and (peak := event.data.get("peak_bytes")):
+                self._store.note_peak(self._job_id, self._token, coarse(int(peak) + CONTEXT))
             if event.kind == "val" and event.it in self._rungs:
                 # Where the lease was lost this notes nothing, and what follows says so.
                 self._searches.note(self._job_id, self._token, event.it, kept(event.data))

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from celery.worker.state import active_requests
+
 import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
-from srqueue.queue.doorbell import bell_of, ring, ring_missing
+from srqueue.queue.doorbell import bell_of, ring, ring_missing, ring_worker
 from srqueue.queue.drawing import draws, installed
 from srqueue.queue.stewarding import tend
 from srqueue.remote.root import known_remote_id
@@ -27,6 +29,7 @@ from srqueue.store.campaigns import CampaignRecord
 from srqueue.store.connection import Connection
 from srqueue.store.drains import Drain
 from srqueue.store.preemption import preempt
+from srqueue.store.ready import anything_for
 from srqueue.store.record import Bell, LeaseLost, RecordGone, WorkerRecord
 from srqueue.store.signed_queue import ask_for_signatures
 from srqueue.store.store import Store
@@ -77,7 +80,7 @@ class Sweeper(threading.Thread):
             name=worker, host=socket.gethostname(), pid=os.getpid(), classes=device.classes,
             device=device.label, version=srqueue.__version__, since=time.time(),
             root_id=_root_id(settings), remote_id=_remote_id(settings), slots=device.slots,
-            window=settings.window,
+            window=settings.window, offer=device.offer(settings),
         )  # fmt: skip
         self._load = Load(device.uuids)
         self._asker, self._draws = Asker(settings), installed()
@@ -132,6 +135,8 @@ class Sweeper(threading.Thread):
         ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
         if self._draws and draws(self._store):
             self._asker.look()
+        if why is None and self._record.draining is None and self._is_free():
+            self._look_for_work()
         if rested and why is None:  # the bells that it heard meanwhile it did not answer
             ring(self._app, Bell("-", self._record.classes[0]))
         if time.monotonic() >= self._ask_from:
@@ -143,6 +148,14 @@ class Sweeper(threading.Thread):
             log.warning("the queue has moved to %s: this worker goes on there", there.shown_url)
             self._settings, self._app, self._asker = there, make_app(there), Asker(there)
             self._moved(there)
+
+    def _is_free(self) -> bool:
+        return len(active_requests) < self._record.slots
+
+    def _look_for_work(self) -> None:
+        """Any worker of a class hears its bells: one for a job that this one fits may be lost on another."""
+        if ready := anything_for(self._store.connection, self._record):
+            ring_worker(self._app, self._record.name, ready)
 
     def _report(self, record: CampaignRecord) -> None:
         report_beside(self._store, self._settings, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -16,7 +17,8 @@ from srqueue.errors import ServiceUnreachable, SrqueueError, UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_missing
 from srqueue.queue.drawing import installed
-from srqueue.queue.routing import TASK_RUN_JOB
+from srqueue.queue.routing import TASK_RUN_JOB, is_own
+from srqueue.queue.steering import pass_on
 from srqueue.queue.stewarding import tend
 from srqueue.remote.root import remote_root_id
 from srqueue.run.folder import read_root_id
@@ -73,6 +75,7 @@ def run_job(task: Any, hint: str) -> str:
         with closing(report):
             record = _run_best(_store(), task.request.hostname, report)
     if record is None:
+        _pass_on(_store(), hint, task.request)
         return f"nothing to do for {hint[-6:].lower()}: no job is ready, or it was taken over"
     why = "" if record.message in (None, record.state) else f": {record.message}"
     text = f"{record.state}{why} · {record.name} {record.short_id}"
@@ -83,7 +86,7 @@ def run_job(task: Any, hint: str) -> str:
 
 def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | None:
     known, device, host = settings(), this_device(), socket.gethostname()
-    root = known.runs_root
+    root, offer = known.runs_root, device.offer(known)
     try:
         ids = [read_root_id(root)]
         if known.remote:  # first: where a new job goes
@@ -97,7 +100,7 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     def next_one() -> Claim | None:
         owner, claim_id = f"{worker}:{os.getpid()}", secrets.token_hex(8)
         return patiently(
-            lambda: store.claim(owner, host, device.classes, known.lease, roots, claim_id), known.lease
+            lambda: store.claim(owner, host, device.classes, known.lease, roots, claim_id, offer), known.lease
         )
 
     def claimed() -> Claim | None:
@@ -124,6 +127,16 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     if record is not None and record.campaigns:
         _let_others_begin(store)
     return record
+
+
+def _pass_on(store: Store, hint: str, request: Any) -> None:
+    """Wakes a worker that can run the job, where this one cannot; what was passed on once is not again."""
+    if is_own(str((request.delivery_info or {}).get("routing_key"))):
+        return
+    with contextlib.suppress(UsageError, ServiceUnreachable):
+        job = store.get(hint)
+        if job.state is JobState.QUEUED and pass_on(app, store, job, request.hostname):
+            log.info("job %s is for another worker, which was woken", job.short_id)
 
 
 def _let_others_begin(store: Store) -> None:

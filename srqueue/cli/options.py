@@ -67,6 +67,37 @@ Window = Annotated[
         rich_help_panel=CHANGES,
     ),
 ]
+PLACE = "Where it runs"
+
+GpuMemory = Annotated[
+    str | None,
+    typer.Option("--gpu-memory", metavar="SIZE", help="Of one GPU at least: 12GB.", rich_help_panel=PLACE),
+]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        "--gpus", min=1, max=64, help="GPUs that share its batches, on one machine.", rich_help_panel=PLACE
+    ),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--require",
+        metavar="FEATURE",
+        help="bf16, fp16, tf32, fp8, tensor-cores, or a compute capability: cc8.0 (repeatable).",
+        rich_help_panel=PLACE,
+    ),
+]
+Host = Annotated[str | None, typer.Option("--host", help="The machine it runs on.", rich_help_panel=PLACE)]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        metavar="KEY=VALUE",
+        help="What its worker was given with --label (repeatable).",
+        rich_help_panel=PLACE,
+    ),
+]
 Config = Annotated[
     list[Path] | None,
     typer.Option("--config", metavar="FILE", help="YAML with values (repeatable).", rich_help_panel=CHANGES),

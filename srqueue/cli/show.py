@@ -78,6 +78,8 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("SSIM-Y", _beside_bicubic(values, "ssim", "")),
         ("ensemble", _ensemble(values)),
         ("priority", record.priority),
+        ("user", record.user),
+        ("needs", _needs(record)),
         ("runs on", f"{record.host or '?'} ({record.owner})" if record.owner else None),
         ("lease", lease),
         ("attempts", _attempts(record)),
@@ -98,6 +100,12 @@ def _uploaded(record: JobRecord) -> str | None:
     if record.remote_seq is None:
         return None
     return f"checkpoint {record.remote_seq}, iteration {record.remote_iteration}"
+
+
+def _needs(record: JobRecord) -> str | None:
+    from srqueue.cli.needs import text
+
+    return text(record) or None
 
 
 def _yielded(record: JobRecord) -> str | None:

@@ -45,6 +45,11 @@ def submit(
     changes: options.Set = None,
     stop: options.Stop = None,
     window: options.Window = None,
+    gpu_memory: options.GpuMemory = None,
+    gpus: options.Gpus = None,
+    require: options.Require = None,
+    host: options.Host = None,
+    label: options.Label = None,
     config: options.Config = None,
     iterations: Annotated[
         int | None,
@@ -73,6 +78,7 @@ def submit(
     as_json: options.AsJson = False,
 ) -> None:
     """Queue a training on a data set."""
+    from srqueue.cli.needs import needs_of
     from srqueue.cli.queueing import queue
     from srqueue.queue.findings import with_findings
     from srqueue.run.folder import check_name
@@ -85,6 +91,7 @@ def submit(
         check_name(name, "a job")
     if campaign is not None:
         check_name(campaign, "a campaign")
+    needs = needs_of(gpu_memory, gpus, require, host, label)
     layers = options.overrides(
         config,
         changes,
@@ -93,7 +100,9 @@ def submit(
         preflight=("preflight", preflight),
         stop=("stop", stop or None),
         window=("window", window or None),
+        gpus=("compute.devices", gpus),
     )
+    layers += [(f"flag --{flag}", {"needs": {key: value}}) for flag, (key, value) in needs.items()]
     if spec is not None:
         _only_a_spec(chosen, arch)
         expanded = _from_file(settings, spec, dataset, layers, name)

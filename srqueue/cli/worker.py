@@ -21,6 +21,14 @@ def worker(
     slots: Annotated[
         int | None, typer.Option("--slots", min=1, max=16, help="Jobs at a time; instead of SRQUEUE_SLOTS.")
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="KEY=VALUE",
+            help="What jobs may ask for: gpu=a100 (repeatable); SRQUEUE_LABELS.",
+        ),
+    ] = None,
 ) -> None:
     """Run a worker in the foreground, on one device. Further arguments go to Celery's worker.
 
@@ -33,6 +41,7 @@ def worker(
     from srqueue.errors import ServiceUnreachable, UsageError
     from srqueue.run.folder import check_name
     from srqueue.settings import load_settings
+    from srqueue.spec.needs import parse_labels
     from srqueue.stack.commands import worker_argv, worker_environment
     from srqueue.stack.folders import prepare
     from srqueue.store.connection import Connection
@@ -42,7 +51,8 @@ def worker(
         raise UsageError("--gpu and --device name the same thing", hint="give one of them")
     if gpu is not None:
         device = f"cuda:{gpu}"
-    chosen = {"SRQUEUE_DEVICE": device, "SRQUEUE_SLOTS": slots}
+    labels = ",".join(parse_labels(",".join(label))) if label else None
+    chosen = {"SRQUEUE_DEVICE": device, "SRQUEUE_SLOTS": slots, "SRQUEUE_LABELS": labels}
     os.environ.update({name: str(value) for name, value in chosen.items() if value is not None})
     settings = load_settings()
     argv = [*worker_argv(check_name(name, "a worker"), loglevel), *context.args]

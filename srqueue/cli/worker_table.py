@@ -44,7 +44,9 @@ def rows(fleet: Fleet) -> list[list[str]]:
     """A row a worker, more where it runs several jobs; behind them jobs whose worker is not announced."""
     found = []
     for worker in fleet.workers:
-        machine = [worker.name, worker.host, worker.device, *_load(worker.load)]
+        labels = worker.offer.labels if worker.offer else ()
+        device = ", ".join([worker.device, *labels])
+        machine = [worker.name, worker.host, device, *_load(worker.load)]
         if worker.draining:
             machine[0] += " (ending)"
         elif worker.yielding:

@@ -11,7 +11,7 @@ from typing import Any
 from srqueue.forecast.open_time import FAR, OpenTime
 from srqueue.forecast.purses import Budget, Purses
 
-Group = tuple[str, str | None, str | None]
+Group = tuple[str, str | None, str | None, frozenset[str] | None]
 Row = tuple[int, bool, Any, str]
 _LEAST = 1e-6  # seconds
 
@@ -33,7 +33,8 @@ class Task:
     """A job. `seconds`: that it still trains; `on`: the worker that runs it; `order`: of those of one
     priority the lower goes first; `after`: ids of jobs that must have ended before; `cap`: which limit it
     is under; `not_before`, `ends_by` (whatever it has done then): seconds from now; `hours`: when it may
-    run; `budget`: what pays for it; `kw`: that it draws."""
+    run; `budget`: what pays for it; `kw`: that it draws; `fits`: names of the workers that have what it
+    needs, None where all have."""
 
     id: str
     seconds: float
@@ -49,6 +50,7 @@ class Task:
     hours: OpenTime | None = None
     budget: str | None = None
     kw: float = 0.0
+    fits: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def play_queue(
     `caps`: how many of the tasks of a name may run at a time. What a worker would do is done: the best
     ready job of those that it can run, by priority, then order; where the window of a job or of its worker
     closes, its slot is another's until it goes on, ahead of its priority. That a better job makes another
-    give way, failures, pauses and jobs that come meanwhile are not foreseen.
+    give way, that users take turns, failures, pauses and jobs that come meanwhile are not foreseen.
     """
     return dict(play_budgets(tasks, servers, caps, {}).slots)
 
@@ -156,7 +158,8 @@ class _Play:
     def _make_ready(self, task: Task) -> None:
         root = self._roots.get(task.id, task.root)
         row = (-task.priority, task.id not in self._begun, task.order, task.id)
-        heapq.heappush(self._ready.setdefault((task.device_class, root, task.cap), []), row)
+        group = (task.device_class, root, task.cap, task.fits)
+        heapq.heappush(self._ready.setdefault(group, []), row)
 
     def _note(self, when: float, event: _Event) -> None:
         if math.isfinite(when):
@@ -284,7 +287,9 @@ class _Play:
         return []
 
     def _may(self, server: Server, group: Group) -> bool:
-        device_class, root, cap = group
+        device_class, root, cap, named = group
+        if named is not None and server.name not in named:
+            return False
         if device_class not in server.classes or (root is not None and root not in server.roots):
             return False
         return cap is None or self._under.get(cap, 0) < self._caps.get(cap, 1 << 30)

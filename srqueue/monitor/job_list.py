@@ -12,6 +12,7 @@ from srqueue.queue.starts import start_forecasts
 from srqueue.queue.waiting import why_waiting, with_able
 from srqueue.run.reasons import JobState
 from srqueue.store.overview import count_campaigns, leases, ready_ids
+from srqueue.store.quotas import Quotas
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
 
@@ -63,7 +64,8 @@ def cards(
     waiting = [r for r in records if r.state in _WAITING][:FORECASTS]
     ahead = store.aheads(with_able(waiting, workers))
     now, left = leases(store.connection, (r.id for r in records if r.state is JobState.RUNNING))
-    waits = {r.id: why_waiting(r, workers, ahead.get(r.id, 0), now) for r in waiting}
+    full = Quotas(store.connection).full() if waiting else {}
+    waits = {r.id: why_waiting(r, workers, ahead.get(r.id, 0), now, full) for r in waiting}
     starts, devices = start_forecasts(store, waiting, workers, ahead), devices_of(workers)
     return [
         card(r, devices, waits=waits.get(r.id), starts_in_s=starts.get(r.id), lease_left_s=left.get(r.id))

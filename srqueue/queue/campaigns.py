@@ -23,6 +23,7 @@ from srqueue.queue.cell_jobs import cell_jobs
 from srqueue.queue.client import Client, differences
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
 from srqueue.queue.drawing import stages_of, study_of
+from srqueue.queue.placing import Submitter
 from srqueue.queue.stewarding import tend
 from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState, StopReason
@@ -122,6 +123,10 @@ class CampaignClient:
         check_key(self.records.connection, self.records.keyring)
         kept = self._drawn_before(campaign)
         self.records.begin(campaign.name, campaign.model_dump(mode="json"), origin)
+        whose = Submitter.of(self.client.settings, campaign.name)
+        self.records.set(
+            campaign.name, user=whose.user, share=whose.share
+        )  # cells that are drawn are his, too
         self.records.forget_cells(campaign.name, tuple(campaign.stages))
         self.records.put_cells(campaign.name, kept)
         placed: list[tuple[str, bool]] = []
@@ -301,7 +306,8 @@ class CampaignClient:
         parents = [[ids[i] for i in p.parents] if ids else [] for p in some]
         registry, settling = Registry(self.client.settings), Settling(self.client.settings, self.client.store)
         stage, specs = some[0].cell.stage, [p.expanded for p in some]
-        return cell_jobs(registry, campaign, stage, specs, parents, settling)
+        whose = Submitter.of(self.client.settings, campaign.name)
+        return cell_jobs(registry, campaign, stage, specs, parents, settling, whose)
 
     def _drawn_before(self, campaign: CampaignSpec) -> list[StoredCell]:
         """Cells that were drawn for a stage, where it is still the same; else it is drawn anew."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from srqueue.campaign.planning import started_from
 from srqueue.campaign.spec import CampaignSpec
 from srqueue.datasets import Registry
-from srqueue.queue.placing import new_jobs
+from srqueue.queue.placing import Submitter, new_jobs
 from srqueue.queue.stops import Settling
 from srqueue.spec.expand import Expanded
 from srqueue.store.new import NewJob
@@ -18,7 +18,7 @@ STAGE = "stage:"
 
 def cell_jobs(
     registry: Registry, campaign: CampaignSpec, name: str, cells: Sequence[Expanded],
-    parents: Sequence[Sequence[str]], settling: Settling,
+    parents: Sequence[Sequence[str]], settling: Settling, submitter: Submitter,
 ) -> list[NewJob]:  # fmt: skip
     """Of one stage. `parents`: for each cell the jobs of which the best one's model it begins with."""
     stage = campaign.stages[name]
@@ -27,7 +27,7 @@ def cell_jobs(
         started_from(cell, jobs, stage.start_from or "") if jobs else cell
         for cell, jobs in zip(cells, begins_with, strict=True)
     ]
-    jobs = new_jobs(registry, whole, campaign.priority, settling)
+    jobs = new_jobs(registry, whole, campaign.priority, settling, submitter)
     stages = tuple(f"{STAGE}{other}" for other in stage.after)
     search = stage.search
     rungs = search.rungs_below(jobs[0].total_iter) if search and jobs else ()

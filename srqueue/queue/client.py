@@ -14,7 +14,8 @@ from srqueue.datasets import Registry
 from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring, ring_for_many
-from srqueue.queue.placing import Config, new_jobs
+from srqueue.queue.placing import Config, Submitter, device_class, new_jobs
+from srqueue.queue.steering import wake
 from srqueue.queue.stops import Settling
 from srqueue.queue.successors import extended, upgraded
 from srqueue.queue.waiting import why_it_waits
@@ -22,6 +23,7 @@ from srqueue.run.events import Event
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings, load_settings
 from srqueue.spec.expand import Expanded
+from srqueue.spec.needs import NeedsSpec, needs_text
 from srqueue.store.record import Bell, JobRecord
 from srqueue.store.store import Store
 
@@ -79,12 +81,19 @@ class Client:
         Raises DataError where it knows that validation would be on pictures that are trained on, SpecError
         where pairs are of another scale, or a path leads to something else than it should.
         """
-        jobs = new_jobs(Registry(self.settings), [config], priority, self._settling)
+        whose = Submitter.of(self.settings, campaign)
+        jobs = new_jobs(Registry(self.settings), [config], priority, self._settling, whose)
         ((job_id, new),) = self.store.create_many(jobs, again=again, campaign=campaign)
         job = self.store.get(job_id)
         if new:
-            ring(self.app, bell_of(job))
-        return Submitted(job, new, () if new else differences(job, jobs[0].spec))
+            wake(self.app, self.store, job)
+            return Submitted(job, new)
+        told = differences(job, jobs[0].spec)
+        if job.wants != jobs[0].needs:
+            told += (
+                f"what it needs stays as it is: {needs_text(job.wants) or 'nothing'} (srqueue needs JOB)",
+            )
+        return Submitted(job, new, told)
 
     def submit_many(
         self, configs: Iterable[Config], *, campaign: str, priority: int = 5
@@ -95,7 +104,8 @@ class Client:
         more, whatever became of it, and another job of that spec that did not fail joins. After
         ServiceUnreachable, call it again.
         """
-        jobs = new_jobs(Registry(self.settings), configs, priority, self._settling)
+        whose = Submitter.of(self.settings, campaign)
+        jobs = new_jobs(Registry(self.settings), configs, priority, self._settling, whose)
         made = self.store.create_many(jobs, campaign=campaign)
         bells = [Bell(job.id, job.device_class) for job, (_, new) in zip(jobs, made, strict=True) if new]
         ring_for_many(self.app, bells, self.store.workers())
@@ -158,6 +168,19 @@ class Client:
         """0 to 9, 9 first."""
         return self.store.set_priority(self.store.resolve(ref), priority)
 
+    def set_needs(self, ref: str, needs: NeedsSpec, *, measured: bool = True) -> JobRecord:
+        """From now on the job's worker must have this, and with `measured` the memory that it was measured to
+        need; a running job goes on where it is. Raises UsageError where the job is for a CPU and needs a GPU.
+        """
+        job = self.store.get(self.store.resolve(ref))
+        device = (job.spec.get("compute") or {}).get("device", "auto")
+        if device == "cpu" and needs.wants_gpu:
+            raise UsageError(f"job {job.short_id} is for a CPU (compute.device), and this asks for a GPU")
+        job = self.store.set_needs(job.id, needs, device_class(device, needs), measured=measured)
+        if job.state is JobState.QUEUED:
+            wake(self.app, self.store, job)
+        return job
+
     def remove(self, ref: str) -> JobRecord:
         """Forgets a job that does not run; its run folder stays. Returns the record as it was."""
         return self.store.remove(self.store.resolve(ref))
@@ -210,7 +233,7 @@ class Client:
     def _to_queue(self, verb: Callable[[str], JobRecord], ref: str) -> JobRecord:
         job = verb(self.store.resolve(ref))
         if job.state is JobState.QUEUED:
-            ring(self.app, bell_of(job))
+            wake(self.app, self.store, job)
         return job
 
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from celery import Celery
+from kombu.entity import Queue
 
-from srqueue.queue.routing import TASK_RUN_JOB, queue_name
+from srqueue.queue.routing import TASK_RUN_JOB, own_queue, queue_name
 from srqueue.store.record import Bell, JobRecord, WorkerRecord
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,20 @@ def ring(app: Celery, bell: Bell) -> bool:
         )
     except Exception as error:  # whatever it is: the record stands, and a sweeper rings
         log.warning("nobody was woken for job %s: %s", bell.job_id, error)
+        return False
+    return True
+
+
+def ring_worker(app: Celery, worker: str, job_id: str) -> bool:
+    """Wakes one worker, unless as much was said to it already; False where that failed."""
+    queue = Queue(own_queue(worker))  # type: ignore[no-untyped-call]
+    try:
+        with app.connection_for_write() as connection:
+            if connection.default_channel.queue_declare(queue=queue.name).message_count:
+                return True
+        app.send_task(TASK_RUN_JOB, args=[job_id], queue=queue, ignore_result=True, retry=False)
+    except Exception as error:
+        log.warning("worker %s was not woken for job %s: %s", worker, job_id, error)
         return False
     return True
 

@@ -28,6 +28,7 @@ from srqueue.campaign.spec import CampaignSpec, StageSpec, before
 from srqueue.datasets import Registry, dataset_ref
 from srqueue.errors import ServiceUnreachable, SrqueueError, UsageError
 from srqueue.queue.cell_jobs import cell_jobs
+from srqueue.queue.placing import Submitter
 from srqueue.queue.searching import figure, filled
 from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState
@@ -156,6 +157,7 @@ def _make(
     assert search is not None
     registry = Registry(store.connection.settings).as_it_is()
     settling = Settling(store.connection.settings, store)
+    whose = Submitter(record.more.get("user", ""), record.more.get("share", ""))
     expander = Expander(campaign.name, lambda name: dataset_ref(registry, name))
     cells = [cell for cell in campaigns.cells(campaign.name) if cell.stage == stage]
     rows = _known(store, cells, search, drawn.unfit(stage))
@@ -172,7 +174,7 @@ def _make(
             continue
         cell = cell_of(stage, laid, campaign.name, axes)
         try:
-            jobs = cell_jobs(registry, campaign, stage, [expander.expand(cell)], (), settling)
+            jobs = cell_jobs(registry, campaign, stage, [expander.expand(cell)], (), settling, whose)
         except ServiceUnreachable:
             raise
         except (Wrong, SrqueueError) as error:

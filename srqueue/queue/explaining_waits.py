@@ -6,6 +6,7 @@ import time
 
 from srqueue.counting import counted, span
 from srqueue.queue.facts import Facts
+from srqueue.queue.fitting import unmet
 from srqueue.run.outcome import first_line
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.run.remedies import REMEDIES
@@ -32,6 +33,8 @@ def waiting(facts: Facts) -> tuple[list[str], str]:
     why.append(f"now it waits: {facts.waits or 'for a worker'}")
     if facts.ahead:
         why.append("before it: " + _names(facts))
+    if turns := _turns(facts):
+        why.append(turns)
     return why + _workers(facts), _BY_ITSELF
 
 
@@ -75,6 +78,8 @@ def _nobody(facts: Facts) -> list[str]:
 
 def _whom_to_start(facts: Facts) -> str:
     job, going_on = facts.job, [w for w in facts.workers if w.draining is None]
+    if unmet(job, going_on) is not None:
+        return "start a worker that has it, or ask for less: srqueue needs JOB --help"
     if going_on and not any(job.device_class in w.classes for w in going_on):
         return f"start a worker that serves {job.device_class}, or submit it for another compute.device"
     if job.root_id is not None and job.host and not any(job.root_id in w.roots for w in facts.workers):
@@ -110,6 +115,20 @@ def _at_once(job: JobRecord) -> str:
 
 def _for_its_window(job: JobRecord) -> bool:
     return (job.message or "").startswith("its window")
+
+
+def _turns(facts: Facts) -> str:
+    """Whose turn it is, where several users have jobs that wait."""
+    waiting = [user for user in facts.users if user.waiting]
+    if facts.job.user is None or len(waiting) < 2:
+        return ""
+    waiting.sort(key=lambda user: (user.running, user.used_s))
+    told = ", ".join(
+        f"{user.name}{' (its own)' if user.name == facts.job.user else ''} runs {user.running}, "
+        f"{span(user.used_s)} lately"
+        for user in waiting[:5]
+    )
+    return f"users take turns within a priority, who runs and has trained least first: {told}"
 
 
 def _names(facts: Facts) -> str:

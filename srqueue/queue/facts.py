@@ -14,6 +14,7 @@ from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.moments import Moments
+from srqueue.store.quotas import Quotas, UserStanding
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
 
@@ -28,7 +29,7 @@ class Facts:
 
     `waits`: what `why_waiting` says; `ahead`: how many ready jobs stand before it, `first_ahead`: the first;
     `running`: the jobs that run; `here`: whether its run folder should be on this machine; `evidence`: None
-    where it is not, or gone; `free`: bytes under its runs root, where that is here.
+    where it is not, or gone; `free`: bytes under its runs root, where that is here; `users`: what each has.
     """
 
     job: JobRecord
@@ -42,6 +43,7 @@ class Facts:
     here: bool = False
     evidence: Evidence | None = None
     free: int | None = None
+    users: Sequence[UserStanding] = ()
 
     @property
     def now(self) -> float:
@@ -69,7 +71,7 @@ def facts_of(store: Store, job_id: str) -> Facts:
     workers = store.workers()
     waiting = job.state in (JobState.QUEUED, JobState.HELD)
     may = able(job, workers)
-    ahead = store.ahead(job, may) if waiting else 0
+    ahead, quotas = store.ahead(job, may) if waiting else 0, Quotas(store.connection)
     here = job.run_dir is not None and job.host in (None, socket.gethostname())
     folder = Path(job.run_dir) if here and job.run_dir else None
     return Facts(
@@ -77,7 +79,9 @@ def facts_of(store: Store, job_id: str) -> Facts:
         moments=moments,
         attempts=store.attempts(job_id),
         workers=workers,
-        waits=(job.held_by and held_by(store, job.held_by)) or why_waiting(job, workers, ahead, moments.now),
+        waits=(job.held_by and held_by(store, job.held_by))
+        or why_waiting(job, workers, ahead, moments.now, quotas.full() if waiting else {}),
+        users=quotas.all() if waiting else (),
         ahead=ahead,
         first_ahead=store.first_ahead(job, may, NAMED) if ahead else (),
         running=store.list([JobState.RUNNING], _RUNNING) if waiting else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
 from srqueue.store.campaigns import CampaignRecord, Campaigns
 from srqueue.store.foremost import foremost, place
+from srqueue.store.offers import fits
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
 
@@ -58,6 +59,7 @@ class OfQueue:
     campaigns: Mapping[str, CampaignRecord]
     budgets: Mapping[str, Budget]
     draws: Mapping[str, float]
+    fits: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by lot: names of workers
 
     @classmethod
     def read(cls, store: Store, now: float) -> OfQueue:
@@ -77,7 +79,7 @@ class OfQueue:
             records, known, lengths, servers(workers, clocks), caps, _stages(store, records, campaigns),
             _best(done), now, clocks, campaigns,
             budgets_left(store, Campaigns(store.connection), campaigns.values(), now),
-            drawn,
+            drawn, _fitting(records, workers),
         )  # fmt: skip
 
     def task(self, record: JobRecord) -> Task:
@@ -85,7 +87,8 @@ class OfQueue:
         found = _task(record, self.stages, self.lengths[record.id].seconds, self.now)
         pays = payer(record, self.budgets)
         kw = draw(record, self.draws) if pays else 0.0
-        return replace(found, hours=self.clocks.of_job(record), budget=pays, kw=kw)
+        may = self.fits.get(record.lot)
+        return replace(found, hours=self.clocks.of_job(record), budget=pays, kw=kw, fits=may)
 
     def tasks(self) -> list[Task]:
         """Of all whose length is known."""
@@ -112,10 +115,15 @@ def before(
         spec = JobSpec.model_validate(record.spec)
     except ValidationError:
         return None
-    able = [w for w in workers if record.device_class in w.classes]
+    able = [w for w in workers if record.device_class in w.classes and fits(w.offer, record.lot)]
     cuda = _on_cuda(record.device_class, able)
     known = kept.speed(spec, cuda)
     return before_start(spec, earlier, cuda, [w.device for w in able], known, rung=record.until, kw=kw)
+
+
+def _fitting(records: Iterable[JobRecord], workers: Sequence[WorkerRecord]) -> dict[str, frozenset[str]]:
+    lots = {r.lot for r in records if r.lot}
+    return {lot: frozenset(w.name for w in workers if fits(w.offer, lot)) for lot in lots}
 
 
 def _on_cuda(device_class: str, able: Sequence[WorkerRecord]) -> bool | None:

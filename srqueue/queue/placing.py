@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,10 @@ from srqueue.datasets import Registry, check_known, check_scales
 from srqueue.errors import UsageError
 from srqueue.queue.contents import pinned
 from srqueue.queue.stops import Settling
+from srqueue.settings import Settings
 from srqueue.spec.expand import Expanded
 from srqueue.spec.job import JobSpec, spec_id
+from srqueue.spec.needs import NeedsSpec
 from srqueue.spec.validate import validate
 from srqueue.spec.windows import is_open, opens
 from srqueue.store.new import NewJob
@@ -28,9 +30,23 @@ _LOOKED_AT: Any = {"datasets": True, "path": True, "network_g": True, "scale": T
 _PATHS = ("pretrain_network_g", "resume_from")
 
 
+@dataclass(frozen=True)
+class Submitter:
+    """Whose jobs they are. `share`: the campaign that takes turns with the user's others; none: no turns."""
+
+    user: str = ""
+    share: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings, campaign: str = "") -> Submitter:
+        """By this machine's settings."""
+        return cls(settings.user_name, campaign if settings.share == "campaign" else "")
+
+
 def new_jobs(
-    registry: Registry, configs: Iterable[Config], priority: int, settling: Settling
-) -> list[NewJob]:
+    registry: Registry, configs: Iterable[Config], priority: int, settling: Settling,
+    submitter: Submitter = Submitter(),
+) -> list[NewJob]:  # fmt: skip
     """A job for each spec. Their ids grow, so that of many at one moment the first runs first.
 
     Raises DataError where this machine knows that validation would be on pictures that are trained on,
@@ -39,7 +55,7 @@ def new_jobs(
     """
     whole = _with_contents(registry.as_it_is(), _numbered(configs))
     whole = (_with_stops(settling, expanded) for expanded in whole)
-    return [_new_job(str(ULID()), expanded, priority) for expanded in whole]
+    return [_new_job(str(ULID()), expanded, priority, submitter) for expanded in whole]
 
 
 def _with_contents(registry: Registry, given: Iterable[Expanded]) -> Iterator[Expanded]:
@@ -64,18 +80,29 @@ def _with_stops(settling: Settling, expanded: Expanded) -> Expanded:
     return replace(expanded, spec=expanded.spec.model_copy(update={"stop": settling.of(expanded.spec)}))
 
 
-def _new_job(job_id: str, expanded: Expanded, priority: int) -> NewJob:
+def device_class(device: str, needs: NeedsSpec) -> str:
+    """Whose bells are rung for a job: with the needs of a GPU those that have one."""
+    if device == "auto":
+        return "cuda" if needs.wants_gpu else "any"
+    return device
+
+
+def _new_job(job_id: str, expanded: Expanded, priority: int, submitter: Submitter) -> NewJob:
+    """What a job needs stands on its record alone: it may be changed, and older workers read its spec."""
     spec = expanded.spec
     at = _opens(spec)
     return NewJob(
         job_id,
-        spec.model_dump(mode="json"),
-        expanded.origins,
+        spec.model_dump(mode="json", exclude={"needs"}),
+        {path: origin for path, origin in expanded.origins.items() if path.partition(".")[0] != "needs"},
         spec_id(spec),
         spec.name,
         spec.train.total_iter,
         priority,
-        "any" if spec.compute.device == "auto" else spec.compute.device,
+        device_class(spec.compute.device, spec.needs),
+        needs=spec.needs,
+        user=submitter.user,
+        share=submitter.share,
         opens=at,
         message=OUTSIDE if at is not None else "",
     )

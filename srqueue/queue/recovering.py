@@ -181,6 +181,8 @@ def read_run(run: RunDir, root_id: str, elsewhere: Sequence[CheckpointName] = ()
         reason=outcome.reason if outcome else None,
         campaigns=tuple(card.campaigns), maker=card.maker or None, rungs=tuple(card.rungs),
         until=None if state.final else _rung(card, attempts), signature=card.signature or None,
+        user=card.user or None, share=card.share or None, gpu_memory=card.gpu_memory or None,
+        peak=card.peak or None, needs=card.needs or None,
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Names on the wire: the task and one Celery queue a device class."""
+"""Names on the wire: the task, one Celery queue a device class, and one a worker."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ def queue_name(device_class: str) -> str:
     if device_class not in DEVICE_CLASSES:
         raise UsageError(f"device class {device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
     return f"srqueue.{device_class}"
+
+
+_OWN = "srqueue.of."
+
+
+def own_queue(worker: str) -> str:
+    """The Celery queue that this worker alone listens to: for jobs that only some workers fit."""
+    return _OWN + worker
+
+
+def is_own(queue: str) -> bool:
+    """Whether a queue is one worker's."""
+    return queue.startswith(_OWN)
 
 
 def queue_names(device_classes: Iterable[str]) -> list[str]:

@@ -38,10 +38,11 @@ def start_forecasts(
         return {}
     running = store.list([JobState.RUNNING], _MOST_RUNNING)
     rates = speeds([*running, *store.list([JobState.SUCCEEDED], _LOOKED_AT)])
-    groups: dict[tuple[str, str | None], list[tuple[int, JobRecord, Sequence[WorkerRecord]]]] = {}
+    groups: dict[tuple[str, str | None, str], list[tuple[int, JobRecord, Sequence[WorkerRecord]]]] = {}
     for record, may in asked:
         if (place := ahead.get(record.id, 0)) <= MOST_AHEAD:
-            groups.setdefault((record.device_class, record.root_id), []).append((place, record, may))
+            kind = (record.device_class, record.root_id, record.lot)
+            groups.setdefault(kind, []).append((place, record, may))
     found: dict[str, float] = {}
     for members in groups.values():
         most, last, may = max(members, key=lambda member: member[0])

@@ -89,8 +89,12 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
     before = _spec(record)
     folder, at = _newest_checkpoint(record)
     total = at.iteration + iterations
+    needs = record.wants.model_dump(mode="json")
     layers: list[tuple[str, Mapping[str, Any]]] = [
-        (f"job {record.short_id}", {"path": {"resume_from": str(folder), "pretrain_network_g": None}}),
+        (
+            f"job {record.short_id}",
+            {"path": {"resume_from": str(folder), "pretrain_network_g": None}, "needs": needs},
+        ),
         ("flag --iterations", {"train": {"total_iter": total}, "stop": []}),
     ]
     longer = complete(

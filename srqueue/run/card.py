@@ -27,6 +27,11 @@ class JobCard:
     maker: str = ""  # the campaign that made it, `-` for none; unknown in a folder of an older version
     rungs: Sequence[int] = ()  # iterations at which a search compares it with others
     signature: str = ""  # of who submitted it
+    user: str = ""  # who submitted it
+    share: str = ""  # campaign that takes turns with the user's others
+    gpu_memory: int = 0  # bytes of a GPU that it was said to need
+    peak: int = 0  # bytes that it was measured to need, by earlier attempts
+    needs: str = ""  # what else its worker must have, as the record holds it
     v: int = CARD_VERSION
 
     def write(self, path: Path) -> None:

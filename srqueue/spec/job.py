@@ -6,11 +6,12 @@ import hashlib
 from typing import Annotated, Any, Literal, Self
 
 import rfc8785
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from srqueue.spec.base import Frozen
 from srqueue.spec.degradations import DegradationsSpec
 from srqueue.spec.losses import SMALLEST_CROP
+from srqueue.spec.needs import NeedsSpec
 from srqueue.spec.networks import NetworkSpec
 from srqueue.spec.stopping import StopRules
 from srqueue.spec.training import TrainSpec
@@ -143,6 +144,15 @@ class JobSpec(Frozen):
     stop: StopRules = Field(
         (), description="what ends it before total_iter, whichever comes first; see stopping"
     )
+    needs: NeedsSpec = Field(NeedsSpec(), description="what its worker must have; see needs")
+
+    @model_serializer(mode="wrap")
+    def _without_empty_needs(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A version before reads every spec that needs nothing: it refuses unknown keys."""
+        raw: dict[str, Any] = write(self)
+        if not self.needs:
+            raw.pop("needs", None)
+        return raw
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -155,19 +165,20 @@ class JobSpec(Frozen):
         starts = [f"path.{name}" for name in named if getattr(self.path, name)]
         if len(starts) > 1:
             raise ValueError(f"{' and '.join(starts)} exclude each other")
+        if self.needs.wants_gpu and self.compute.device == "cpu":
+            raise ValueError("needs asks for a GPU, and compute.device is cpu: leave one of them out")
         return self
 
 
 def spec_id(spec: JobSpec) -> str:
     """SHA-256 (hex) of the canonical JSON (RFC 8785) of what influences training.
 
-    Left out: name, logger, preflight, stop, window, what changes no bit (LOADER), and every field at its
-    default, so that a later version's new field with a default changes no id. A data set counts by its
+    Left out: name, logger, preflight, stop, window, needs, what changes no bit (LOADER), and every field at
+    its default, so that a later version's new field with a default changes no id. A data set counts by its
     content where that is known, else by its name.
     """
-    body: dict[str, Any] = spec.model_dump(
-        mode="json", exclude_defaults=True, exclude={"name", "logger", "preflight", "stop", "window"}
-    )
+    left_out = {"name", "logger", "preflight", "stop", "window", "needs"}
+    body: dict[str, Any] = spec.model_dump(mode="json", exclude_defaults=True, exclude=left_out)
     compute = {key: value for key, value in body.pop("compute", {}).items() if key not in LOADER}
     if compute:
         body["compute"] = compute

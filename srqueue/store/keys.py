@@ -34,6 +34,15 @@
 <prefix>:followers:<name>/<stage>     set      held ids that wait for that stage of that campaign
 <prefix>:suffixes                     zset     reversed ids, all scored 0: a suffix is a range
 <prefix>:ready:<device class>:<root>  zset     ids that can be claimed, best first; root `-`: not begun yet
+<prefix>:ready:<class>:<root>:<lot>   zset     the same of those with a lot (what they need, whose they are)
+<prefix>:lots:<device class>:<root>   set      lots of which there are ready jobs
+<prefix>:first-user                   string   whose jobs need no lot to tell them from others
+<prefix>:users                        set      names of users that had jobs
+<prefix>:user:<name>:running          set      ids of a user's that run
+<prefix>:user:<name>:waiting          set      ids of a user's that are queued or held
+<prefix>:usage                        hash     user -> seconds of training lately, and when that was noted
+<prefix>:quota:running                hash     user -> how many jobs may run at a time
+<prefix>:quota:queued                 hash     user -> how many may be queued or held
 <prefix>:delayed                      zset     ids by the time they become ready
 <prefix>:opening                      zset     ids by the time their window opens
 <prefix>:bells                        zset     ready ids by the time to ring for them again
@@ -67,6 +76,7 @@ where the clock went back, leases, delayed jobs and bells are drawn nearer (swee
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -218,9 +228,36 @@ class Keys:
         """Ids of a name."""
         return f"{self.prefix}:name:{name}"
 
-    def ready(self, device_class: str, root_id: str | None) -> str:
+    def ready(self, device_class: str, root_id: str | None, lot: str = "") -> str:
         """Ids that can be claimed; without a root those that have no run folder yet."""
-        return f"{self.prefix}:ready:{device_class}:{root_id or '-'}"
+        return f"{self.prefix}:ready:{device_class}:{root_id or '-'}" + (f":{lot}" if lot else "")
+
+    def lots(self, device_class: str, root_id: str | None) -> str:
+        """Lots of which there are ready jobs."""
+        return f"{self.prefix}:lots:{device_class}:{root_id or '-'}"
+
+    def of_user(self, name: str, what: Literal["running", "waiting"]) -> str:
+        """Ids of a user's jobs that run, or that are queued or held."""
+        return f"{self.prefix}:user:{name}:{what}"
+
+    @property
+    def first_user(self) -> str:
+        """Whose jobs need no lot to tell them from others."""
+        return f"{self.prefix}:first-user"
+
+    @property
+    def users(self) -> str:
+        """Names of users that had jobs."""
+        return f"{self.prefix}:users"
+
+    @property
+    def usage(self) -> str:
+        """What users have trained lately."""
+        return f"{self.prefix}:usage"
+
+    def quota(self, what: Literal["running", "queued"]) -> str:
+        """How many jobs of each user may run, or be queued, at a time."""
+        return f"{self.prefix}:quota:{what}"
 
     def worker(self, name: str) -> str:
         """A worker's announcement."""

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from srqueue.errors import UsageError
+from srqueue.run.folder import check_name
+from srqueue.spec.needs import NeedsSpec
+from srqueue.store.offers import parts_text
 from srqueue.store.packing import pack
 from srqueue.store.record import DEVICE_CLASSES, HIGHEST_PRIORITY
+
+NOTHING = NeedsSpec()
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,18 @@ class NewJob:
     """When its window opens, UTC s; None where it may run at once."""
     signature: str = ""
     """Of who submits it; empty without a key."""
+    needs: NeedsSpec = NOTHING
+    user: str = ""
+    share: str = ""
+    """Campaign that shares with the others of its user; none: the user's jobs go by age."""
 
     def check(self) -> None:
         """Raises UsageError where it has no name, or the queue no such priority or device class."""
         if not (self.id and self.name and self.spec_id):
             raise UsageError("a job needs an id, a name and a spec_id")
         check_priority(self.priority)
+        if self.user:
+            check_name(self.user, "a user")
         if self.device_class not in DEVICE_CLASSES:
             raise UsageError(f"device class {self.device_class!r} is none of {', '.join(DEVICE_CLASSES)}")
 
@@ -57,6 +68,11 @@ class NewJob:
             fields |= {"rungs": ",".join(map(str, self.rungs)), "until": self.rungs[0]}
         if self.opens is not None:
             fields |= {"opens": f"{self.opens:.3f}", "message": self.message}
+        placed = {
+            "user": self.user, "share": self.share, "gpu_memory": self.needs.gpu_memory,
+            "needs": parts_text(self.needs),
+        }  # fmt: skip
+        fields |= {key: value for key, value in placed.items() if value}
         flat = [part for pair in fields.items() for part in pair]
         return [self.id, self.spec_id, len(flat), *flat]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from srqueue.run.reasons import JobState
 from srqueue.store.connection import Connection
+from srqueue.store.ready import live_lots, shelves
 from srqueue.store.record import WorkerRecord
 
 
@@ -36,13 +37,14 @@ def leases(connection: Connection, ids: Iterable[str]) -> tuple[float, dict[str,
 
 
 def ready_ids(connection: Connection, workers: Iterable[WorkerRecord], most: int) -> list[str]:
-    """The first ready jobs that these workers would take, best first."""
-    ready = connection.keys.ready
-    keys = {ready(c, root) for w in workers for c in w.classes for root in (None, *w.roots)}
+    """The first ready jobs that these workers would take, by priority and age: that users take turns is not
+    looked at."""
+    known = list(workers)
     with connection.reach() as client:
+        found_lots = live_lots(client, connection.keys, known)
         pipeline = client.pipeline(transaction=False)
-        for key in keys:
-            pipeline.zrange(key, 0, most - 1, withscores=True)
+        for shelf in shelves(connection.keys, known, found_lots):
+            pipeline.zrange(shelf.key, 0, most - 1, withscores=True)
         found = sorted((place, i) for entries in pipeline.execute() for i, place in entries)
     return [i for _, i in found[:most]]
 

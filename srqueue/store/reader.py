@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from srqueue.errors import UsageError, did_you_mean
@@ -12,7 +13,8 @@ from srqueue.store.moments import Moments
 from srqueue.store.paging import Span, page, size
 from srqueue.store.pictures import StoredPictures, stored_pictures
 from srqueue.store.printed import printed_lines
-from srqueue.store.record import JobRecord, Owned, SeveralJobs, WorkerRecord
+from srqueue.store.ready import count_ahead, first_ids
+from srqueue.store.record import JobRecord, Owned, SeveralJobs, WorkerRecord, worker_of
 
 _ID_LENGTH = 26
 _SHORTEST_SUFFIX = 4
@@ -178,6 +180,15 @@ class Reader:
             if row[0] == JobState.RUNNING and row[1] == machine
         )
 
+    def owners(self) -> dict[str, int]:
+        """How many jobs each worker runs, by its name."""
+        with self.connection.reach() as client:
+            ids = client.zrange(self.keys.leases, 0, -1)
+            pipeline = client.pipeline(transaction=False)
+            for job_id in ids:
+                pipeline.hget(self.keys.job(job_id), "owner")
+            return dict(Counter(worker_of(owner) for owner in pipeline.execute() if owner))
+
     def workers(self) -> tuple[WorkerRecord, ...]:
         """The workers that announced themselves lately, by name."""
         with self.connection.reach() as client:
@@ -208,52 +219,13 @@ class Reader:
 
     def aheads(self, asked: Iterable[tuple[JobRecord, Sequence[WorkerRecord]]]) -> dict[str, int]:
         """The same of many records, each with its workers, by id, in two round trips."""
-        pairs = tuple(asked)
-        known: dict[tuple[str, str | None, int], set[str]] = {}  # of one list of workers that many share
-        with self.connection.reach() as client:
-            pipeline = client.pipeline(transaction=False)
-            for record, _ in pairs:
-                own = self.keys.ready(record.device_class, record.root_id)
-                pipeline.zrank(own, record.id)
-                pipeline.zscore(own, record.id)
-            places, looked_at, found = pipeline.execute(), list[str](), dict[str, int]()
-            for (record, workers), rank, score in zip(pairs, places[::2], places[1::2], strict=True):
-                kind = (record.device_class, record.root_id, id(workers))
-                if kind not in known:
-                    own = self.keys.ready(record.device_class, record.root_id)
-                    known[kind] = self._ready_keys(record, workers) - {own}
-                found[record.id] = 0 if rank is None else int(rank)
-                for key in known[kind] if rank is not None else ():
-                    pipeline.zcount(key, "-inf", f"({score:.0f}")
-                    looked_at.append(record.id)
-            for job_id, number in zip(looked_at, pipeline.execute(), strict=True):
-                found[job_id] += int(number)
-        return found
+        return count_ahead(self.connection, tuple(asked))
 
     def first_ahead(
         self, record: JobRecord, workers: Iterable[WorkerRecord], most: int
     ) -> tuple[JobRecord, ...]:
         """The first of those, at most so many."""
-        own = self.keys.ready(record.device_class, record.root_id)
-        with self.connection.reach() as client:
-            pipeline = client.pipeline(transaction=False)
-            pipeline.zrank(own, record.id)
-            pipeline.zscore(own, record.id)
-            rank, score = pipeline.execute()
-            if rank is None or not most:
-                return ()
-            if rank:  # those of its own list that were made at the same moment count by their id
-                pipeline.zrange(own, 0, min(rank, most) - 1, withscores=True)
-            for key in self._ready_keys(record, workers) - {own}:
-                pipeline.zrangebyscore(key, "-inf", f"({score:.0f}", 0, most, withscores=True)
-            found = sorted((place, i) for entries in pipeline.execute() for i, place in entries)
-        return self._records([i for _, i in found[:most]])
-
-    def _ready_keys(self, record: JobRecord, workers: Iterable[WorkerRecord]) -> set[str]:
-        """Where those workers look for jobs, and where `record` is."""
-        pairs = {(c, root) for w in workers for c in w.classes for root in (None, *w.roots)}
-        own = self.keys.ready(record.device_class, record.root_id)
-        return {own, *(self.keys.ready(c, root) for c, root in pairs)}
+        return self._records(first_ids(self.connection, record, tuple(workers), most) if most else ())
 
     def _records(self, ids: Iterable[str]) -> tuple[JobRecord, ...]:
         with self.connection.reach() as client:

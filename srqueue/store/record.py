@@ -9,6 +9,8 @@ from typing import Any
 
 from srqueue.errors import ConflictError, ServiceUnreachable, UsageError
 from srqueue.run.reasons import JobState, StopReason
+from srqueue.spec.needs import NeedsSpec
+from srqueue.store.offers import Offer, needs_from
 from srqueue.store.packing import pack, unpack
 
 DEVICE_CLASSES = ("any", "cpu", "cuda")
@@ -80,6 +82,17 @@ class JobRecord:
     signature: str | None = None  # of who submitted it, see signing.py
     remote_seq: int | None = None  # newest checkpoint in the remote folder, where a worker elsewhere goes on
     remote_iteration: int | None = None  # of that one
+    user: str | None = None  # who submitted it; unknown of a job of the version before
+    share: str | None = None  # campaign that shares with the user's others, where the submitter said so
+    gpu_memory: int | None = None  # bytes of one GPU that it was said to need
+    peak: int | None = None  # bytes that it was measured to need
+    needs: str | None = None  # what else its worker must have: parts of a lot, see offers
+    lot: str = ""  # by all of these, who may claim it
+
+    @property
+    def wants(self) -> NeedsSpec:
+        """What its worker must have, as it was asked for."""
+        return needs_from(self.gpu_memory, self.needs)
 
     @property
     def short_id(self) -> str:
@@ -154,6 +167,8 @@ _READ: dict[str, Any] = {
             "schema",
             "remote_seq",
             "remote_iteration",
+            "gpu_memory",
+            "peak",
         ),
         int,
     ),
@@ -211,6 +226,7 @@ class WorkerRecord:
     slots: int = 1  # jobs at a time
     window: str = ""  # when it trains, by its own clock; empty: always
     schema: int = 1  # version of the records that it reads and writes
+    offer: Offer | None = None  # what a job gets there; None: a worker of the version before
     load: dict[str, Any] = field(default_factory=dict, hash=False)
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
     `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
@@ -231,6 +247,7 @@ class WorkerRecord:
             draining=raw.get("draining") or None, yielding=raw.get("yielding") or None,
             slots=int(raw.get("slots") or 1), window=raw.get("window", ""),
             schema=int(raw.get("schema") or 1),
+            offer=Offer.from_json(raw["offer"]) if raw.get("offer") else None,
             load=json.loads(raw.get("load") or "{}"),
         )  # fmt: skip
 
@@ -242,6 +259,7 @@ class WorkerRecord:
             "root_id": self.root_id or "", "remote_id": self.remote_id or "",
             "draining": self.draining or "", "yielding": self.yielding or "",
             "slots": self.slots, "window": self.window,
+            "offer": self.offer.to_json() if self.offer else "",
             "load": json.dumps(self.load, separators=(",", ":")),
         }  # fmt: skip
 

@@ -15,13 +15,16 @@ from srqueue.run.pictures import Crop
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.run.scores import Scores
 from srqueue.settings import Settings
+from srqueue.spec.needs import NeedsSpec
 from srqueue.store.audit import Audit, beside, note_of, write_beside
 from srqueue.store.connection import Connection, compact
 from srqueue.store.consequences import EXPORTS_FIRST, consequence
 from srqueue.store.drains import DRAIN_SECONDS, Announced, Drain
 from srqueue.store.new import NewJob, check_priority
+from srqueue.store.offers import Offer, parts_text
 from srqueue.store.pictures import script_arguments
 from srqueue.store.printed import BYTES_KEPT, JOBS_KEPT, LINES_KEPT, SECONDS_KEPT
+from srqueue.store.quotas import over_quota
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
     Bell,
@@ -98,6 +101,8 @@ class Store(Reader):
             more = f" and {len(part) - 1} more" if (part := jobs[i : i + _JOBS_A_CALL])[1:] else ""
             where = f" in campaign {campaign}" if campaign else ""
             flat = self._act("create", "submit", "", int(again), campaign, *some, more=more + where)
+            if flat[:1] == ["over"]:
+                raise over_quota(flat, len(made))
             made += [(job_id, bool(created)) for job_id, created in zip(flat[::2], flat[1::2], strict=True)]
         return made
 
@@ -134,6 +139,16 @@ class Store(Reader):
             job_id, "change", self._act("priority", f"priority {priority}", job_id, job_id, priority)
         )
 
+    def set_needs(self, job_id: str, needs: NeedsSpec, device_class: str, *, measured: bool) -> JobRecord:
+        """From now on its worker must have this; a running job goes on where it is.
+
+        `measured`: whether the memory that it was measured to need counts beside it.
+        """
+        kept = "" if measured else "forget"
+        parts = needs.gpu_memory or "", parts_text(needs), device_class, kept
+        answer = self._act("needs", "needs", job_id, job_id, *parts)
+        return self._answer(job_id, "place", answer)
+
     def remove(self, job_id: str) -> JobRecord:
         """Forgets a job that does not run; its run folder stays. Returns the record as it was."""
         record = self.get(job_id)
@@ -160,9 +175,11 @@ class Store(Reader):
 
     def claim(
         self, worker: str, host: str, classes: Sequence[str], lease: float, roots: Mapping[str, str],
-        claim_id: str | None = None,
+        claim_id: str | None = None, offer: Offer | None = None,
     ) -> Claim | None:  # fmt: skip
         """The best ready job of these classes that has no run folder yet, or one under these roots.
+
+        `offer`: what the job gets; jobs that need more are left out. None: no GPU, on `host`.
 
         `roots`: root_id -> absolute path; a new job is to go under the first, and its record here says so,
         but it is bound to it only by `bind`. A call with the `claim_id` of one whose answer was lost gets
@@ -170,7 +187,8 @@ class Store(Reader):
         """
         places = [part for pair in roots.items() for part in pair]
         known = claim_id or secrets.token_hex(8)
-        flat = self._run("claim", worker, host, lease, known, len(classes), *classes, *places)
+        has = (offer or Offer(host=host)).to_json()
+        flat = self._run("claim", worker, host, lease, known, has, len(classes), *classes, *places)
         if not flat:
             return None
         record = _record(flat)
@@ -211,6 +229,10 @@ class Store(Reader):
         if how == "gone":
             raise RecordGone(f"Redis has no job {job_id}")
         return bool(how == "ok")
+
+    def note_peak(self, job_id: str, token: int, needed: int) -> None:
+        """The job was measured to need so many bytes of a GPU: it gets no smaller one from now on."""
+        self._held(job_id, self._run("peak", job_id, token, needed))
 
     def set_progress(self, job_id: str, token: int, iteration: int, progress: Mapping[str, Any]) -> None:
         """Where the training stands."""

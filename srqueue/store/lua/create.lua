@@ -4,7 +4,8 @@
 -- One with the field held_by is held by the campaign (see keep). A job that was there joins the campaign. One of
 -- the campaign itself counts whatever its state: a cell that failed is not queued anew because its campaign is
 -- submitted once more. One that is still held waits for what it is said to wait for now.
--- Returns {id, created 0|1, ...}.
+-- Where a user has a quota and would have more jobs queued or held than that, nothing is made at all.
+-- Returns {id, created 0|1, ...}, or {'over', user, quota, how many he has, how many were to be made}.
 local again, campaign = ARGV[1] == '1', ARGV[2]
 local LOOKED_AT = 100  -- the newest jobs of a spec
 
@@ -39,6 +40,27 @@ local function hold_anew(id, first, parts)
   end
 end
 
+-- The user who would have too many, and how many are to be made for him; a quota is looked for only where there is one.
+local function over_its_quota()
+  if redis.call('EXISTS', P .. 'quota:queued') == 0 then return nil end
+  local wanted, i = {}, 3
+  while i <= #ARGV do
+    local id, spec_id, parts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+    local user = said(i + 3, parts, 'user')
+    if user and redis.call('EXISTS', job(id)) == 0 and (again or not same(spec_id)) then
+      wanted[user] = (wanted[user] or 0) + 1
+    end
+    i = i + 3 + parts
+  end
+  for user, number in pairs(wanted) do
+    local most = tonumber(redis.call('HGET', P .. 'quota:queued', user) or '')
+    local has = redis.call('SCARD', P .. 'user:' .. user .. ':waiting')
+    if most and has + number > most then return {'over', user, most, has, number} end
+  end
+end
+
+local over = over_its_quota()
+if over then return over end
 note_schema()
 local at, answer, i = stamp(now()), {}, 3
 while i <= #ARGV do

@@ -5,6 +5,7 @@ end
 local function result_of(answer)
   if type(answer) ~= 'table' then return 'ok' end
   if answer[1] == 'refused' then return 'refused: it is ' .. tostring(answer[2] or '') end
+  if answer[1] == 'over' then return 'refused: the quota of ' .. answer[2] .. ' is ' .. answer[3] end
   if type(answer[2]) ~= 'number' then return 'ok' end
   local new = 0  -- of create: id, 1 or 0, ...
   for i = 2, #answer, 2 do new = new + answer[i] end

@@ -1,5 +1,5 @@
 -- preempt: a ready job that nobody takes asks the least important running one to give way to it.
--- reads   workers  worker:<name>  leases  ready:<class>:<root>
+-- reads   workers  worker:<name>  leases  ready:<class>:<root>[:<lot>]  lots:*  user:*  quota:running
 -- writes  job:<id>  running  yielding  looked
 -- ARGV: seconds a job is ready before it asks, seconds an attempt runs before it may be asked, times a job gives
 -- way at most, jobs of each ready set to look at
@@ -30,9 +30,10 @@ end
 
 local workers = {}  -- those that go on taking jobs, by name
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(at), '+inf')) do
-  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id')
+  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id', 'offer')
   if known[1] and (known[3] or '') == '' and (known[4] or '') == '' then
-    workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', idle = true}
+    workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', idle = true,
+      offer = read_offer(known[6] or '')}
     for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
   end
 end
@@ -41,10 +42,12 @@ local ready, seen = {}, {}
 for _, worker in pairs(workers) do
   for class in pairs(worker.classes) do
     for _, root in ipairs({'-', worker.root, worker.remote}) do
-      local key = P .. 'ready:' .. class .. ':' .. root
-      local heads = seen[key] and {} or redis.call('ZRANGE', key, 0, ARGV[4] - 1, 'WITHSCORES')
-      seen[key] = true
-      for i = 1, #heads, 2 do table.insert(ready, {id = heads[i], score = tonumber(heads[i + 1])}) end
+      for _, lot in ipairs(seen[class .. ':' .. root] and {} or lots_of(class, root)) do
+        local key = ready_set(class, root, lot)
+        local heads = is_at_its_quota(lot) and {} or redis.call('ZRANGE', key, 0, ARGV[4] - 1, 'WITHSCORES')
+        for i = 1, #heads, 2 do table.insert(ready, {id = heads[i], score = tonumber(heads[i + 1])}) end
+      end
+      seen[class .. ':' .. root] = true
     end
   end
 end
@@ -57,8 +60,9 @@ local function is_waited_for(asked)
 end
 
 local function can_run(worker, id)
-  local root = get(id, 'root_id')
-  return worker.classes[get(id, 'device_class')] and (root == '' or root == worker.root or root == worker.remote)
+  local class, root, lot = shelf(id)
+  local reached = root == '-' or root == worker.root or root == worker.remote
+  return worker.classes[class] and reached and fits(worker.offer, lot)
 end
 
 -- Since when `id` is ready, where it has been for long enough to ask. One whose asked job has just ended waits

@@ -23,7 +23,12 @@
 --   followers:<id>  followers:<name>/<stage>  set  held ids that wait for that job, that stage
 --   campaign:<name>:unfit  hash   <stage>/<number> -> what was drawn for a search and became no cell, and why
 --   suffixes              zset    reversed ids
---   ready:<class>:<root>  zset    ids that can be claimed, lowest score first
+--   ready:<class>:<root>  zset    ids that can be claimed, lowest score first; with a lot (see offers.py) its
+--   ready:<class>:<root>:<lot>    name stands behind; lots:<class>:<root>  set  lots of which there are some
+--   first-user            string  whose jobs need no lot to tell them from others; users  set  all of them
+--   user:<name>:running   set     ids of a user's that run; user:<name>:waiting those queued or held
+--   usage                 hash    user, or user/campaign -> '<seconds trained lately> <when that was noted>'
+--   quota:running  quota:queued  hash  user -> most jobs that run, that are queued or held
 --   delayed               zset    ids by the time they become ready
 --   opening               zset    ids by the time their window opens
 --   bells                 zset    ready ids by the time to ring again
@@ -90,10 +95,33 @@ local function note(lease)
   redis.call('SET', P .. 'seen', stamp(at))
 end
 
-local function ready_key(id)
-  local root = get(id, 'root_id')
-  return P .. 'ready:' .. get(id, 'device_class') .. ':' .. (root == '' and '-' or root)
+-- What decides, beside class and root, who may claim a job and whose turn it is; '' for one that needs nothing
+-- and is the first user's, or nobody's: those of the version before, whose workers look at no lots.
+local function lot_of(id)
+  local known = redis.call('HMGET', job(id), 'gpu_memory', 'peak', 'needs', 'user', 'share')
+  local asked, peak, user = tonumber(known[1] or '') or 0, tonumber(known[2] or '') or 0, known[4] or ''
+  local parts = {}
+  if asked > 0 then table.insert(parts, 'm=' .. known[1]) end
+  if peak > asked then table.insert(parts, 'p=' .. known[2]) end
+  if (known[3] or '') ~= '' then table.insert(parts, known[3]) end
+  if user ~= '' and user ~= redis.call('GET', P .. 'first-user') then table.insert(parts, 'u=' .. user) end
+  if (known[5] or '') ~= '' then table.insert(parts, 'k=' .. known[5]) end
+  return table.concat(parts, ';')
 end
+
+-- Where ready jobs of a class, a root and a lot lie.
+local function ready_set(class, root, lot)
+  return P .. 'ready:' .. class .. ':' .. root .. (lot == '' and '' or ':' .. lot)
+end
+
+-- (class, root, lot) of a job.
+local function shelf(id)
+  local known = redis.call('HMGET', job(id), 'device_class', 'root_id', 'lot')
+  local root = known[2] or ''
+  return known[1] or '', root == '' and '-' or root, known[3] or ''
+end
+
+local function ready_key(id) return ready_set(shelf(id)) end
 
 -- What only waits to be cancelled (it takes seconds), then priority (9 first), then who stands at the front,
 -- then age: one whole number below 2^53.
@@ -101,6 +129,23 @@ local function ready_score(id)
   local rank = (9 - tonumber(get(id, 'priority'))) * 2 + (get(id, 'front') == '1' and 0 or 1)
   if get(id, 'wish') == 'cancel' then rank = -1 end
   return string.format('%.0f', rank * 2 ^ 42 + math.floor(tonumber(get(id, 'created')) * 1000))
+end
+
+local function put_in(id)
+  set(id, 'lot', lot_of(id))
+  local class, root, lot = shelf(id)
+  redis.call('ZADD', ready_set(class, root, lot), ready_score(id), id)
+  if lot ~= '' then redis.call('SADD', P .. 'lots:' .. class .. ':' .. root, lot) end
+end
+
+local function take_out(id)
+  local class, root, lot = shelf(id)
+  redis.call('ZREM', ready_set(class, root, lot), id)
+  if lot == '' then return end
+  redis.call('ZREM', ready_set(class, root, ''), id)  -- the version before puts all of them there
+  if redis.call('EXISTS', ready_set(class, root, lot)) == 0 then
+    redis.call('SREM', P .. 'lots:' .. class .. ':' .. root, lot)
+  end
 end
 
 -- Takes back that `id` is to give way, where the job that asked for it is ready no more, or no longer better.
@@ -127,7 +172,7 @@ local function let_go(id)
 end
 
 local function unqueue(id)
-  redis.call('ZREM', ready_key(id), id)
+  take_out(id)
   redis.call('ZREM', P .. 'delayed', id)
   redis.call('ZREM', P .. 'opening', id)
   redis.call('ZREM', P .. 'bells', id)
@@ -213,6 +258,17 @@ local function no_longer_rests(id)
   return true
 end
 
+local WAITS = {queued = true, held = true}
+
+-- What its user has running and waiting; `state` '' where the job is gone.
+local function count_for_user(id, state)
+  local user = get(id, 'user')
+  if user == '' then return end
+  local own = P .. 'user:' .. user
+  redis.call(state == 'running' and 'SADD' or 'SREM', own .. ':running', id)
+  redis.call(WAITS[state] and 'SADD' or 'SREM', own .. ':waiting', id)
+end
+
 local function move(id, state)
   local before, created = get(id, 'state'), get(id, 'created')
   redis.call('ZREM', P .. 'state:' .. before, id)
@@ -226,6 +282,7 @@ local function move(id, state)
   redis.call('ZREM', P .. 'running', id)
   if state == 'running' then redis.call('ZADD', P .. 'running', get(id, 'priority'), id) end
   set(id, 'state', state, 'updated', stamp(now()))
+  count_for_user(id, state)
   tell_campaigns(id, before, state, rested)
 end
 
@@ -252,6 +309,11 @@ local function register(id)
   redis.call('ZADD', P .. 'name:' .. name, created, id)
   redis.call('ZINCRBY', P .. 'names', 1, name)
   redis.call('ZADD', P .. 'suffixes', 0, string.reverse(id))
+  if get(id, 'user') ~= '' then
+    redis.call('SETNX', P .. 'first-user', get(id, 'user'))
+    redis.call('SADD', P .. 'users', get(id, 'user'))
+  end
+  set(id, 'lot', lot_of(id))
   for campaign in campaigns(id) do index_in(campaign, id) end
 end
 
@@ -260,7 +322,7 @@ local function make_ready(id, front)
   unqueue(id)
   move(id, 'queued')
   set(id, 'front', front, 'finished', '')
-  redis.call('ZADD', ready_key(id), ready_score(id), id)
+  put_in(id)
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AFTER), id)
 end
 
@@ -393,9 +455,25 @@ end
 
 local ENDING = {'ended', 'kwh', 'iteration', 'seq', 'reason', 'message', 'counted', 'failures', 'state', 'not_before'}
 
--- What an attempt took, added to what its campaigns have spent (`sign` 1), or taken back (-1).
+local HALF_LIFE = 24 * 3600  -- s in which what was trained weighs half
+
+-- Seconds that a user, or one of his campaigns, has trained lately.
+local function used(whose)
+  local seconds, at = string.match(redis.call('HGET', P .. 'usage', whose) or '', '^(%S+) (%S+)$')
+  return seconds and tonumber(seconds) * 0.5 ^ (math.max(0, now() - tonumber(at)) / HALF_LIFE) or 0
+end
+
+local function charge(whose, seconds)
+  local sum = math.max(0, used(whose) + seconds)
+  redis.call('HSET', P .. 'usage', whose, string.format('%.3f %.3f', sum, now()))
+end
+
+-- What an attempt took, added to what its user and its campaigns have spent (`sign` 1), or taken back (-1).
 local function spend(id, attempt, sign)
   local seconds = attempt.ended - (attempt.begun or attempt.ended)
+  local user, share = get(id, 'user'), get(id, 'share')
+  if user ~= '' then charge(user, sign * seconds) end
+  if user ~= '' and share ~= '' then charge(user .. '/' .. share, sign * seconds) end
   for name in campaigns(id) do
     local record = campaign_key(name, 'record')
     if redis.call('EXISTS', record) == 1 then

@@ -8,6 +8,7 @@ if state == '' then return {'gone'} end
 if state == 'running' then return {'refused', state} end
 local name = get(id, 'name')
 unqueue(id)
+count_for_user(id, '')
 redis.call('ZREM', P .. 'jobs', id)
 redis.call('ZREM', P .. 'state:' .. state, id)
 redis.call('ZREM', P .. 'spec:' .. get(id, 'spec_id'), id)

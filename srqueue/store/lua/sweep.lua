@@ -43,6 +43,17 @@ for _, id in ipairs(due('opening')) do
   make_ready(id, get(id, 'front') == '1' and '1' or '0')
   redis.call('ZADD', P .. 'bells', at, id)
 end
+-- What a script of the version before moved is not counted for its user any more, little by little.
+local user = redis.call('SRANDMEMBER', P .. 'users')
+for _, what in ipairs(user and {'running', 'waiting'} or {}) do
+  local own = P .. 'user:' .. user .. ':' .. what
+  for _, id in ipairs(redis.call('SRANDMEMBER', own, 5)) do
+    local state = get(id, 'state')
+    if (what == 'running') ~= (state == 'running') or (what == 'waiting') ~= (WAITS[state] == true) then
+      redis.call('SREM', own, id)
+    end
+  end
+end
 local bells = {}
 for _, id in ipairs(due('bells')) do
   redis.call('ZADD', P .. 'bells', stamp(now() + RING_AGAIN), id)

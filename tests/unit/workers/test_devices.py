@@ -1,5 +1,7 @@
 """Which device a worker has, which jobs it serves."""
 
+from dataclasses import replace
+
 import pytest
 
 from srqueue.errors import UsageError
@@ -111,3 +113,22 @@ def test_more_slots_than_the_cores_allow_are_refused(gpus, monkeypatch, given, t
     monkeypatch.setattr(devices, "cores", lambda: 6)
     with pytest.raises(UsageError, match=f"{told} more than the 6 cores here"):
         find_device(Settings(**given))
+
+
+def test_a_gpu_is_offered_with_what_it_has_and_slots_share_it(gpus):
+    gpus("Tesla T4, 16384, 7.5, GPU-a", "NVIDIA A100, 40960, 8.0, GPU-b")
+    settings = Settings(device="cuda:1", labels="room=1,gpu=a100", slots=2, threads=1)
+    offer = replace(find_device(Settings(device="cuda:1")), slots=2).offer(settings)
+    assert (offer.memory, offer.gpus, offer.capability, offer.model) == (20480 << 20, 1, 80, "NVIDIA A100")
+    assert offer.features == ("bf16", "fp16", "tensor-cores", "tf32")
+    assert offer.labels == ("gpu=a100", "room=1")
+    both = device("cuda:0,1").offer(Settings())
+    assert (both.memory, both.gpus, both.capability) == (16384 << 20, 2, 75)
+    assert both.features == ("fp16", "tensor-cores") and both.model == "Tesla T4 + NVIDIA A100"
+
+
+def test_a_cpu_offers_no_gpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    offer = device().offer(Settings())
+    assert (offer.memory, offer.gpus, offer.capability, bool(offer.model)) == (0, 0, 0, True)
+    assert set(offer.features) <= {"bf16"}

@@ -1,0 +1,94 @@
+"""Jobs and workers that do not all fit each other, with real workers, and what the command line says."""
+
+import pytest
+
+from srqueue.cli.explain import explain
+from srqueue.cli.needs import needs
+from srqueue.cli.quota import list_quotas, remove_quota, set_quota
+from srqueue.errors import SpecError, UsageError
+from srqueue.queue.client import Client
+from srqueue.queue.routing import own_queue
+from srqueue.run.reasons import JobState
+from srqueue.spec.needs import NeedsSpec
+
+
+@pytest.fixture
+def client(environment, valkey):
+    return Client(environment(valkey, USER="ann"))
+
+
+@pytest.fixture
+def spec(client, tiny_dataset, tiny_spec):
+    return tiny_spec(tiny_dataset(client.settings).identity, 40)
+
+
+def test_a_job_goes_to_the_worker_that_has_what_it_needs(client, spec, start_worker, wait_until, capsys):
+    start_worker("w1", LABELS="room=1")
+    start_worker("w2", LABELS="room=2,gpu=none")
+    wait_until(lambda: len(client.store.workers()) == 2, "both announce themselves")
+    first, second = client.store.workers()
+    assert (first.offer.labels, second.offer.labels) == (("room=1",), ("gpu=none", "room=2"))
+    assert first.offer.model and first.offer.memory == 0
+
+    far = spec.model_copy(update={"manual_seed": 2, "needs": NeedsSpec(labels=["room=3"])})
+    job = client.submit(far).job
+    assert (job.user, job.lot, job.spec.get("needs")) == ("ann", "l=room=3", None)
+    near = client.submit(spec.model_copy(update={"needs": NeedsSpec(labels=["room=2"])})).job
+    done = client.wait(near.id, 90)
+    assert done.state is JobState.SUCCEEDED
+    (attempt,) = client.store.attempts(near.id)
+    assert attempt.worker.startswith("w2@")
+
+    explain(job.short_id)
+    told = capsys.readouterr().out
+    assert "it needs the label room=3; there is room=1 (w1@here), room=2 (w2@here)" in told
+    assert f"srqueue needs {job.short_id}" in told
+    needs(job.short_id, label=["room=1"])
+    assert capsys.readouterr().out == f"tiny {job.short_id} needs: room=1\n"
+    assert client.wait(job.id, 90).state is JobState.SUCCEEDED
+    assert client.store.attempts(job.id)[-1].worker.startswith("w1@")
+    redis = client.store.connection.redis
+    assert all(redis.llen(f"srq:celery:{own_queue(w.name)}") == 0 for w in (first, second))
+
+
+def test_the_same_spec_with_other_needs_is_the_same_job_and_says_so(client, spec):
+    job = client.submit(spec).job
+    again = client.submit(spec.model_copy(update={"needs": NeedsSpec(host="box1")}))
+    assert (again.job.id, again.new) == (job.id, False)
+    assert again.differs == ("what it needs stays as it is: nothing (srqueue needs JOB)",)
+    with pytest.raises(UsageError, match="is for a CPU"):
+        client.set_needs(job.id, NeedsSpec(gpus=1))
+
+
+def test_quotas_are_set_and_shown_and_refuse_a_submit(client, spec, capsys):
+    set_quota("ann", running=1, queued=1)
+    client.submit(spec)
+    with pytest.raises(UsageError, match="user ann may have 1 job queued, has 1, and 1 more"):
+        client.submit(spec.model_copy(update={"manual_seed": 2}))
+    client.submit(spec)  # the same one: nothing is made
+    list_quotas()
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "ann: at most 1 running and 1 queued"
+    assert out[2].split() == ["ann", "0", "of", "1", "1", "of", "1", "0", "s"]
+    remove_quota("ann")
+    assert client.submit(spec.model_copy(update={"manual_seed": 2})).new
+    with pytest.raises(UsageError, match="no bound is given"):
+        set_quota("ann")
+    with pytest.raises(UsageError, match="cannot be the name of a user"):
+        set_quota("a/b", running=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "where", "hint"),
+    [
+        ({"require": ["bf17"]}, "--require", "bf16"),
+        ({"gpu_memory": "much"}, "--gpu-memory", "12GB"),
+        ({"label": ["room"]}, "--label", "gpu=a100"),
+        ({"host": "a b"}, "--host", "srqueue top"),
+    ],
+)
+def test_a_wrong_option_is_named(client, spec, options, where, hint):
+    job = client.submit(spec).job
+    with pytest.raises(SpecError) as error:
+        needs(job.short_id, **options)
+    assert error.value.where == where and hint in error.value.hint

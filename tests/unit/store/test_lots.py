@@ -1,0 +1,327 @@
+"""Who may claim what, and whose turn it is: compared with the rules in plain words."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ulid import ULID
+
+from srqueue.errors import UsageError
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import JobState, StopReason
+from srqueue.spec.needs import NeedsSpec
+from srqueue.store.new import NewJob
+from srqueue.store.offers import Offer, fits
+from srqueue.store.preemption import preempt
+from srqueue.store.quotas import Quotas
+from srqueue.store.ready import anything_for
+from srqueue.store.record import LeaseLost, WorkerRecord
+
+GIB = 2**30
+CPU = Offer(host="box0", features=("bf16",), model="cpu")
+SMALL = Offer(host="box1.lab", memory=12 * GIB, gpus=1, capability=75, labels=("room=1",), model="T4")
+LARGE = Offer(
+    host="box2",
+    memory=80 * GIB,
+    gpus=2,
+    capability=90,
+    features=("bf16", "fp8"),
+    labels=("gpu=h100", "room=2"),
+)
+CLASSES = {CPU: ("cpu", "any"), SMALL: ("cuda", "any", "cpu"), LARGE: ("cuda", "any")}
+ROOTS = {"r": "/runs"}
+NEEDS = st.builds(
+    NeedsSpec,
+    gpu_memory=st.sampled_from([None, 4 * GIB, 24 * GIB]),
+    gpus=st.sampled_from([0, 0, 1, 2]),
+    require=st.sampled_from([(), (), ("bf16",), ("cc8.0",), ("fp8", "bf16")]),
+    host=st.sampled_from([None, None, "box1", "BOX2", "box1.lab"]),
+    labels=st.sampled_from([(), (), ("room=1",), ("gpu=h100", "room=2")]),
+)
+JOBS = st.tuples(
+    NEEDS,
+    st.sampled_from(["any", "cpu", "cuda"]),
+    st.integers(4, 6),
+    st.sampled_from(["", "ann", "bob", "cy"]),
+)
+
+
+NUMBERS = count(1 << 80)  # of one moment, the lower id goes first
+
+
+NOTHING = NeedsSpec()
+
+
+def job(needs=NOTHING, kind="any", priority=5, user="", share=""):
+    return NewJob(
+        str(ULID.from_int(next(NUMBERS))),
+        {},
+        {},
+        str(ULID()),
+        "job",
+        9,
+        priority,
+        kind,
+        needs=needs,
+        user=user,
+        share=share,
+    )
+
+
+def make(store, *jobs, campaign=""):
+    return [job_id for job_id, _ in store.create_many(jobs, campaign=campaign)]
+
+
+def claim(store, offer, worker="w"):
+    return store.claim(f"{worker}:7", offer.host, CLASSES[offer], 3600, ROOTS, offer=offer)
+
+
+def claimed(store, offer, worker="w"):
+    found = claim(store, offer, worker)
+    return found and found.record.id
+
+
+def worker(offer, name="w", **more):
+    return WorkerRecord(
+        name=name, host=offer.host, pid=1, classes=CLASSES[offer], device="d", version="0", since=1.0,
+        root_id="r", offer=offer, **more,
+    )  # fmt: skip
+
+
+def may_take(offer, needs):
+    """In plain words."""
+    host = offer.host.lower()
+    least = [int(f[2:].replace(".", "")) for f in needs.require if f.startswith("cc")]
+    return (
+        (needs.gpu_memory or 0) <= offer.memory
+        and needs.gpus <= offer.gpus
+        and all(offer.capability >= capability for capability in least)
+        and all(f in offer.features for f in needs.require if not f.startswith("cc"))
+        and needs.host in (None, host, host.split(".")[0])
+        and set(needs.labels) <= set(offer.labels)
+    )
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    jobs=st.lists(JOBS, min_size=1, max_size=12),
+    offers=st.lists(st.sampled_from([CPU, SMALL, LARGE]), min_size=1, max_size=12),
+    used=st.permutations([0, 100, 200]),
+    quota=st.dictionaries(st.sampled_from(["ann", "bob", "cy"]), st.integers(0, 3), max_size=2),
+    handed_back=st.sets(st.integers(0, 11), max_size=3),
+)
+def test_each_claim_is_what_the_rules_say(store, jobs, offers, used, quota, handed_back):
+    redis, keys = store.connection.redis, store.keys
+    redis.flushall()
+    for name, seconds in zip(["ann", "bob", "cy"], used, strict=True):
+        redis.hset(keys.usage, name, f"{seconds} {redis.time()[0]}")
+    for name, most in quota.items():
+        Quotas(store.connection).set(name, running=most)
+    ids = make(store, *(job(*one) for one in jobs))
+    for number in handed_back & set(range(len(ids))):
+        redis.hset(keys.job(ids[number]), "front", "1")
+        store.set_priority(ids[number], jobs[number][2])
+    first = next((user for *_, user in jobs if user), "")
+    waiting, runs = dict(zip(ids, jobs, strict=True)), Counter()
+    lately = dict(zip(["ann", "bob", "cy"], used, strict=True))
+    for offer in offers:
+        rows = []
+        for job_id, (needs, kind, priority, user) in waiting.items():
+            whose = user or first
+            if kind in CLASSES[offer] and may_take(offer, needs) and runs[whose] < quota.get(whose, 99):
+                back = ids.index(job_id) not in handed_back
+                rows.append((-priority, back, runs[whose], lately.get(whose, 0), job_id))
+        expected = min(rows)[-1] if rows else None
+        ready = anything_for(store.connection, worker(offer))
+        assert claimed(store, offer) == expected
+        assert (ready is not None) == (expected is not None)
+        if expected is not None:
+            user = waiting.pop(expected)[-1]
+            runs[user] += bool(user)  # one without a user counts for nobody
+    assert {r.id for r in store.list([JobState.QUEUED])} == waiting.keys()
+    live = {key: redis.smembers(key) for key in redis.keys(f"{keys.root}lots:*")}
+    ready_sets = {key for key in redis.keys(f"{keys.root}ready:*") if key.count(":") > 3}
+    assert {
+        f"{key.replace(':lots:', ':ready:')}:{lot}" for key, lots in live.items() for lot in lots
+    } == ready_sets
+
+
+def test_lua_and_python_agree_on_who_fits(store):
+    needs = NeedsSpec(gpu_memory="12GB", host="box1", labels=["room=1"])
+    (one,) = make(store, job(needs, "cuda"))
+    lot = store.get(one).lot
+    assert lot == "m=12000000000;h=box1;l=room=1"
+    assert [fits(offer, lot) for offer in (CPU, SMALL, LARGE, None)] == [False, True, False, False]
+    assert fits(None, "")
+    assert claimed(store, LARGE) is None and claimed(store, SMALL) == one
+
+
+def test_a_measured_peak_keeps_the_next_attempt_from_smaller_cards_but_not_from_a_cpu(store):
+    (one,) = make(store, job())
+    token = claim(store, LARGE).token
+    store.note_peak(one, token, 20 * GIB)
+    store.note_peak(one, token, 16 * GIB)  # never smaller
+    store.finish(one, token, Outcome(StopReason.PREEMPTED, "", 0))
+    with pytest.raises(LeaseLost):
+        store.note_peak(one, token, 90 * GIB)
+    record = store.get(one)
+    assert (record.peak, record.lot) == (20 * GIB, f"p={20 * GIB}")
+    assert claimed(store, SMALL) is None
+    assert claimed(store, CPU) == one
+    (other,) = make(store, job(NeedsSpec(gpu_memory=30 * GIB), "cuda"))
+    token = claim(store, LARGE).token
+    store.note_peak(other, token, 20 * GIB)
+    assert store.get(other).lot == f"m={30 * GIB}"  # what was asked for is more
+
+
+def test_needs_that_change_move_a_waiting_job(store):
+    (one,) = make(store, job(NeedsSpec(gpu_memory="200GB"), "cuda"))
+    assert claimed(store, LARGE) is None
+    store.set_needs(one, NeedsSpec(labels=["room=1"]), "any", measured=True)
+    assert store.get(one).wants == NeedsSpec(labels=["room=1"])
+    assert claimed(store, LARGE) is None and claimed(store, SMALL) == one
+    store.set_needs(one, NeedsSpec(host="box2"), "any", measured=True)  # it runs on
+    assert store.get(one).state is JobState.RUNNING
+    store.finish(one, store.get(one).token, Outcome(StopReason.COMPLETED, "", 9))
+    with pytest.raises(UsageError, match="cannot place job"):
+        store.set_needs(one, NeedsSpec(), "any", measured=True)
+
+
+def test_what_a_script_of_the_version_before_left_elsewhere_is_put_right(store):
+    redis, plain = store.connection.redis, store.keys.ready("cuda", None)
+    large, paused = make(store, *(job(NeedsSpec(gpu_memory=n * GIB), "cuda") for n in (24, 2)))
+    redis.zadd(plain, {large: 1.0, paused: 0.5})  # as `make_ready` and `park` of before would
+    store.ask(paused, "pause")
+    redis.zadd(plain, {paused: 0.5})
+    assert claimed(store, SMALL) is None  # it may take neither
+    assert redis.zrange(plain, 0, -1) == []
+    assert claimed(store, LARGE) == large
+    assert store.get(paused).state is JobState.PAUSED
+
+
+def test_users_take_turns_and_one_alone_goes_by_age(store):
+    anns = make(store, *(job(user="ann") for _ in range(4)))
+    bobs = make(store, *(job(user="bob") for _ in range(2)))
+    assert [claimed(store, LARGE, f"w{n}") for n in range(6)] == [
+        anns[0], bobs[0], anns[1], bobs[1], anns[2], anns[3],
+    ]  # fmt: skip
+    more = make(store, *(job(user="ann") for _ in range(3)))
+    assert [claimed(store, LARGE) for _ in more] == more
+
+
+def test_who_trained_less_lately_goes_first_where_as_many_run(store):
+    (ann, more), (bob,) = make(store, job(user="ann"), job(user="ann")), make(store, job(user="bob"))
+    first = claim(store, LARGE)
+    assert first.record.id == ann
+    redis = store.connection.redis
+    attempt = redis.lindex(store.keys.attempts(ann), -1)
+    redis.lset(store.keys.attempts(ann), -1, attempt.replace('"begun":', '"begun":1e3,"was":'))
+    store.finish(ann, first.token, Outcome(StopReason.COMPLETED, "", 9))
+    used = {user.name: user.used_s for user in Quotas(store.connection).all()}
+    assert used["ann"] > 1e9 and used["bob"] == 0
+    assert claimed(store, LARGE, "one") == bob
+    assert claimed(store, LARGE, "two") == more
+
+
+def test_campaigns_of_one_user_take_turns_where_he_says_so(store):
+    night = make(store, *(job(user="ann", share="night") for _ in range(3)), campaign="night")
+    day = make(store, *(job(user="ann", share="day") for _ in range(2)), campaign="day")
+    (single,) = make(store, job(user="ann"))
+    assert [claimed(store, LARGE) for _ in range(6)] == [
+        night[0], day[0], single, night[1], day[1], night[2],
+    ]  # fmt: skip
+
+
+def test_those_ahead_are_counted_with_turns(store):
+    anns = make(store, *(job(user="ann") for _ in range(5)))
+    bobs = make(store, *(job(user="bob") for _ in range(2)))
+    (urgent,) = make(store, job(NeedsSpec(gpus=1), "cuda", 6, "ann"))
+    (elsewhere,) = make(store, job(NeedsSpec(host="far"), "any", 9, "ann"))
+    fleet = [worker(LARGE)]
+    store.announce_worker(fleet[0], 60)
+    assert store.workers() == tuple(fleet)
+
+    def ahead(job_id):
+        return store.ahead(store.get(job_id), fleet)
+
+    assert [ahead(i) for i in (urgent, bobs[0], bobs[1], anns[0], anns[4])] == [0, 1, 3, 1, 7]
+    named = [r.id for r in store.first_ahead(store.get(bobs[1]), fleet, 9)]
+    assert sorted(named) == sorted([urgent, bobs[0], anns[0]])
+    assert elsewhere not in named
+
+
+def test_a_quota_holds_jobs_back_and_refuses_more(store):
+    quotas = Quotas(store.connection)
+    quotas.set("ann", running=1, queued=3)
+    anns = make(store, *(job(user="ann") for _ in range(3)))
+    with pytest.raises(
+        UsageError, match="user ann may have 3 jobs queued, has 3, and 2 more are asked for"
+    ) as error:
+        make(store, job(user="ann"), job(user="bob"), job(user="ann"))
+    assert "srqueue quota set ann --queued 5" in error.value.hint
+    assert store.count() == 3  # nobody's
+    assert claimed(store, LARGE) == anns[0] and claimed(store, LARGE) is None
+    assert quotas.full() == {"ann": 1}
+    assert anything_for(store.connection, worker(LARGE)) is None
+    store.ask(anns[1], "cancel")
+    (one,) = quotas.all()
+    assert (one.running, one.waiting, one.most_running, one.most_queued) == (1, 1, 1, 3)
+    store.finish(anns[0], 1, Outcome(StopReason.COMPLETED, "", 9))
+    assert claimed(store, LARGE) == anns[2]
+    quotas.remove("ann")
+    with pytest.raises(UsageError, match="has no quota"):
+        quotas.remove("ann")
+
+
+def test_a_removed_job_counts_for_nobody_and_what_drifted_is_swept(store):
+    one, two = make(store, job(user="ann"), job(user="ann"))
+    store.remove(one)
+    store.connection.redis.sadd(store.keys.of_user("ann", "running"), two)  # left by a script of before
+    store.sweep()
+    (ann,) = Quotas(store.connection).all()
+    assert (ann.running, ann.waiting) == (0, 1)
+
+
+def test_nobody_gives_way_to_a_job_that_his_worker_cannot_take(store):
+    known = store.connection.settings.model_copy(update={"preempt_wait": 0, "preempt_run": 0})
+    for offer in (SMALL, LARGE):
+        store.announce_worker(worker(offer, offer.host), 600)
+    low = make(store, job(priority=1), job(priority=2))
+    for job_id, offer in zip(low, (LARGE, SMALL), strict=True):
+        store.set_priority(job_id, 3)
+        assert claimed(store, offer, offer.host) == job_id
+    store.set_priority(low[0], 2)  # on the large one; that on the small one stands lower
+    store.set_priority(low[1], 1)
+    (big,) = make(store, job(NeedsSpec(gpu_memory=24 * GIB), "cuda", 9))
+    (asked,) = preempt(store.connection, known)
+    assert (asked.job_id, asked.victim_id) == (big, low[0])
+    Quotas(store.connection).set("ann", running=0)
+    make(store, job(priority=9, user="ann"))
+    assert preempt(store.connection, known) == ()  # he may not begin anyway
+
+
+def test_an_offer_is_announced_and_what_another_version_adds_is_left_out(store):
+    store.announce_worker(worker(LARGE), 60)
+    assert store.workers()[0].offer == LARGE
+    assert Offer.from_json(LARGE.to_json()[:-1] + ',"new":[1]}') == LARGE
+    store.announce_worker(replace(worker(LARGE), offer=None), 60)
+    assert store.workers()[0].offer is None
+
+
+def test_a_claim_costs_the_same_among_many_jobs(store):
+    def calls():
+        return sum(row["calls"] for row in store.connection.redis.info("commandstats").values())
+
+    def cost(number):
+        store.connection.redis.flushall()
+        kinds = [NeedsSpec(), NeedsSpec(gpu_memory=4 * GIB), NeedsSpec(gpu_memory=24 * GIB)]
+        make(store, *(job(kinds[n % 3], "cuda", user="ab"[n % 2] * 3) for n in range(number)))
+        claim(store, LARGE)
+        before = calls()
+        claim(store, LARGE)
+        return calls() - before
+
+    assert cost(12) == cost(600)

@@ -24,8 +24,8 @@ RATES = {
     "renew": 1 / 2, "events": 1 / 2, "progress": 1 / 2, "bury": 1.0, "announce": 1 / 5, "sweep": 1 / 5,
     "next_due": 1 / 5, "campaigns": 1 / 5, "give_way": 1 / 5,
 }  # fmt: skip
-"""Calls a second of a worker that trains, by the defaults of srqueue/settings.py: a renewal and a report each
-two seconds, a sweep each five, a look at the owners on its machine each second."""
+"""Calls a second of a worker that trains, by the defaults of srqueue/variables.py: a renewal and a report
+each two seconds, a sweep each five, a look at the owners on its machine each second."""
 BELLS_A_SWEEP, RING_AGAIN = 200, 30.0  # at the most; s between two bells for a job that waits
 LINES = 20  # event lines a report
 

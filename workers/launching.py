@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import IO
 
-from srqueue.settings import SECRET_VARIABLES
+from srqueue.variables import SECRET_VARIABLES
 
 
 def launch(

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Collection
 
-from srqueue.settings import SECRET_VARIABLES
+from srqueue.variables import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
 

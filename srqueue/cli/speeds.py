@@ -49,8 +49,8 @@ def timed_speeds(settings: Settings, specs: list[JobSpec], megapixels: float) ->
     from srqueue.cli.output import say
     from srqueue.queue.forecasts import Speed
     from srqueue.queue.kept_speeds import SOURCE, KeptSpeeds
-    from srqueue.settings import SECRET_VARIABLES
     from srqueue.stack.commands import child_environment
+    from srqueue.variables import SECRET_VARIABLES
 
     works = [spec.model_copy(update={"name": "work"}).model_dump(mode="json") for spec in specs]
     for work in works:  # what makes no difference to the speed

@@ -149,9 +149,9 @@ def _run(settings: Settings, run: RunDir, attempt: AttemptDir, spec: JobSpec) ->
     from srqueue.cli.output import say
     from srqueue.run.outcome import Outcome
     from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
-    from srqueue.settings import SECRET_VARIABLES
     from srqueue.stack.commands import child_environment
     from srqueue.stack.processes import last_lines
+    from srqueue.variables import SECRET_VARIABLES
 
     argv = [sys.executable, "-m", "workers.trainer", str(run.path), "--token", str(attempt.token)]
     argv.append("--supervised")  # it ends with this process, however that ends

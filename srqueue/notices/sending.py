@@ -17,7 +17,8 @@ from typing import Any
 from srqueue.errors import UsageError
 from srqueue.notices.addresses import redacted, split
 from srqueue.notices.notice import Notice
-from srqueue.settings import SECRET_VARIABLES, Settings
+from srqueue.settings import Settings
+from srqueue.variables import SECRET_VARIABLES
 
 SECONDS = 30.0
 """For one notice to all addresses; then the child is ended."""

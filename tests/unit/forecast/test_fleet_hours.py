@@ -33,10 +33,10 @@ def test_a_job_is_interrupted_where_its_window_closes_and_another_takes_its_slot
 
 
 def test_a_worker_that_closes_hands_its_job_to_one_of_the_same_folders():
-    day = [Server("a", 1, ("any",), "r", hours("0:00-6:00")), Server("b", 1, ("any",), "r")]
+    day = [Server("a", 1, ("any",), ("r",), hours("0:00-6:00")), Server("b", 1, ("any",), ("r",))]
     tasks = [Task("x", 8 * HOUR, order=1), Task("y", 4 * HOUR, order=2)]
     assert play_queue(tasks, day) == {"x": Slot(0, 8 * HOUR), "y": Slot(0, 4 * HOUR)}
-    alone = [day[0], Server("b", 1, ("any",), "elsewhere")]
+    alone = [day[0], Server("b", 1, ("any",), ("elsewhere",))]
     assert play_queue(tasks, alone) == {"x": Slot(0, 26 * HOUR), "y": Slot(0, 4 * HOUR)}
 
 

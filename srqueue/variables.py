@@ -22,6 +22,8 @@ SECRET_VARIABLES = (
     "SRQUEUE_SIGNING_KEY",
 )  # fmt: skip
 """Variables that hold passwords, or say where they lie: children that need them not are started without."""
+REMOTE_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""The same of other programs: what reaches a remote folder needs them, a trainer does not."""
 OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "campaign", "started", "digest")
 """What a notice can be about."""
 YIELDS = ("battery", "foreground")

@@ -17,7 +17,7 @@ from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState
 from tests.faults.queued import assert_exact, assert_one_run, gone, tensors, trainer_of
-from tests.faults.s3 import S3Server
+from tests.faults.s3 import SECRET, S3Server
 
 
 @pytest.fixture
@@ -115,9 +115,11 @@ def test_a_job_that_is_handed_back_is_uploaded_first(
     first = machine("first")
     job = client.submit(spec_for(client)).job
     wait_until(lambda: client.get(job.id).seq is not None, "it trains")
+    environment = trainer_of(client.get(job.id)).environ().values()
     first.terminate()
     first.process.wait(60)
     handed = client.get(job.id)
+    assert SECRET not in environment
     assert handed.state is JobState.QUEUED and handed.remote_seq == handed.seq
     machine("second")
     done = client.wait(job.id, timeout=120)

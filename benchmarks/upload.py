@@ -8,6 +8,7 @@ python -m benchmarks.upload [--rounds 4] [--seconds 15]
 import argparse
 import hashlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -142,6 +143,7 @@ def main() -> None:
     finally:
         s3.close()
         valkey.close()
+        shutil.rmtree(folder, ignore_errors=True)
     pairs = list(zip(rates["with"], rates["without"], strict=True))
     ratios, by_cpu = [a[0] / b[0] for a, b in pairs], [a[1] / b[1] for a, b in pairs]
     per_mb = sum(cpu) / sum(sent)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 
 def kwh_text(kwh: float) -> str:
     """An energy in the unit that fits: `1.5 kWh`, `0.32 Wh`."""
     value, unit = (kwh, "kWh") if kwh >= 0.01 else (kwh * 1000, "Wh")
-    return f"{float(f'{value:.3g}'):g} {unit}" if value >= 1e-3 or not value else f"{value:.6f} {unit}"
+    digits = 0 if value >= 100 or not value else min(6, 2 - math.floor(math.log10(value)))
+    text = f"{value:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if digits else text} {unit}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -166,7 +166,7 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper().removeprefix("SRQUEUE_")
-        raise UsageError(f"{name}: {first['msg']}", where=name) from None
+        raise UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}", where=name) from None
     settings = followed(settings) or settings
     _check(settings, settings.store_url)
     return settings

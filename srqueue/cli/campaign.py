@@ -9,6 +9,7 @@ import typer
 
 from srqueue.cli import campaign_lines, campaign_verdict, complete, options, search_lines
 from srqueue.cli.output import print_json, print_table, say
+from srqueue.counting import counted
 
 if TYPE_CHECKING:
     from srqueue.campaign.planning import Planned
@@ -103,9 +104,11 @@ def submit_campaign(
         which = "1 cell was" if number == 1 else f"{number} cells were"
         say(f"note: {which} there already; {told.removeprefix('its ')}")
     if done.left:
+        number, one = len(done.left), done.left[0][-6:].lower()
+        has, which = ("has", "it") if number == 1 else ("have", "one of them")
         say(
-            f"note: {len(done.left)} jobs of an earlier version of the file have not ended and go on; "
-            f"one is {done.left[0][-6:].lower()}"
+            f"note: {counted(number, 'job')} of an earlier version of the file {has} not ended and will run, "
+            f"too; {which}: srqueue show {one}, or srqueue cancel {one}"
         )
     if client.records.get(done.name).state == "ended":
         say(f"nothing of it is left to do: srqueue campaign report {done.name}")

@@ -71,7 +71,7 @@ def _lines(record: JobRecord, waits: str | None, lease: str | None) -> list[tupl
         ("next try", f"in {duration(record.not_before - _now())}" if record.not_before else None),
         ("progress", f"iteration {record.iteration} of {record.total_iter}"),
         ("speed", f"{number(values, 'it_s', '.1f')} it/s" if record.state == "running" else None),
-        ("energy", _energy(record)),
+        ("energy", energy(record)),
         ("ETA", duration(values.get("eta_s")) if record.state == "running" else None),
         ("forecast", _forecast(record)),
         ("PSNR-Y", _beside_bicubic(values, "psnr", " dB")),
@@ -117,7 +117,7 @@ def _yielded(record: JobRecord) -> str | None:
     return f"{counted(record.yields, 'time')} to the user of its machine, or since its window closed{waited}"
 
 
-def _energy(record: JobRecord) -> str | None:
+def energy(record: JobRecord) -> str | None:
     """`0.52 kWh, 0.1 kWh of it estimated, 0.17 EUR`; what a kill lost is not in it.
 
     The estimated part of what came after the last report is told nowhere on the record: its share is taken.

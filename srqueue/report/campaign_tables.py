@@ -15,6 +15,8 @@ from srqueue.report.tables import Table, hours, number
 
 MOST_ROWS = 300
 """Of a table for people; CSV and JSON have all."""
+_LONG = 10
+"""Comparisons of more rows come behind what each hour bought and the fronts."""
 BOARD_COLUMNS = (
     "cells that differ in their seed", "seeds", "PSNR (dB)", "± sd", "best (dB)", "over bicubic (dB)", "SSIM",
     "hours", "parameters", "ms a megapixel", "against the leader",
@@ -26,8 +28,10 @@ def campaign_tables(verdict: Verdict, subjects: Mapping[str, Subject]) -> list[T
     """All of them, those that matter most first. `subjects`: of the jobs whose curves are known, by id."""
     found: list[Table | None] = []
     for board, pairs in zip(verdict.boards, verdict.pairs, strict=True):
-        found += [leaderboard(board, pairs), comparison_table(board, pairs), bought(board, subjects)]
-        found.append(front_table(board))
+        compared = comparison_table(board, pairs)
+        rest = [bought(board, subjects), front_table(board)]
+        long = compared is not None and len(compared.rows) > _LONG
+        found += [leaderboard(board, pairs), *([*rest, compared] if long else [compared, *rest])]
     found.append(stopped_table(verdict.stopped))
     return [table for table in found if table is not None and table.rows]
 

@@ -1,10 +1,12 @@
 """Stop rules from the command line to the end of the job."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from srqueue.cli.running import run as srqueue
+from srqueue.cli.show import energy
 from srqueue.errors import SpecError, UsageError
 from srqueue.queue.client import Client
 from srqueue.run.reasons import JobState, StopReason
@@ -77,6 +79,8 @@ def test_a_job_is_to_be_better_than_another_one(client, spec, start_worker):
     first = client.wait(client.submit(spec(20, name="first")).job.id, 120)
     best = first.metrics["best/psnr"]
     assert first.metrics["kwh"] > 0 and first.progress["kwh_token"] == first.token
+    guessed = replace(first, progress={"kwh": 1.0, "kwh_estimated": 1.0}, metrics={"kwh": 2.0})
+    assert energy(guessed) == "2 kWh, estimated", "what came after the last report is no measurement"
     rule = f"val/psnr > job:{first.short_id} - 5"
     done = client.wait(client.submit(spec(400, val={"val_freq": 10}, stop=rule)).job.id, 120)
     assert (done.state, done.reason, done.iteration) == (JobState.SUCCEEDED, StopReason.STOPPED_EARLY, 10)

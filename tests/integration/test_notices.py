@@ -298,15 +298,15 @@ def test_an_unknown_occasion_is_refused_by_name(monkeypatch, settings):
         load_settings()
 
 
-def test_the_command_tries_every_address_and_shows_no_secret(typed, tmp_path, receiver, monkeypatch):
-    monkeypatch.setenv("SRQUEUE_NOTIFY_PRIVATE", "true")
+def test_the_command_tries_every_address_and_shows_no_secret(typed, tmp_path, receiver):
+    own = {"SRQUEUE_NOTIFY_PRIVATE": "true"}
     run = typed(tmp_path)
     assert "SRQUEUE_NOTIFY is not set" in run("notify", "--test", code=2).stderr
     shown = run("notify", SRQUEUE_NOTIFY=receiver.address).stdout
     assert "not tried" in shown and receiver.received == []
-    assert "taken" in run("notify", "--test", SRQUEUE_NOTIFY=receiver.address).stdout
+    assert "taken" in run("notify", "--test", SRQUEUE_NOTIFY=receiver.address, **own).stdout
     assert [got["title"] for got in receiver.received] == ["srqueue: a trial"]
     bad = f"{receiver.address} json://u:{SECRET}@127.0.0.1:{refusing_port()}/{SECRET}"
-    failed = run("notify", "--test", code=1, SRQUEUE_NOTIFY=bad)
+    failed = run("notify", "--test", code=1, SRQUEUE_NOTIFY=bad, **own)
     assert "taken" in failed.stdout and "not taken" in failed.stdout
     assert SECRET not in failed.stdout + failed.stderr

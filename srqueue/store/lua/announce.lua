@@ -4,7 +4,7 @@
 -- ARGV: name, seconds, field, value, ...   Returns {now, when it was asked to end, how}, the last two if it was.
 local name, at = ARGV[1], now()
 note_schema()
-redis.call('HSET', P .. 'worker:' .. name, 'name', name, 'schema', SCHEMA, unpack(ARGV, 3))
+redis.call('HSET', P .. 'worker:' .. name, 'name', name, unpack(ARGV, 3))
 redis.call('HSETNX', P .. 'worker:' .. name, 'since', stamp(at))
 redis.call('PEXPIRE', P .. 'worker:' .. name, math.ceil(tonumber(ARGV[2]) * 1000))
 redis.call('ZADD', P .. 'workers', stamp(at + tonumber(ARGV[2])), name)

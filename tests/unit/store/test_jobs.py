@@ -230,10 +230,8 @@ def test_a_removed_job_leaves_nothing_behind(store, create):
     job = create("gone")
     store.ask(job.id, "cancel")
     store.remove(job.id)
-    assert set(store.connection.redis.keys("*")) == {
-        store.keys.audit,
-        store.keys.schema,
-    }  # that it was removed, and by whom
+    # What is left says that it was removed, and by whom.
+    assert set(store.connection.redis.keys("*")) == {store.keys.audit, store.keys.schema}
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from srqueue.errors import UsageError
 from srqueue.remote.folder import RemoteFolder, RemoteUnreachable
 from srqueue.remote.layout import ROOT_ID
 from srqueue.run.atomic import read_object, write_json
+from srqueue.run.confined import REMOTE_FILE
 
-KEPT = "remote.json"
 _ID = re.compile(r"[0-9a-f]{16}\Z")
 
 
 def known_remote_id(url: str, runs_root: Path) -> str | None:
     """The id as it was read from here before."""
-    noted = read_object(runs_root / KEPT)
+    noted = read_object(runs_root / REMOTE_FILE)
     found = str(noted.get("root_id"))
     return found if noted.get("url") == url and _ID.match(found) else None
 
@@ -31,7 +31,7 @@ def remote_root_id(url: str, runs_root: Path) -> str:
         return found
     found = read_remote_id(RemoteFolder.open(url))
     runs_root.mkdir(parents=True, exist_ok=True)
-    write_json(runs_root / KEPT, {"url": url, "root_id": found})
+    write_json(runs_root / REMOTE_FILE, {"url": url, "root_id": found})
     return found
 
 

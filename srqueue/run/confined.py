@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from srqueue.run.atomic import read_object
 from srqueue.run.folder import RunDir
 
+REMOTE_FILE = "remote.json"
+"""In a runs root: `{url, root_id}` of the remote folder whose run folders come there."""
 _JOB_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z", re.ASCII)
 
 
@@ -18,8 +21,9 @@ def is_job_id(text: str) -> bool:
 def confined_run(job_id: str, run_dir: str | None, root_id: str | None) -> RunDir | None:
     """The run folder of a job where it is on this machine; None where it is not, or is none.
 
-    It bears the job's id, is no link, and lies in a runs root: a folder whose `root_id` file says what the
-    record says. Who can write to Redis alone can make no such file, so no other folder is read.
+    It bears the job's id, is no link, and lies in a runs root: a folder whose `root_id` file, or what is
+    noted there of its remote folder, says what the record says. Who can write to Redis alone can make no such
+    file, so no other folder is read.
     """
     if run_dir is None or not root_id or not is_job_id(job_id):
         return None
@@ -28,8 +32,12 @@ def confined_run(job_id: str, run_dir: str | None, root_id: str | None) -> RunDi
         return None
     if path.is_symlink() or not path.is_dir():
         return None
+    return RunDir(path) if root_id in _roots(path.parent) else None
+
+
+def _roots(folder: Path) -> tuple[object, ...]:
+    remote = read_object(folder / REMOTE_FILE).get("root_id")
     try:
-        said = (path.parent / "root_id").read_text(encoding="ascii").strip()
+        return (folder / "root_id").read_text(encoding="ascii").strip(), remote
     except (OSError, ValueError):
-        return None
-    return RunDir(path) if said == root_id else None
+        return (remote,)

@@ -107,7 +107,7 @@ def test_held_cells_wait_for_their_stage_and_for_their_turn(client, spec, worker
     worker(slots=4)
     campaigns = Campaigns(client.store.connection)
     stages = {"first": {}, "then": {"after": ["first"]}}
-    campaigns.begin("night", {"stages": stages, "max_parallel": 1}, "")
+    campaigns.begin("night", {"name": "night", "stages": stages, "max_parallel": 1}, "")
     placed = client.submit_many([spec(1, seed) for seed in (1, 2, 3)], campaign="night")
     ids = [p.job_id for p in placed]
     campaigns.put_cells("night", [StoredCell(i, "first", {}) for i in ids])

@@ -45,10 +45,18 @@ def test_a_preset_is_named_though_it_stands_on_another_and_values_were_changed()
 def test_only_a_folder_that_is_the_jobs_own_is_read(tmp_path):
     for path in (tmp_path / ID, tmp_path / "other"):
         RunDir(path).create().spec_file.write_text("{}")
-    at = {name: dataclasses.replace(BARE, run_dir=str(tmp_path / name)) for name in (ID, "other", "gone")}
+    (tmp_path / "root_id").write_text("ours")
+    at = {
+        name: dataclasses.replace(BARE, run_dir=str(tmp_path / name), root_id="ours")
+        for name in (ID, "other", "gone")
+    }
     assert run_folder(at[ID]) == RunDir(tmp_path / ID)
     assert run_folder(at["other"]) is run_folder(at["gone"]) is run_folder(BARE) is None
-    assert run_folder(dataclasses.replace(BARE, run_dir=f"../{ID}")) is None
+    assert run_folder(dataclasses.replace(BARE, run_dir=f"../{ID}", root_id="ours")) is None
+    far = dataclasses.replace(at[ID], root_id="far")
+    assert run_folder(far) is None
+    (tmp_path / "remote.json").write_text('{"url": "s3://b", "root_id": "far"}')
+    assert run_folder(far) == RunDir(tmp_path / ID), "one that came from the remote folder of this root"
 
 
 def of(state, **progress):

@@ -1,11 +1,15 @@
 """Deciding `auto`, once."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from srqueue.errors import SpecError, UsageError
 from srqueue.run.folder import RunDir
 from srqueue.spec.job import ComputeSpec
+from tests.conftest import ROOT
 from workers.trainer.fingerprint import arithmetic_of, changes, fingerprint
 from workers.trainer.resolve import Machine, decide, prepare_torch, read_spec, resolve, this_machine
 
@@ -101,11 +105,19 @@ def torch_as_it_was():
 
 
 def test_what_is_below_the_normal_numbers_is_zero_in_all_threads_and_that_is_told(torch_as_it_was):
-    compute = decide(ComputeSpec(threads=2), PLAIN, 8)
+    # In a process of its own: threads that are there already keep their ways.
+    code = """if True:
+    import torch
+    from srqueue.spec.job import ComputeSpec
+    from workers.trainer.resolve import Machine, decide, prepare_torch
+    prepare_torch(decide(ComputeSpec(threads=2), Machine(torch.device("cpu"), False, 0), 8))
+    tiny = torch.full((1 << 16,), 1e-20)
+    assert torch.get_num_threads() == 2 and not (tiny * tiny).any(), "1e-40 in float32"
+    """
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
+    compute = decide(ComputeSpec(), PLAIN, 8)
     before = fingerprint(compute, PLAIN.device)
     prepare_torch(compute)
-    tiny = torch.full((1 << 16,), 1e-20)
-    assert not (tiny * tiny).any(), "1e-40 in float32"
     now = fingerprint(compute, PLAIN.device)
     assert changes(before, now)["denormals"] == ["kept", "flushed"]
     earlier = {key: mark for key, mark in before.items() if key != "denormals"}

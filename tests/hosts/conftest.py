@@ -16,11 +16,13 @@ from srqueue.queue.client import Client
 from tests.conftest import ROOT, Worker
 from tests.faults.conftest import spec_for, undisturbed_job  # noqa: F401
 from tests.faults.queued import TOTAL
-from tests.hosts.lab import PASSWORD, Lab, missing
+from tests.hosts.lab import PASSWORD, Lab, missing, refused
 
 
 @pytest.fixture(scope="session")
 def hosts_can_be_made():
+    if why := refused():
+        pytest.skip(why)
     if why := missing():
         if os.environ.get("HOSTS_TESTS") == "required":
             pytest.fail(why)

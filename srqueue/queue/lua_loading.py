@@ -13,7 +13,7 @@ import kombu.transport.redis
 from redis.lock import Lock
 
 from srqueue.store.connection import Connection
-from srqueue.store.scripts import script
+from srqueue.store.scripts import SHARED, script
 
 _OF_KOMBU = ("REFRESH_BINDING", "SWEEP_BINDINGS")
 _OF_LOCKS = ("LUA_RELEASE_SCRIPT", "LUA_EXTEND_SCRIPT", "LUA_REACQUIRE_SCRIPT")
@@ -23,7 +23,7 @@ def sources() -> dict[str, str]:
     """SHA-1 -> text of every script that a process of srqueue calls."""
     folder = files("srqueue.store") / "lua"
     names = sorted(f.name.removesuffix(".lua") for f in folder.iterdir() if f.name.endswith(".lua"))
-    texts = [script(name) for name in names if name != "prelude"]
+    texts = [script(name) for name in names if name not in SHARED]
     # Inner names: with another version of kombu they may be called otherwise. A test runs a worker on what is
     # loaded here and nothing else.
     texts += [str(getattr(kombu.transport.redis, name)) for name in _OF_KOMBU]

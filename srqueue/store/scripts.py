@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+SHARED = ("prelude", "lots", "epilogue")
+"""Files that are no scripts: they stand before or behind them."""
 _CHOOSE = ("claim", "preempt")
 """Scripts that look at lots and at whose turn it is."""
 

@@ -51,9 +51,9 @@ def test_what_runs_goes_on_and_what_waits_follows_on_the_new_server(
     done = new.wait(job.id, timeout=60)
     assert_one_run(done)
     assert_stream_is_whole(new, done)
-    assert_exact(new, done, undisturbed_job)
     assert (done.created, done.claimed, done.spec_id) == (before.created, before.claimed, before.spec_id)
     assert new.wait(waits.id, timeout=60).state is JobState.SUCCEEDED  # heard of by its bell, there
+    assert_exact(new, done, undisturbed_job)
     assert len(new.store.workers()) == 1 and "Traceback" not in worker.text()
 
     # What forgot that it has moved: told where it is; nothing more is written to the old one.

@@ -44,6 +44,8 @@ def without_secrets(url: str) -> str:
     if parts.password is not None:
         host = parts.netloc.rpartition("@")[2]
         parts = parts._replace(netloc=f"{parts.username or ''}:***@{host}")
+    if parts == urlsplit(url):  # put together again it would be another: unix:/path
+        return url
     return urlunsplit(parts)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from srqueue.errors import UsageError
 from srqueue.queue.app import make_app
-from srqueue.server_url import is_loopback
+from srqueue.server_url import is_loopback, without_secrets
 from srqueue.settings import load_settings
 from srqueue.store.server_safety import hole
 
@@ -92,3 +92,9 @@ def test_a_mended_or_unknown_server_is_not(name, version):
 def test_what_is_loopback():
     assert all(is_loopback(a) for a in ("localhost", "127.0.0.1", "127.3.2.1", "::1"))
     assert not any(is_loopback(a) for a in ("", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org"))
+
+
+def test_a_url_without_secrets_is_shown_as_it_is():
+    for url in ("unix:///run/redis.sock?db=1", "redis://host:6379/0", "redis://ann@host/0"):
+        assert without_secrets(url) == url
+    assert without_secrets("unix://ann:secret@/run/redis.sock") == "unix://ann:***@/run/redis.sock"

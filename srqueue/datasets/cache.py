@@ -12,6 +12,7 @@ from pathlib import Path
 from srqueue.datasets.registry import Registry
 from srqueue.errors import DataError
 from srqueue.run.banks import gigabytes, reserve
+from srqueue.run.held import is_held
 from srqueue.settings import Settings
 
 _USE = ".use"
@@ -51,7 +52,7 @@ def make_room(settings: Settings, registry: Registry, needed: int, keep: Path) -
     sizes = {folder: _size(folder) for folder in _folders(root)}
     over_quota = sum(sizes.values()) + needed - quota if quota else 0
     over_disk = needed + reserve(root) - shutil.disk_usage(root).free
-    free = sorted((f for f in sizes if f != keep and not _is_in_use(f)), key=_used)
+    free = sorted((f for f in sizes if f != keep and not is_held(f / _USE)), key=_used)
     if max(over_quota, over_disk) > sum(sizes[f] for f in free):
         limit = f"SRQUEUE_DATA_QUOTA is {gigabytes(quota)}" if over_quota > over_disk else "the disk is full"
         raise DataError(
@@ -91,20 +92,6 @@ def _remove(folder: Path) -> bool:
     finally:
         os.close(fd)
     return True
-
-
-def _is_in_use(folder: Path) -> bool:
-    try:
-        fd = os.open(folder / _USE, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _folders(root: Path) -> list[Path]:

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from srqueue.run.atomic import write_json
+from srqueue.run.held import is_held
 
 BANK_VERSION = 1
 RECORD_BYTES = 8
@@ -157,17 +158,7 @@ def remove_bank(bank: BankDir) -> int | None:
 
 def is_in_use(bank: BankDir) -> bool:
     """Whether somebody reads or fills it."""
-    try:
-        fd = os.open(bank.use_file, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return is_held(bank.use_file)
 
 
 @contextmanager

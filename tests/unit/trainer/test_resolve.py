@@ -96,9 +96,7 @@ def test_a_broken_spec_names_the_place(tmp_path, spec):
 def torch_as_it_was():
     """The switches of the process are set back."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_flush_denormal(False)  # whatever a test before left
     yield
-    torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = False

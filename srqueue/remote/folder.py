@@ -103,7 +103,7 @@ class RemoteFolder:
 
     def write(self, name: str, data: bytes) -> None:
         """Writes an object, over one that is there."""
-        with _reached(self.url):
+        with _reached(self.url, writing=True):
             if self._scheme in _OBJECT_STORES:
                 self._fs.pipe_file(self._path(name), data)
             else:
@@ -119,7 +119,7 @@ class RemoteFolder:
         """
         if self.size(name) is not None:
             return False
-        with _reached(self.url):
+        with _reached(self.url, writing=True):
             try:
                 if self._scheme in _OBJECT_STORES:
                     self._fs.pipe_file(self._path(name), data, mode="create")
@@ -154,7 +154,7 @@ class RemoteFolder:
                 self.write(name, data)
                 took(len(data))
                 return
-            with _reached(self.url), self._beside(name) as part:
+            with _reached(self.url, writing=True), self._beside(name) as part:
                 stored = self._scheme in _OBJECT_STORES  # by ssh the blocks are the protocol's own
                 path = self._path(name) if stored else part
                 out = self._fs.open(path, "wb", **({"block_size": BLOCK} if stored else {}))
@@ -244,13 +244,15 @@ def _options(scheme: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _reached(url: str) -> Iterator[None]:
+def _reached(url: str, *, writing: bool = False) -> Iterator[None]:
     """Each store has errors of its own; all of them mean that it did not do what was asked."""
     try:
         yield
-    except (FileNotFoundError, FileExistsError, ServiceUnreachable, UsageError):
+    except (FileExistsError, ServiceUnreachable, UsageError):
         raise
     except Exception as error:
+        if isinstance(error, FileNotFoundError) and not writing:
+            raise  # what is written to and is not there can only be the bucket
         first = (str(error).splitlines() or [""])[0]
         told = first or type(error).__name__
         raise RemoteUnreachable(

@@ -10,7 +10,7 @@ import pytest
 
 from srqueue.errors import UsageError
 from srqueue.remote.fetching import fetch
-from srqueue.remote.folder import Rate, RemoteFolder, RemoteUnreachable
+from srqueue.remote.folder import BLOCK, Rate, RemoteFolder, RemoteUnreachable
 from srqueue.remote.layout import MANIFEST, JobNames
 from srqueue.remote.pushing import Pusher, Replaced
 from srqueue.remote.root import read_remote_id
@@ -237,3 +237,15 @@ def test_a_folder_on_a_disk_is_as_good(tmp_path):
     assert not list((tmp_path / "lab").rglob(".part-*"))
     shutil.rmtree(tmp_path / "lab")
     assert look(remote, JOB).newest is None
+
+
+def test_a_bucket_that_is_not_there_is_told(server, tmp_path):
+    nowhere = RemoteFolder.open("s3://no-such-bucket/runs")
+    (tmp_path / "large").write_bytes(bytes(BLOCK + 1))
+    for attempt in (
+        lambda: nowhere.write("x", b"1"),
+        lambda: nowhere.create("x", b"1"),
+        lambda: nowhere.upload(tmp_path / "large", "large"),
+    ):
+        with pytest.raises(RemoteUnreachable, match="cannot be used"):
+            attempt()

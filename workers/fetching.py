@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -44,21 +45,24 @@ def bring(
     """
     interval = anchor_interval(spec.train.total_iter, spec.val.val_freq)
     argv = [sys.executable, "-m", "workers.fetcher", str(run.path), "--anchors", str(interval)]
-    child = subprocess.Popen(
-        argv, env=environment_without({*NOT_NEEDED, "SRQUEUE_REDIS_URL"}), start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        _wait(child, store, settings, claim, draining)
-        out, err = child.communicate()
-    finally:
-        if child.poll() is None:
-            child.kill()
-        child.wait()
-    if child.returncode:
-        lines = err.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"]
-        raise NotBrought(lines[-1])
-    told: dict[str, Any] = json.loads(out)
+    # Files: nobody reads while it runs, and a pipe that is full would stop it.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = subprocess.Popen(
+            argv, env=environment_without({*NOT_NEEDED, "SRQUEUE_REDIS_URL"}), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+        )  # fmt: skip
+        try:
+            _wait(child, store, settings, claim, draining)
+        finally:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+        out.seek(0)
+        err.seek(0)
+        if child.returncode:
+            lines = err.read().decode(errors="replace").strip().splitlines()
+            raise NotBrought(lines[-1] if lines else f"exit code {child.returncode}")
+        told: dict[str, Any] = json.load(out)
     for text in told["aside"]:
         log.warning("job %s: %s", claim.record.short_id, text)
     if told["newest"]:

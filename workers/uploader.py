@@ -224,10 +224,9 @@ def main() -> None:
     pending = Pending.below(settings.runs_root)
     pending.folder.mkdir(parents=True, exist_ok=True)
     with (pending.folder / ".lock").open("a") as lock:
-        while (
-            not _locked(lock.fileno()) and not parent.finish.is_set()
-        ):  # another worker of this machine uploads
-            parent.finish.wait(LOOK)
+        while not _locked(lock.fileno()):  # another worker of this machine uploads, also what is of this one
+            if parent.finish.wait(LOOK):
+                return
         try:
             _upload(settings, parent.finish)
         except UsageError as error:

@@ -1,19 +1,26 @@
 """An address of several Sentinels that know which server is the master.
 
 sentinel://[user:password@]host[:port],host[:port].../master[?db=0&sentinel_user=...&sentinel_password=...]
+
+sentinels:// is the same by TLS, to the Sentinels and to the servers that they name. Its files are parameters of
+the address by redis-py's names (ssl_ca_certs, ssl_certfile, ssl_keyfile), as in rediss://; certificates and the
+names or addresses in them are always checked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from srqueue.errors import UsageError
 
-SCHEME = "sentinel"
+SCHEME, SCHEME_TLS = "sentinel", "sentinels"
 _PORT = 26379
 _KNOWN = {"db", "sentinel_user", "sentinel_password"}
+_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+# One that is gone may be asked first: the next one is to be asked soon (redis-py would try it ten times again).
+_SHORT = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": None}
 
 
 @dataclass(frozen=True)
@@ -27,18 +34,20 @@ class Sentinels:
     password: str | None = None
     own_user: str | None = None  # of the Sentinels themselves
     own_password: str | None = None
+    tls: dict[str, str] = field(default_factory=dict)
+    """What TLS needs, by redis-py's names; empty without TLS."""
 
     @property
-    def own(self) -> dict[str, str]:
-        """What the Sentinels ask for, as keywords of a client."""
+    def own(self) -> dict[str, Any]:
+        """How the Sentinels are asked, as keywords of a client."""
         pairs = {"username": self.own_user, "password": self.own_password}
-        return {name: value for name, value in pairs.items() if value}
+        return {**{name: value for name, value in pairs.items() if value}, **self._ssl, **_SHORT}
 
     @property
     def server(self) -> dict[str, Any]:
         """What the server asks for, as keywords of a client."""
         pairs = {"username": self.user, "password": self.password}
-        return {"db": self.db, **{name: value for name, value in pairs.items() if value}}
+        return {"db": self.db, **{name: value for name, value in pairs.items() if value}, **self._ssl}
 
     @property
     def broker_url(self) -> str:
@@ -53,7 +62,14 @@ class Sentinels:
 
     def url_of(self, host: str, port: int) -> str:
         """The address of one server, for what knows no Sentinels."""
+        host = f"[{host}]" if ":" in host else host
+        if self.tls:
+            return f"rediss://{self._sign}{host}:{port}/{self.db}?{urlencode(self.tls)}"
         return f"redis://{self._sign}{host}:{port}/{self.db}"
+
+    @property
+    def _ssl(self) -> dict[str, Any]:
+        return {"ssl": True, **self.tls} if self.tls else {}
 
     @property
     def _sign(self) -> str:
@@ -64,7 +80,7 @@ class Sentinels:
 
 def is_sentinel(url: str) -> bool:
     """Whether it is such an address."""
-    return urlsplit(url).scheme == SCHEME
+    return urlsplit(url).scheme in (SCHEME, SCHEME_TLS)
 
 
 def parse(url: str) -> Sentinels:
@@ -83,11 +99,15 @@ def parse(url: str) -> Sentinels:
         raise _wrong("it names no host")
     if not master or "/" in master:
         raise _wrong("it must end with the name of the master")
-    if unknown := sorted(set(said) - _KNOWN):
-        raise _wrong(f"{unknown[0]} is none of {', '.join(sorted(_KNOWN))}")
+    encrypted = parts.scheme == SCHEME_TLS
+    known = _KNOWN | _FILES if encrypted else _KNOWN
+    if unknown := sorted(set(said) - known):
+        raise _wrong(f"{unknown[0]} is none of {', '.join(sorted(known))}")
+    files = {name: said[name] for name in sorted(_FILES & set(said))}
     return Sentinels(
         hosts, master, db, unquote(user) or None, unquote(password) or None,
         said.get("sentinel_user"), said.get("sentinel_password"),
+        {"ssl_cert_reqs": "required", **files} if encrypted else {},
     )  # fmt: skip
 
 
@@ -95,7 +115,8 @@ def shown(url: str) -> str:
     """The address without passwords."""
     found = parse(url)
     sign = "" if found.password is None else f"{found.user or ''}:***@"
-    return f"sentinel://{sign}{','.join(f'{host}:{port}' for host, port in found.hosts)}/{found.master}"
+    scheme = SCHEME_TLS if found.tls else SCHEME
+    return f"{scheme}://{sign}{','.join(f'{host}:{port}' for host, port in found.hosts)}/{found.master}"
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -22,17 +22,17 @@ def is_loopback(address: str) -> bool:
 
 
 def with_tls(url: str, files: Mapping[str, Path | None]) -> str:
-    """A rediss:// URL with its files as parameters: redis-py, kombu and Optuna all read them from there.
+    """A rediss:// or sentinels:// URL with its files as parameters: redis-py, kombu and Optuna read them there.
 
     `files`: by redis-py's names (ssl_ca_certs, ssl_certfile, ssl_keyfile). What the URL says itself stays.
     """
     parts = urlsplit(url)
-    if parts.scheme != "rediss":
+    if parts.scheme not in ("rediss", sentinel.SCHEME_TLS):
         return url
     told = {name: str(file.absolute()) for name, file in files.items() if file is not None}
-    return urlunsplit(
-        parts._replace(query=urlencode({"ssl_cert_reqs": "required", **told, **dict(parse_qsl(parts.query))}))
-    )
+    if parts.scheme == "rediss":
+        told = {"ssl_cert_reqs": "required", **told}
+    return urlunsplit(parts._replace(query=urlencode({**told, **dict(parse_qsl(parts.query))})))
 
 
 def without_secrets(url: str) -> str:

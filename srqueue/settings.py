@@ -132,7 +132,7 @@ class Settings(Variables):
     def broker_url(self) -> str:
         """The same server as Celery spells it."""
         parts = urlsplit(self.store_url)
-        if parts.scheme == sentinel.SCHEME:
+        if sentinel.is_sentinel(self.store_url):
             return sentinel.parse(self.store_url).broker_url
         if parts.scheme != "unix":
             return self.store_url
@@ -144,6 +144,12 @@ class Settings(Variables):
         """What Celery's transport is told beside its address."""
         known = sentinel.is_sentinel(self.store_url)
         return sentinel.parse(self.store_url).broker_options if known else {}
+
+    @property
+    def broker_tls(self) -> dict[str, str] | None:
+        """Celery's `broker_use_ssl`; None where its address says all there is, or there is no TLS."""
+        known = sentinel.is_sentinel(self.store_url)
+        return (sentinel.parse(self.store_url).tls or None) if known else None
 
     @property
     def shown_url(self) -> str:
@@ -179,9 +185,9 @@ def on_server(settings: Settings, url: str) -> Settings:
 
 
 def _check(settings: Settings, url: str) -> None:
-    if urlsplit(url).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
+    if urlsplit(url).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME, sentinel.SCHEME_TLS):
         raise UsageError(
-            "SRQUEUE_REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://",
+            "SRQUEUE_REDIS_URL must begin with redis://, rediss://, unix://, sentinel:// or sentinels://",
             where="SRQUEUE_REDIS_URL",
         )
     if sentinel.is_sentinel(url):

@@ -36,11 +36,13 @@ class Variables(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SRQUEUE_", frozen=True, extra="ignore")
 
     redis_url: SecretStr | None = Field(
-        None, description="redis://, rediss://, unix:// or sentinel:// URL; unset: the server of `srqueue up`"
+        None,
+        description="redis://, rediss://, unix://, sentinel:// or sentinels:// URL; unset: the server of "
+        "`srqueue up`",
     )
     redis_ca: Path | None = Field(
         None,
-        description="file of the CA that signed the certificate of a rediss:// server; unset: the system's",
+        description="file of the CA that signed the certificates of rediss:// or sentinels:// servers; unset: the system's",
     )
     redis_cert: Path | None = Field(None, description="this machine's client certificate for that server")
     redis_key: Path | None = Field(None, description="key of that certificate")

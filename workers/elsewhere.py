@@ -17,6 +17,7 @@ def listen_elsewhere(consumer: Any, there: Settings) -> None:
     for name in ("broker_url", "broker_read_url", "broker_write_url"):
         conf[name] = there.broker_url
     conf.broker_transport_options |= there.broker_options
+    conf.broker_use_ssl = there.broker_tls
     consumer.hub.call_soon(_lose_connection)
 
 

@@ -35,6 +35,7 @@ def make_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_use_ssl=settings.broker_tls,
         broker_transport_options={
             **settings.broker_options,
             "global_keyprefix": broker_prefix(settings.prefix),

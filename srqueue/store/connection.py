@@ -11,6 +11,7 @@ import redis
 
 from srqueue.errors import ServiceUnreachable
 from srqueue.settings import Settings, followed
+from srqueue.store import tls_errors
 from srqueue.store.keys import Keys
 from srqueue.store.moved import Moved, QueueMoved, error_of, sign_in
 from srqueue.store.schema import check_schema
@@ -52,11 +53,7 @@ class Connection:
             ) from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             self._follow()  # the next call goes there
-            raise ServiceUnreachable(
-                f"Redis does not answer: {_first_line(error)}",
-                where=self.settings.shown_url,
-                hint=start_hint(self.settings),
-            ) from None
+            raise _unreachable(error, self.settings) from None
         except redis.exceptions.NoPermissionError as error:
             scripts = "'script|load'" in str(error)
             raise ServiceUnreachable(
@@ -125,6 +122,18 @@ class Connection:
     def close(self) -> None:
         """Gives the connections back."""
         self.redis.close()
+
+
+def _unreachable(error: BaseException, settings: Settings) -> ServiceUnreachable:
+    told = _first_line(error)
+    if known := tls_errors.meaning(told):
+        return ServiceUnreachable(f"{known[0]}: {told}", where=settings.shown_url, hint=known[1])
+    if "AuthenticationError" in told:  # within what redis-py collects of Sentinels
+        hint = "correct sentinel_user and sentinel_password in SRQUEUE_REDIS_URL"
+        return ServiceUnreachable(f"a Sentinel refuses who asks: {told}", where=settings.shown_url, hint=hint)
+    return ServiceUnreachable(
+        f"Redis does not answer: {told}", where=settings.shown_url, hint=start_hint(settings)
+    )
 
 
 def compact(value: Any) -> str:

@@ -17,8 +17,6 @@ from srqueue.settings import Settings
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
 """A frozen server is noticed after this; a supervisor must not hang in a call."""
-_SENTINEL_SECONDS = 0.5
-"""One that is gone is asked first, maybe: the next one is to be asked soon."""
 
 # redis-py would look up its own version, to tell the server, at each connection: a millisecond.
 _NAMELESS = {"driver_info": None} if "driver_info" in signature(redis.Redis).parameters else {}
@@ -50,6 +48,15 @@ def address_now(settings: Settings) -> str:
 
 
 def _sentinels(known: sentinel.Sentinels) -> Any:
-    short = {"socket_timeout": _SENTINEL_SECONDS, "socket_connect_timeout": _SENTINEL_SECONDS}
-    client: Any = Sentinel  # redis-py has no types for it
-    return client(list(known.hosts), sentinel_kwargs={**known.own, **short})
+    kind: Any = Sentinel  # redis-py has no types for it
+    client = kind([])
+    client.sentinels = [_Asked(host, port, **known.own) for host, port in known.hosts]
+    return client
+
+
+class _Asked(redis.Redis):
+    """A Sentinel that redis-py names by its address in errors, not by how it is reached."""
+
+    def __repr__(self) -> str:
+        where = self.get_connection_kwargs()
+        return f"{where['host']}:{where['port']}"

@@ -2,9 +2,9 @@
 
 sentinel://[user:password@]host[:port],host[:port].../master[?db=0&sentinel_user=...&sentinel_password=...]
 
-sentinels:// is the same by TLS, to the Sentinels and to the servers that they name. Its files are parameters of
-the address by redis-py's names (ssl_ca_certs, ssl_certfile, ssl_keyfile), as in rediss://; certificates and the
-names or addresses in them are always checked.
+sentinels:// is the same by TLS, to the Sentinels and to the servers that they name. Its files are parameters
+of the address by redis-py's names (ssl_ca_certs, ssl_certfile, ssl_keyfile), as in rediss://. Certificates
+and the names or addresses in them are always checked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SCHEME, SCHEME_TLS = "sentinel", "sentinels"
 _PORT = 26379
 _KNOWN = {"db", "sentinel_user", "sentinel_password"}
 _FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
-# One that is gone may be asked first: the next one is to be asked soon (redis-py would try it ten times again).
+# One that is gone may be asked first: the next one is to be asked soon. redis-py tries it ten times again.
 _SHORT = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": None}
 
 

@@ -22,7 +22,7 @@ def is_loopback(address: str) -> bool:
 
 
 def with_tls(url: str, files: Mapping[str, Path | None]) -> str:
-    """A rediss:// or sentinels:// URL with its files as parameters: redis-py, kombu and Optuna read them there.
+    """A rediss:// or sentinels:// URL with its files as parameters: redis-py and Optuna read them there.
 
     `files`: by redis-py's names (ssl_ca_certs, ssl_certfile, ssl_keyfile). What the URL says itself stays.
     """

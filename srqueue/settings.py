@@ -10,7 +10,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -147,9 +147,12 @@ class Settings(Variables):
 
     @property
     def broker_tls(self) -> dict[str, str] | None:
-        """Celery's `broker_use_ssl`; None where its address says all there is, or there is no TLS."""
-        known = sentinel.is_sentinel(self.store_url)
-        return (sentinel.parse(self.store_url).tls or None) if known else None
+        """Celery's `broker_use_ssl`, which Flower reads, too; None without TLS."""
+        if sentinel.is_sentinel(self.store_url):
+            return sentinel.parse(self.store_url).tls or None
+        parts = urlsplit(self.store_url)
+        said = {name: value for name, value in parse_qsl(parts.query) if name.startswith("ssl_")}
+        return said if parts.scheme == "rediss" else None
 
     @property
     def shown_url(self) -> str:

@@ -42,7 +42,8 @@ class Variables(BaseSettings):
     )
     redis_ca: Path | None = Field(
         None,
-        description="file of the CA that signed the certificates of rediss:// or sentinels:// servers; unset: the system's",
+        description="file of the CA that signed the certificates of rediss:// or sentinels:// servers; "
+        "unset: the system's",
     )
     redis_cert: Path | None = Field(None, description="this machine's client certificate for that server")
     redis_key: Path | None = Field(None, description="key of that certificate")

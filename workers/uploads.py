@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Collection
 
+from srqueue.settings import load_settings
 from srqueue.variables import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
@@ -77,5 +78,13 @@ def environment_without(names: Collection[str]) -> dict[str, str]:
 def _launch() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "workers.uploader"],
-        stdin=subprocess.PIPE, env=environment_without(NOT_NEEDED), start_new_session=True,
+        stdin=subprocess.PIPE, env=_environment(), start_new_session=True,
     )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """With the address of Redis, which may lie in a file of SRQUEUE_SECRETS: no other of those is its affair."""
+    environment, url = environment_without(NOT_NEEDED), load_settings().redis_url
+    if url is not None:
+        environment["SRQUEUE_REDIS_URL"] = url.get_secret_value()
+    return environment

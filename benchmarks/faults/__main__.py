@@ -1,12 +1,14 @@
-"""python -m benchmarks.faults soak|aimed|takeover|overhead|hosts|all: see the README beside the results."""
+"""python -m benchmarks.faults soak|aimed|takeover|overhead|hosts|lab|all: see the README beside them."""
 
 import argparse
 import signal
 import sys
 
-from benchmarks.faults import aimed, hosts, overhead, soak, takeover
+from benchmarks.faults import aimed, hosts, lab, overhead, soak, takeover
 
-PARTS = {"soak": soak, "aimed": aimed, "takeover": takeover, "overhead": overhead, "hosts": hosts}
+PARTS = {
+    "soak": soak, "aimed": aimed, "takeover": takeover, "overhead": overhead, "hosts": hosts, "lab": lab,
+}  # fmt: skip
 
 
 def main() -> int:

@@ -19,13 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(_: argparse.Namespace) -> bool:
     """True where every job ended with the bits of an undisturbed one."""
+    return run_tests("hosts", "tests/hosts", "--ignore=tests/hosts/test_campaign.py")
+
+
+def run_tests(name: str, *tests: str, **variables: str) -> bool:
+    """Writes results/faults_NAME.json of what tests noted; True where all passed."""
     now = machine()
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
-        environment = {**os.environ, "HOSTS_ROWS": str(rows), "HOSTS_TESTS": "required"}
-        tests = [sys.executable, "-m", "pytest", "-q", "tests/hosts"]
-        ended = subprocess.run(tests, cwd=ROOT, env=environment)
+        required = {"HOSTS_ROWS": str(rows), "HOSTS_TESTS": "required", "DEPLOY_TESTS": "required"}
+        argv = [sys.executable, "-m", "pytest", "-q", *tests]
+        ended = subprocess.run(argv, cwd=ROOT, env={**os.environ, **required, **variables})
         found = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
     figures = {"all_identical": ended.returncode == 0, "faults": found}
-    write("faults_hosts", "python -m benchmarks.faults hosts", figures, now)
+    write(f"faults_{name}", f"python -m benchmarks.faults {name}", figures, now)
     return ended.returncode == 0

@@ -55,8 +55,17 @@ def _sentinels(known: sentinel.Sentinels) -> Any:
 
 
 class _Asked(redis.Redis):
-    """A Sentinel that redis-py names by its address in errors, not by how it is reached."""
+    """A Sentinel that redis-py names in errors by address and by what it told; else by its kind alone."""
+
+    told = ""
+
+    def sentinel_masters(self) -> Any:
+        try:
+            return super().sentinel_masters()
+        except redis.RedisError as error:
+            self.told = f" {error}"
+            raise
 
     def __repr__(self) -> str:
         where = self.get_connection_kwargs()
-        return f"{where['host']}:{where['port']}"
+        return f"{where['host']}:{where['port']}{self.told}"

@@ -7,8 +7,8 @@ import re
 _MEANING = {
     r"Hostname mismatch[^\])]*|IP address mismatch[^\])]*": (
         "the certificate is not for the name or address that was asked for",
-        "make one that has it (deploy/tls/make-certificates FOLDER NAME ADDRESS...); behind Sentinels it is the "
-        "address that they name",
+        "make one that has it (deploy/tls/make-certificates FOLDER NAME ADDRESS...); behind Sentinels it is "
+        "the address that they name",
     ),
     r"certificate has expired|certificate is not yet valid": (
         "the certificate is not valid today",
@@ -18,7 +18,9 @@ _MEANING = {
         "the certificate is of a CA that is not trusted here",
         "SRQUEUE_REDIS_CA=FILE: the certificate of the CA that signed it",
     ),
-    r"certificate required|bad certificate|unknown ca|unsupported certificate|handshake failure": (
+    # By TLS 1.3 a server may close instead of telling.
+    r"EOF occurred in violation of protocol|certificate required|bad certificate|unknown ca|"
+    r"unsupported certificate|handshake failure": (
         "it does not take this machine's certificate, or wants one",
         "SRQUEUE_REDIS_CERT and SRQUEUE_REDIS_KEY: a client certificate of the server's CA",
     ),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from srqueue.sentinel import parse
 from tests.conftest import ROOT
 from tests.deploy.conftest import DEPLOY, make_secrets
 
@@ -88,7 +89,7 @@ def test_system_units_please_systemd(tool, tmp_path):
     for target in lib.glob("*.target"):
         shutil.copy(target, tmp_path / "usr/lib/systemd/system", follow_symlinks=False)
     # Verify looks whether what is to be started is there and can be run.
-    for name in ("opt/srqueue/bin/srqueue", "usr/bin/redis-server"):
+    for name in ("opt/srqueue/bin/srqueue", "usr/bin/redis-server", "bin/sh"):
         executable(tmp_path / name)
     for unit in sorted(units.iterdir()):
         name = unit.name.replace("@.", "@0.")
@@ -192,6 +193,16 @@ def test_make_secrets_makes_nothing_twice_and_shows_nobody(tmp_path):
     acl = (folder / "redis" / "users.acl").read_text()
     assert password not in acl and "@" not in acl.replace("-@", "").replace("+@", "")
     assert all(f.stat().st_mode & 0o077 == 0 for f in folder.rglob("*"))
+    make_secrets(tmp_path / "three", "sentinels://h1,h2,h3/lab")
+    url = (tmp_path / "three" / "secrets" / "worker" / "srqueue_redis_url").read_text()
+    known, conf = parse(url), (tmp_path / "three" / "redis" / "sentinel.conf").read_text()
+    assert known.hosts[2] == ("h3", 26379) and (known.user, known.own_user) == ("worker", "client")
+    assert (
+        "monitor lab h1 6379 2" in conf
+        and "resolve-hostnames yes" in conf
+        and "@" not in conf.replace("-@", "")
+    )
+    assert known.own_password not in conf and known.password not in conf
     again = run(DEPLOY / "redis" / "make-secrets", folder)
     assert again.returncode == 1 and "is there" in again.stderr
     assert run(DEPLOY / "redis" / "make-secrets", tmp_path / "x", "redis://me@host").returncode == 2

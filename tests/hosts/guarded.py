@@ -1,7 +1,6 @@
 """The shipped Redis of three hosts: TLS, users, a replica and Sentinels, as deploy/README.md sets them up."""
 
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -47,6 +46,11 @@ class Guarded:
         """The settings of whoever comes by TLS."""
         names = {"CA": "ca.crt", "CERT": "client.crt", "KEY": "client.key"}
         return {f"REDIS_{kind}": str(self.folder / "tls" / name) for kind, name in names.items()}
+
+    @property
+    def url(self) -> str:
+        """The producer's."""
+        return (Path(self.secrets("producer")) / "srqueue_redis_url").read_text()
 
     def secrets(self, user) -> str:
         return str(self.folder / "secrets" / user)
@@ -134,13 +138,20 @@ class Guarded:
         with self.ask(host, port=26379) as client:
             return client.sentinel_masters()[MASTER]["ip"]
 
+    def promoted(self, hosts) -> bool:
+        """Whether the Sentinels of these hosts all name one of them, and it is a master."""
+        told = {self.told(host) for host in hosts}
+        return [self.role(host) for host in hosts if {host.address} == told] == ["master"]
+
     def refusals(self) -> list[str]:
         """What was refused whom, by ACL LOG of each server that lives."""
         found = []
         for host in self.hosts:
             if self.role(host):
                 with self.ask(host) as client:
-                    found += [f"{one['username']}: {one['reason']} {one['object']}" for one in client.acl_log()]
+                    found += [
+                        f"{one['username']}: {one['reason']} {one['object']}" for one in client.acl_log()
+                    ]
         return found
 
     def words(self) -> set[str]:
@@ -152,11 +163,3 @@ class Guarded:
             text = (self.folder / "redis" / name).read_text()
             found |= set(re.findall(r"(?:auth|pass \w+|-pass) ([0-9a-f]{64})", text))
         return found
-
-
-def log_of(folder: Path) -> str:
-    return folder.read_text(errors="replace") if folder.exists() else ""
-
-
-def available() -> bool:
-    return shutil.which("openssl") is not None

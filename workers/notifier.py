@@ -19,13 +19,13 @@ from srqueue.notices import said
 from srqueue.notices.notice import Notice
 from srqueue.notices.sending import SECONDS, Sent, installed, send
 from srqueue.queue.outcomes import verdict_on
-from srqueue.run.confined import confined_run
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings
 from srqueue.store.campaigns import Campaigns
 from srqueue.store.connection import Connection
 from srqueue.store.occasions import Occasions
 from srqueue.store.record import JobRecord
+from srqueue.store.run_folders import run_of
 from srqueue.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -233,7 +233,7 @@ def _ending(record: JobRecord, host: str) -> Notice:
     if record.state is JobState.FAILED:
         return said.failed(record)
     here = record.host in (None, host)
-    run = confined_run(record.id, record.run_dir, record.root_id) if here else None
+    run = run_of(record) if here else None
     picture = run.export / "comparison.png" if run else None
     return said.finished(record, picture if picture and picture.is_file() else None)
 

@@ -97,12 +97,11 @@ def _hand_back(client: Client, job_id: str) -> None:
 
 def _tell_result(record: JobRecord) -> None:
     """Model, figures beside bicubic, picture, run folder."""
-    from pathlib import Path
-
     from srqueue.cli.output import duration
+    from srqueue.store.run_folders import run_of
 
     metrics = record.metrics
-    export = Path(record.run_dir or ".") / "export"
+    run = run_of(record)
     seconds = metrics.get("seconds")
     print(f"\n{record.iteration} iterations" + (f" in {duration(seconds)} of training" if seconds else ""))
     print(f"{'':<13}{'model':>10}{'bicubic':>10}{'gain':>10}   on the held-out photographs")
@@ -112,7 +111,8 @@ def _tell_result(record: JobRecord) -> None:
         if best is not None and base is not None:
             cells = f"{best:>10.{digits}f}{base:>10.{digits}f}{best - base:>+10.{digits}f}"
             print(f"{label:<13}{cells}{unit}")
-    for model in sorted(export.glob("*.safetensors")):
-        print(f"model        {model}")
-    print(f"comparison   {export / 'comparison.png'} (bicubic | model | original)")
+    if run is not None:
+        for model in sorted(run.export.glob("*.safetensors")):
+            print(f"model        {model}")
+        print(f"comparison   {run.export / 'comparison.png'} (bicubic | model | original)")
     print(f"run folder   {record.run_dir}")

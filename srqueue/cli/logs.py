@@ -29,21 +29,21 @@ def logs(
     From the run folder where it is on this machine (all of them), else from Redis: of events the newest
     hundreds, and of the older ones enough for a whole curve; of what was printed the newest 200 lines.
     """
-    from pathlib import Path
-
+    from srqueue.cli.output import say
     from srqueue.cli.printed import Printed
-    from srqueue.run.folder import RunDir
     from srqueue.settings import load_settings
+    from srqueue.store.run_folders import not_read, run_of
     from srqueue.store.store import Store
 
     store = Store.connect(load_settings())
     record = store.get(store.resolve(job))
     printed = Printed(store, record.id) if trainer and not as_json else None
+    if why := not_read(record):
+        say(f"note: {why}")
     if follow:
         _follow(store, record.id, as_json, printed)
         return
-    run = RunDir(Path(record.run_dir)) if record.run_dir and Path(record.run_dir).is_dir() else None
-    for event in _past(store, record.id, run):
+    for event in _past(store, record.id, run_of(record)):
         print(event.line() if as_json else event_line(event))
     if printed:
         printed.last()

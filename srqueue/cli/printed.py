@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srqueue.cli.output import printable
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.store.printed import LINES_KEPT
+from srqueue.store.run_folders import run_of
 
 if TYPE_CHECKING:
     from srqueue.store.store import Store
@@ -53,8 +53,7 @@ class Printed:
                 _print_file(attempt)
 
     def _run(self) -> RunDir | None:
-        folder = self._store.get(self._job_id).run_dir
-        return RunDir(Path(folder)) if folder and Path(folder).is_dir() else None
+        return run_of(self._store.get(self._job_id))
 
     def _read(self) -> None:
         for position, line in self._store.log_after(self._job_id, self._position):

@@ -162,10 +162,10 @@ def _attempts(record: JobRecord) -> str | None:
 
 def _exported(record: JobRecord) -> list[tuple[str, Any]]:
     """What the run left, where its folder is on this machine."""
-    from pathlib import Path
+    from srqueue.store.run_folders import run_of
 
-    folder = Path(record.run_dir or ".") / "export"
-    found = sorted(folder.glob("*")) if record.run_dir and record.state.final else []
+    run = run_of(record) if record.state.final else None
+    found = sorted(run.export.glob("*")) if run else []
     labels = {".safetensors": "model", ".png": "picture", ".json": "figures"}
     return [(labels[file.suffix], file) for file in found if file.suffix in labels]
 

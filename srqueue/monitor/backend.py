@@ -11,11 +11,11 @@ from typing import Any, ParamSpec, TypeVar
 from srqueue.errors import UsageError
 from srqueue.monitor.refusals import NotThere
 from srqueue.queue.client import Client
-from srqueue.run.confined import confined_run
 from srqueue.run.folder import RunDir
 from srqueue.settings import Settings
 from srqueue.store.connection import Connection
 from srqueue.store.record import JobRecord
+from srqueue.store.run_folders import run_of
 from srqueue.store.store import Store
 
 _P = ParamSpec("_P")
@@ -50,5 +50,5 @@ class Backend:
 
 def run_folder(record: JobRecord) -> RunDir | None:
     """The job's run folder where it is on this machine."""
-    run = confined_run(record.id, record.run_dir, record.root_id)
+    run = run_of(record)
     return run if run and run.spec_file.is_file() else None

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from srqueue.queue.waiting import able, held_by, why_waiting
 from srqueue.run.evidence import Evidence, gather
-from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.moments import Moments
 from srqueue.store.quotas import Quotas, UserStanding
 from srqueue.store.record import JobRecord, WorkerRecord
+from srqueue.store.run_folders import run_of
 from srqueue.store.store import Store
 
 NAMED = 3
@@ -73,7 +73,7 @@ def facts_of(store: Store, job_id: str) -> Facts:
     may = able(job, workers)
     ahead, quotas = store.ahead(job, may) if waiting else 0, Quotas(store.connection)
     here = job.run_dir is not None and job.host in (None, socket.gethostname())
-    folder = Path(job.run_dir) if here and job.run_dir else None
+    run = run_of(job) if here else None
     return Facts(
         job=job,
         moments=moments,
@@ -86,16 +86,14 @@ def facts_of(store: Store, job_id: str) -> Facts:
         first_ahead=store.first_ahead(job, may, NAMED) if ahead else (),
         running=store.list([JobState.RUNNING], _RUNNING) if waiting else (),
         here=here,
-        evidence=gather(RunDir(folder), moments.now) if folder else None,
-        free=_free(folder) if folder else None,
+        evidence=gather(run, moments.now) if run else None,
+        free=_free(run.path if run else store.connection.settings.runs_root) if here else None,
     )
 
 
 def _free(folder: Path) -> int | None:
-    """Bytes free where the folder is, or where its root was."""
-    for path in (folder, folder.parent):
-        try:
-            return shutil.disk_usage(path).free
-        except OSError:
-            continue
-    return None
+    """Bytes free where the folder is."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -6,18 +6,17 @@ import json
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
 from pydantic import ValidationError
 
 from srqueue.forecast.kinds import validated_of, validations_of, work_of
 from srqueue.forecast.timing import Speed as Speed  # what the commands know it by
-from srqueue.run.folder import RunDir
 from srqueue.spec.derive import PictureStats
 from srqueue.spec.job import JobSpec
 from srqueue.spec.rates import MEASURED_PRESET, measured_networks
 from srqueue.store.record import JobRecord
+from srqueue.store.run_folders import run_of
 
 THIS_SPEC = "this spec"
 """Stands for a preset's name in the forecast of a spec that the user wrote down."""
@@ -67,7 +66,7 @@ def from_history(spec: JobSpec, records: Iterable[JobRecord], device: str) -> Sp
     """
     mine, lent = validated_of(spec), None
     for record in records:
-        if record.host != socket.gethostname() or record.run_dir is None:
+        if record.host != socket.gethostname():
             continue
         try:
             other = JobSpec.model_validate(record.spec)
@@ -175,7 +174,9 @@ def _pixels(spec: JobSpec) -> int:
 
 def _reported(record: JobRecord, device: str) -> Speed | None:
     """What the job itself reported, where it ran on such a device and its folder is here."""
-    run = RunDir(Path(str(record.run_dir)))
+    run = run_of(record)
+    if run is None:
+        return None
     try:
         resolved = json.loads(run.resolved_file.read_text())["compute"]["device"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from srqueue.campaign.cells import cell_of
@@ -12,11 +11,11 @@ from srqueue.campaign.expanding import PRESET
 from srqueue.campaign.spec import CampaignSpec, StageSpec
 from srqueue.campaign.verdict.entry import Entry, trained_on, validated_on, validation_text
 from srqueue.campaign.verdict.judge import Verdict, judge
-from srqueue.run.folder import RunDir
 from srqueue.run.scores import Scores, read_scores
 from srqueue.store.campaigns import Campaigns, StoredCell
 from srqueue.store.reader import Reader
 from srqueue.store.record import JobRecord
+from srqueue.store.run_folders import run_of
 from srqueue.store.scores import stored_scores
 
 _AT_ONCE = 500
@@ -72,9 +71,10 @@ def entry_of(record: JobRecord, cell: StoredCell, scores: Scores | None, choices
 
 def _here(record: JobRecord) -> Scores | None:
     """Those of a run folder on this machine: Redis may have lost them."""
-    if not record.metrics or record.run_dir is None or record.host not in (None, socket.gethostname()):
+    if not record.metrics or record.host not in (None, socket.gethostname()):
         return None
-    return read_scores(RunDir(Path(record.run_dir)))
+    run = run_of(record)
+    return read_scores(run) if run else None
 
 
 def _figure(figures: Mapping[str, Any], *keys: str) -> float | None:

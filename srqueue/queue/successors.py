@@ -13,7 +13,6 @@ from srqueue.datasets import Registry, stats_of
 from srqueue.errors import CheckpointError, DataError, UsageError
 from srqueue.queue.contents import sha256_of
 from srqueue.queue.longer import rate_shares
-from srqueue.run.confined import confined_run
 from srqueue.run.folder import CheckpointName, RunDir
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.spec.complete import complete
@@ -22,6 +21,7 @@ from srqueue.spec.expand import DatasetRef, Expanded, expand
 from srqueue.spec.job import JobSpec
 from srqueue.spec.validate import validate
 from srqueue.store.record import JobRecord
+from srqueue.store.run_folders import run_of
 
 Overrides = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -154,7 +154,7 @@ def _ended(record: JobRecord, verb: str) -> None:
 
 def _run(record: JobRecord) -> RunDir:
     """The job's run folder. Raises DataError where it is not on this machine."""
-    run = confined_run(record.id, record.run_dir, record.root_id)
+    run = run_of(record)
     if run is None:
         raise DataError(
             f"the run folder of job {record.short_id} is not on this machine",

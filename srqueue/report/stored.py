@@ -13,12 +13,12 @@ from srqueue.report.folders import trained
 from srqueue.report.gallery import gallery_of, stored_gallery
 from srqueue.report.sources import fingerprints, newest_figures, numbers, parsed
 from srqueue.report.subject import Subject, Try
-from srqueue.run.confined import confined_run
 from srqueue.run.folder import RunDir
 from srqueue.run.scores import read_scores
 from srqueue.store.attempts import AttemptRecord
 from srqueue.store.reader import Reader
 from srqueue.store.record import JobRecord
+from srqueue.store.run_folders import run_of
 from srqueue.store.scores import stored_scores
 
 
@@ -68,7 +68,7 @@ def folder_here(record: JobRecord) -> RunDir | None:
     """The run folder of a job where it is on this machine."""
     if record.host not in (None, socket.gethostname()):
         return None
-    run = confined_run(record.id, record.run_dir, record.root_id)
+    run = run_of(record)
     return run if run and run.spec_file.is_file() else None
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from srqueue.queue.forecasts import THIS_SPEC, Forecast, Speed, advise, estimated, from_history
 from srqueue.run.events import EventWriter
-from srqueue.run.folder import RunDir
+from srqueue.run.folder import RunDir, read_root_id
 from srqueue.run.reasons import JobState
 from srqueue.spec.derive import PictureStats
 from srqueue.spec.expand import DatasetRef, expand
@@ -117,7 +117,7 @@ def test_another_crop_of_the_same_network_is_estimated_by_its_pixels():
 @pytest.fixture
 def record(tmp_path):
     """A job of this machine that reported its speed."""
-    run = RunDir(tmp_path / "run").create()
+    run = RunDir(tmp_path / "runs" / ("01" * 13)).create()
     run.resolved_file.write_text(json.dumps({"compute": {"device": "cpu"}}))
     events = EventWriter(run.write_attempt(1, None).events_file, 1)
     events.write("phase", 0, phase="started")
@@ -128,7 +128,7 @@ def record(tmp_path):
     return JobRecord(
         id="01" * 13, name="one", state=JobState.SUCCEEDED, spec=spec("fidelity").model_dump(mode="json"),
         origins={}, spec_id="", priority=5, device_class="any", created=0, updated=0,
-        host=socket.gethostname(), run_dir=str(run.path),
+        host=socket.gethostname(), run_dir=str(run.path), root_id=read_root_id(tmp_path / "runs"),
     )  # fmt: skip
 
 

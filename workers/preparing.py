@@ -14,7 +14,7 @@ from srqueue.datasets import Registry, locate
 from srqueue.errors import SrqueueError
 from srqueue.remote.pending import Pending
 from srqueue.remote.root import remote_root_id
-from srqueue.run.atomic import write_file
+from srqueue.run.atomic import read_object, write_file
 from srqueue.run.card import JobCard
 from srqueue.run.folder import AttemptDir, RunDir
 from srqueue.run.outcome import Outcome
@@ -84,8 +84,7 @@ def prepare(
             token = patiently(
                 lambda: store.raise_token(record.id, claim.token, seen + 1), lease_ends - time.monotonic()
             )
-        if not run.spec_file.exists():
-            write_file(run.spec_file, spec.model_dump_json(indent=2).encode() + b"\n")
+        _write_spec(run, spec)
         _card(record).write(run.card_file)
         try:
             take_model(store, spec, run)
@@ -139,6 +138,17 @@ def _elsewhere(
     except NotBrought as error:
         reason = StopReason.DRAINED if draining() else StopReason.ROOT_MISSING
         raise NotReady(reason, error.message, claim.token) from None
+
+
+def _write_spec(run: RunDir, spec: JobSpec) -> None:
+    """What is trained is what the record says, whose signature was looked at; what a file says may have been
+    brought from elsewhere."""
+    try:
+        if JobSpec.model_validate(read_object(run.spec_file)) == spec:
+            return
+    except ValidationError:
+        pass
+    write_file(run.spec_file, spec.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _leave_it_to_its_owner(store: Store, claim: Claim, run: RunDir, lease_ends: float) -> None:

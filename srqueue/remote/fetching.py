@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 from srqueue.errors import CheckpointError
 from srqueue.remote.folder import RemoteFolder, unlimited
 from srqueue.remote.layout import DAMAGED, MANIFEST
-from srqueue.remote.sealed import Seal, read_seal, sha256_of
+from srqueue.remote.sealed import Seal, checked_sha256, read_seal, sha256_of
 from srqueue.remote.there import There, look
 from srqueue.run.atomic import fsync_dir, read_object, write_file
 from srqueue.run.folder import CheckpointName, RunDir
@@ -24,6 +23,10 @@ log = logging.getLogger(__name__)
 ANCHORS = 5
 """Newest checkpoints at validations that are brought as well: a run that diverges may go back to them."""
 _PAYLOAD = "state.safetensors"
+_SMALL = 64 << 20
+"""Bytes of what is read into memory: specs, manifests, parts of events. No more is believed to be ours."""
+_LARGEST_MODEL = 8 << 30
+"""Bytes of a model of another job."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def fetch(
         _attempt(remote, run, there, token, files)
     for name, file in ((there.names.card, run.card_file), (there.names.spec, run.spec_file)):
         if name in there.sizes and not file.exists():
-            write_file(file, remote.read(name))
+            write_file(file, _read(remote, there, name))
     if not checkpoints:
         return Fetched(None, there)
     newest, aside = _newest(remote, run, there, took)
@@ -96,8 +99,7 @@ def _checkpoint(
     target = run.checkpoints / str(name)
     if target.is_dir():
         return
-    manifest = remote.read(there.names.checkpoint(name, MANIFEST))
-    seal = read_seal(manifest, str(name))
+    manifest, seal = _manifest(remote, there, name)
     temporary = run.checkpoints / f"tmp-{name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -110,13 +112,28 @@ def _checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _manifest(remote: RemoteFolder, there: There, name: CheckpointName) -> tuple[bytes, Seal]:
+    """Read twice before it is called damaged: others will not look at that checkpoint again."""
+    for last in (False, True):
+        manifest = _read(remote, there, there.names.checkpoint(name, MANIFEST))
+        try:
+            return manifest, read_seal(manifest, str(name))
+        except CheckpointError:
+            if last:
+                raise
+    raise AssertionError
+
+
 def _payload(
     remote: RemoteFolder, there: There, name: CheckpointName, seal: Seal, file: Path,
     took: Callable[[int], None],
 ) -> None:  # fmt: skip
+    payload = there.names.payload(name, seal.sha256)
+    if there.sizes.get(payload, seal.bytes) != seal.bytes:
+        raise CheckpointError("its payload is not as large as its manifest says", where=str(name))
     for last in (False, True):  # what came wrong over the wire is not wrong over there
         try:
-            remote.download(there.names.payload(name, seal.sha256), file, took)
+            remote.download(payload, file, took)
         except FileNotFoundError:
             raise CheckpointError("its payload is gone", where=str(name)) from None
         if file.stat().st_size == seal.bytes and sha256_of(file) == seal.sha256:
@@ -132,10 +149,12 @@ def _decided(
     """What the first attempt decided for all: the resolved spec, and the model of another job."""
     held = there.attempts.get(token, ())
     if "spec.resolved.json" in held:
-        write_file(run.resolved_file, remote.read(there.names.attempt(token, "spec.resolved.json")))
+        write_file(run.resolved_file, _read(remote, there, there.names.attempt(token, "spec.resolved.json")))
     if "start.json" in held:
-        write_file(run.start_file, remote.read(there.names.attempt(token, "start.json")))
-        sha256 = str(read_object(run.start_file).get("sha256"))
+        write_file(run.start_file, _read(remote, there, there.names.attempt(token, "start.json")))
+        sha256 = checked_sha256(read_object(run.start_file).get("sha256"), str(run.start_file))
+        if there.sizes.get(there.names.start(sha256), 0) > _LARGEST_MODEL:
+            raise CheckpointError("the model that it began with is larger than any", where=remote.url)
         if not run.start_model.is_file() or sha256_of(run.start_model) != sha256:
             part = run.start_model.with_suffix(".part")
             part.unlink(missing_ok=True)
@@ -152,7 +171,7 @@ def _attempt(remote: RemoteFolder, run: RunDir, there: There, token: int, files:
     attempt.path.mkdir(parents=True, exist_ok=True)
     for file, path in (("attempt.json", attempt.attempt_file), ("outcome.json", attempt.outcome_file)):
         if file in files and not path.exists():
-            write_file(path, remote.read(there.names.attempt(token, file)))
+            write_file(path, _read(remote, there, there.names.attempt(token, file)))
     parts = [file for file in files if file.startswith("events.")]  # sorted, as their numbers are padded
     known = sum(there.sizes[there.names.attempt(token, part)] for part in parts)
     here = attempt.events_file.stat().st_size if attempt.events_file.exists() else 0
@@ -161,16 +180,14 @@ def _attempt(remote: RemoteFolder, run: RunDir, there: There, token: int, files:
     temporary = attempt.events_file.with_name(f".events.{os.getpid()}.tmp")
     with temporary.open("wb") as out:
         for part in parts:
-            out.write(remote.read(there.names.attempt(token, part)))
+            out.write(_read(remote, there, there.names.attempt(token, part)))
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(attempt.events_file)
 
 
-def read_json(remote: RemoteFolder, name: str) -> dict[str, object]:
-    """The mapping in an object; empty where it is none."""
-    try:
-        value = json.loads(remote.read(name))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _read(remote: RemoteFolder, there: There, name: str) -> bytes:
+    """A small object. Raises CheckpointError where it is not small, FileNotFoundError."""
+    if (size := there.sizes.get(name, 0)) > _SMALL:
+        raise CheckpointError(f"it has {size:,} bytes, more than any of ours", where=f"{remote.url}/{name}")
+    return remote.read(name)

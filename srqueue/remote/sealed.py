@@ -30,12 +30,17 @@ def read_seal(text: bytes, name: str) -> Seal:
             raise CheckpointError("the manifest's SHA-256 is wrong", where=name)
         if body["name"] != name:
             raise CheckpointError(f"the manifest is of {body['name']}", where=name)
-        sha256 = str(body["sha256"])
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise ValueError("no SHA-256")
+        sha256 = checked_sha256(body["sha256"], name)
         return Seal(int(body["bytes"]), sha256, int(body["events_offset"]), float(body.get("saved", 0.0)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the manifest is not whole: {error}", where=name) from None
+
+
+def checked_sha256(text: object, where: str) -> str:
+    """`text` itself where it is a SHA-256 in hex, and so may be part of a name. Raises CheckpointError."""
+    if not isinstance(text, str) or len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise CheckpointError("this is no SHA-256", where=where)
+    return text
 
 
 def sha256_of(file: Path) -> str:

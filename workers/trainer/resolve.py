@@ -117,16 +117,19 @@ def resolve(
 ) -> Resolved:
     """Decides every `auto` but the loader's, and sets torch up for it.
 
-    What an earlier attempt decided is used again, unless that was for another kind of device.
+    What an earlier attempt decided is used again, unless that was for another kind of device. Nothing else is
+    taken from its file: it may have come from a remote folder, where others write.
     """
     if run.resolved_file.is_file():
         earlier = read_spec(run.resolved_file)
         if earlier.compute.device == machine.kind:
+            asked = spec.compute
+            decided = {name: value for name, value in earlier.compute if getattr(asked, name) == "auto"}
             # That machine may have had more cores; the fingerprint tells it.
-            fewer = {"threads": min(int(earlier.compute.threads), machine.most_threads)}
-            earlier = earlier.model_copy(update={"compute": earlier.compute.model_copy(update=fewer)})
-            prepare_torch(earlier.compute)
-            return Resolved(earlier, now=False)
+            decided["threads"] = min(int(earlier.compute.threads), machine.most_threads)
+            compute = asked.model_copy(update=decided)
+            prepare_torch(compute)
+            return Resolved(spec.model_copy(update={"compute": compute}), now=False)
     compute = decide(spec.compute, machine, spec.datasets.train.batch_size)
     prepare_torch(compute)
     by_rule = spec.model_copy(update={"compute": compute})

@@ -1,5 +1,6 @@
 """Deciding `auto`, once."""
 
+import json
 import subprocess
 import sys
 
@@ -55,6 +56,16 @@ def test_later_attempts_use_what_the_first_decided(tmp_path, spec):
     later = resolve(run, spec, MODERN)
     assert (later.spec, later.now) == (first.spec, False)
     assert read_spec(run.resolved_file) == first.spec
+
+
+def test_of_what_was_decided_elsewhere_nothing_else_is_taken(tmp_path, spec):
+    run = RunDir(tmp_path / "job").create()
+    first = resolve(run, spec, PLAIN).spec
+    stranger = first.model_dump(mode="json")
+    stranger["path"]["pretrain_network_g"] = "/home/other/secret.safetensors"
+    stranger["compute"] |= {"mode": "fast", "devices": 8}
+    run.resolved_file.write_text(json.dumps(stranger))
+    assert resolve(run, spec, PLAIN).spec == first
 
 
 def test_another_kind_of_device_is_decided_for_again(tmp_path, spec):

@@ -1,4 +1,5 @@
-"""`python -m workers.fetcher RUN_DIR`: brings a run folder from the remote one; it can be ended."""
+"""`python -m workers.fetcher RUN_DIR`: brings a run folder from the remote one, or the model that it begins
+with; it can be ended."""
 
 from __future__ import annotations
 
@@ -10,18 +11,26 @@ from pathlib import Path
 from srqueue.errors import SrqueueError
 from srqueue.remote.fetching import fetch
 from srqueue.remote.folder import RemoteFolder
+from srqueue.remote.models import bring_model
 from srqueue.run.folder import RunDir
 from srqueue.settings import load_settings
 
 
 def main() -> None:
-    """Prints `{"newest", "highest", "aside"}`: checkpoint brought, highest token, damaged ones in words."""
+    """Prints `{"newest", "highest", "aside"}`: checkpoint brought, highest token, damaged ones in words.
+
+    With --model-of the SHA-256 of the model that was brought: `{"sha256"}`.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--anchors", type=int, default=0, help="iterations between those to bring as well")
+    parser.add_argument("--model-of", metavar="JOB", help="instead: the model of that job, to begin with")
     asked = parser.parse_args()
-    remote = RemoteFolder.open(load_settings().remote)
-    found = fetch(remote, RunDir(asked.run_dir), anchor_interval=asked.anchors)
+    remote, run = RemoteFolder.open(load_settings().remote), RunDir(asked.run_dir)
+    if asked.model_of:
+        print(json.dumps({"sha256": bring_model(remote, asked.model_of, run.start_model).sha256}))
+        return
+    found = fetch(remote, run, anchor_interval=asked.anchors)
     told = {
         "newest": str(found.newest) if found.newest else None,
         "highest": max(found.there.attempts, default=0),

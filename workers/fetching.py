@@ -16,7 +16,7 @@ from srqueue.run.folder import RunDir
 from srqueue.settings import Settings
 from srqueue.spec.anchors import anchor_interval
 from srqueue.spec.job import JobSpec
-from srqueue.store.record import Claim
+from srqueue.store.record import Claim, JobRecord
 from srqueue.store.store import Store
 from workers.uploads import NOT_NEEDED, environment_without
 
@@ -44,7 +44,39 @@ def bring(
     However long it takes, the lease is renewed. Raises NotBrought and LeaseLost.
     """
     interval = anchor_interval(spec.train.total_iter, spec.val.val_freq)
-    argv = [sys.executable, "-m", "workers.fetcher", str(run.path), "--anchors", str(interval)]
+    told = _fetched([str(run.path), "--anchors", str(interval)], store, settings, claim, draining)
+    for text in told["aside"]:
+        log.warning("job %s: %s", claim.record.short_id, text)
+    if told["newest"]:
+        log.info(
+            "job %s goes on from %s, which came from %s",
+            claim.record.short_id,
+            told["newest"],
+            settings.remote,
+        )
+    return int(told["highest"])
+
+
+def bring_start(
+    store: Store,
+    settings: Settings,
+    claim: Claim,
+    run: RunDir,
+    other: JobRecord,
+    draining: Callable[[], bool],
+) -> str:
+    """Brings the model of another job, that this one begins with, into its run folder; its SHA-256.
+
+    The lease is renewed meanwhile. Raises NotBrought and LeaseLost.
+    """
+    told = _fetched([str(run.path), "--model-of", other.id], store, settings, claim, draining)
+    return str(told["sha256"])
+
+
+def _fetched(
+    args: list[str], store: Store, settings: Settings, claim: Claim, draining: Callable[[], bool]
+) -> dict[str, Any]:
+    argv = [sys.executable, "-m", "workers.fetcher", *args]
     # Files: nobody reads while it runs, and a pipe that is full would stop it.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(
@@ -63,16 +95,7 @@ def bring(
             lines = err.read().decode(errors="replace").strip().splitlines()
             raise NotBrought(lines[-1] if lines else f"exit code {child.returncode}")
         told: dict[str, Any] = json.load(out)
-    for text in told["aside"]:
-        log.warning("job %s: %s", claim.record.short_id, text)
-    if told["newest"]:
-        log.info(
-            "job %s goes on from %s, which came from %s",
-            claim.record.short_id,
-            told["newest"],
-            settings.remote,
-        )
-    return int(told["highest"])
+    return told
 
 
 def _wait(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from srqueue.datasets import Registry, locate
 from srqueue.errors import SrqueueError
 from srqueue.remote.pending import Pending
-from srqueue.remote.root import remote_root_id
+from srqueue.remote.root import known_remote_id, remote_root_id
 from srqueue.run.atomic import read_object, write_file
 from srqueue.run.card import JobCard
 from srqueue.run.folder import AttemptDir, RunDir
@@ -25,7 +26,7 @@ from srqueue.store.record import Claim, JobRecord, LeaseLost, RecordGone
 from srqueue.store.store import Store
 from workers.devices import Device
 from workers.endings import FULL
-from workers.fetching import NotBrought, bring, is_here
+from workers.fetching import NotBrought, bring, bring_start, is_here
 from workers.forgotten import end_leftovers, free_device
 from workers.patience import patiently
 from workers.starting import NoModel, take_model
@@ -86,10 +87,9 @@ def prepare(
             )
         _write_spec(run, spec)
         _card(record).write(run.card_file)
-        try:
-            take_model(store, spec, run)
-        except NoModel as error:
-            raise NotReady(StopReason.DATA_MISSING, str(error), token) from None
+        if spec.path.pretrain_jobs and not run.start_file.is_file():
+            _take_start(store, settings, replace(claim, token=token), run, spec, draining)
+            lease_ends = time.monotonic() + settings.lease
         names = run.checkpoint_names()
         name = device.for_job(record.device_class)
         attempt = run.write_attempt(
@@ -138,6 +138,24 @@ def _elsewhere(
     except NotBrought as error:
         reason = StopReason.DRAINED if draining() else StopReason.ROOT_MISSING
         raise NotReady(reason, error.message, claim.token) from None
+
+
+def _take_start(
+    store: Store, settings: Settings, claim: Claim, run: RunDir, spec: JobSpec, draining: Callable[[], bool]
+) -> None:
+    """The model of another job that it begins with, also where another machine has exported that."""
+    remote_id = known_remote_id(settings.remote, settings.runs_root)
+    try:
+        take_model(
+            store, spec, run, remote_id,
+            lambda other: bring_start(store, settings, claim, run, other, draining),
+        )  # fmt: skip
+    except NoModel as error:
+        raise NotReady(StopReason.DATA_MISSING, str(error), claim.token) from None
+    except NotBrought as error:
+        reason = StopReason.DRAINED if draining() else StopReason.DATA_MISSING
+        told = f"the model that it begins with could not be brought: {error.message}"
+        raise NotReady(reason, told, claim.token) from None
 
 
 def _write_spec(run: RunDir, spec: JobSpec) -> None:

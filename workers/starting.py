@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from srqueue.run.atomic import read_object, write_file, write_json
-from srqueue.run.confined import confined_run
+from srqueue.run.confined import confined_run, is_job_id
 from srqueue.run.folder import RunDir
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
@@ -21,11 +22,15 @@ class NoModel(Exception):
     """None that it could begin with is here, in words."""
 
 
-def take_model(store: Store, spec: JobSpec, run: RunDir) -> None:
+def take_model(
+    store: Store, spec: JobSpec, run: RunDir, remote_id: str | None = None,
+    bring: Callable[[JobRecord], str] | None = None,
+) -> None:  # fmt: skip
     """Copies the best model of `path.pretrain_jobs` into the run folder, once; then it is decided for good.
 
-    Raises NoModel where one of these jobs has not ended, none succeeded, or its model is not on this machine;
-    ServiceUnreachable; OSError where it cannot be written.
+    `bring`: brings one that is not on this machine from the remote folder of the id `remote_id` to
+    `run.start_model`, and says its SHA-256. Raises NoModel where one of these jobs has not ended, none
+    succeeded, or its model cannot be had here; ServiceUnreachable; OSError where it cannot be written.
     """
     if not spec.path.pretrain_jobs or run.start_file.is_file():
         return
@@ -41,21 +46,25 @@ def take_model(store: Store, spec: JobSpec, run: RunDir) -> None:
     best = max(won, key=lambda record: (_figure(record), record.id))
     if why := store.keyring.wrong_with_job(best, best.signature):
         raise NoModel(f"the model of job {best.short_id} ({best.name}) is not taken: {why}")
+    try:
+        sha256 = _copied(best, run)
+    except NoModel:
+        if bring is None or best.root_id is None or best.root_id != remote_id or not is_job_id(best.id):
+            raise
+        sha256 = bring(best)
+    figure = best.metrics.get(BEST)  # none where it was not validated
+    told = {"job": best.id, "name": best.name, "psnr": figure, "sha256": sha256}
+    write_json(run.start_file, told)
+
+
+def _copied(best: JobRecord, run: RunDir) -> str:
     model = _model(best)
     try:
         data = model.read_bytes()
     except OSError as error:
         raise NoModel(f"the model of job {best.short_id} cannot be read: {error.strerror}: {model}") from None
     write_file(run.start_model, data)
-    write_json(
-        run.start_file,
-        {
-            "job": best.id,
-            "name": best.name,
-            "psnr": _figure(best),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        },
-    )
+    return hashlib.sha256(data).hexdigest()
 
 
 def _figure(record: JobRecord) -> float:

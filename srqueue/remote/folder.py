@@ -174,11 +174,18 @@ class RemoteFolder:
                 if path != self._path(name):
                     self._fs.mv(path, self._path(name))
 
-    def download(self, name: str, file: Path, took: Callable[[int], None] = unlimited) -> None:
-        """Brings an object to a file, and goes on behind what the file holds already; synced at its end."""
+    def download(
+        self, name: str, file: Path, took: Callable[[int], None] = unlimited, expected: int | None = None
+    ) -> None:
+        """Brings an object to a file, and goes on behind what the file holds already; synced at its end.
+
+        ValueError where it has not the `expected` number of bytes: nothing is brought then.
+        """
         size = self.size(name)
         if size is None:
             raise FileNotFoundError(name)
+        if expected is not None and size != expected:
+            raise ValueError(f"it has {size:,} bytes, and should have {expected:,}")
         with file.open("ab") as out:
             if out.tell() > size:
                 out.truncate(0)

@@ -15,6 +15,8 @@ from srqueue.remote.sealed import sha256_of
 from srqueue.remote.there import look
 
 MOST_FILES = 100_000
+LARGEST_LIST = 64 << 20
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ def pull(
 
     Raises DataError where there are none (yet), or a file is not what its list says; RemoteUnreachable.
     """
+    name_of, files = newest_results(remote, job_id)
+    return [bring(remote, name_of(file.path), file, target, took) for file in files]
+
+
+def newest_results(remote: RemoteFolder, job_id: str) -> tuple[Callable[[str], str], list[Listed]]:
+    """What the newest attempt that left results has left: the object of a path, and the list.
+
+    Raises DataError where there are none, or the list does not hold; RemoteUnreachable.
+    """
     there = look(remote, job_id)
     if not there.results:
         told = f"its newest checkpoint there is {there.newest}" if there.newest else "nothing of it is there"
@@ -43,9 +54,10 @@ def pull(
             hint="a job leaves them at its end, once all is uploaded",
         )
     token = there.results[-1]
+    if there.sizes[there.names.result(token, RESULTS)] > LARGEST_LIST:
+        raise DataError("the list of files is larger than any of ours", where=remote.url)
     raw = _mapping(remote.read(there.names.result(token, RESULTS)), remote.url)
-    files = read_list(raw.get("files"), remote.url)
-    return [bring(remote, there.names.result(token, file.path), file, target, took) for file in files]
+    return lambda path: there.names.result(token, path), read_list(raw.get("files"), remote.url)
 
 
 def bring(
@@ -58,9 +70,11 @@ def bring(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        remote.download(name, part, took)
+        remote.download(name, part, took, file.bytes)
     except FileNotFoundError:
         raise DataError("a file of the list is not there", where=f"{remote.url}/{name}") from None
+    except ValueError as error:
+        raise DataError(str(error), where=f"{remote.url}/{name}") from None
     if part.stat().st_size != file.bytes or sha256_of(part) != file.sha256:
         part.unlink()
         raise DataError(

@@ -5,16 +5,24 @@ import json
 import time
 
 import pytest
+from ulid import ULID
 
 from srqueue.errors import CheckpointError
 from srqueue.remote.fetching import fetch
 from srqueue.remote.folder import RemoteFolder
+from srqueue.remote.layout import JobNames
+from srqueue.remote.pushing import Pusher
+from srqueue.remote.root import remote_root_id
+from srqueue.remote.there import look
 from srqueue.run.folder import RunDir
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import StopReason
 from srqueue.spec.job import JobSpec
 from tests.integration.test_remote_folder import JOB, make_run, pusher, save
 from workers.devices import Device
-from workers.fetching import NotBrought, bring, is_here
+from workers.fetching import NotBrought, bring, bring_start, is_here
 from workers.preparing import prepare
+from workers.starting import NoModel, take_model
 
 LEASE = 2
 
@@ -78,3 +86,49 @@ def test_a_store_that_is_down_or_a_worker_that_ends_leaves_the_job_alone(
     with pytest.raises(NotBrought, match="ends"):
         bring(store, settings, claim, run, spec, lambda: time.monotonic() > begun + 0.3)
     assert run.checkpoint_names() == [] and store.get(JOB).token == 2
+
+
+def test_a_model_of_another_machine_is_brought_verified_and_only_once(
+    claimed, store, tmp_path, tiny_spec, settings
+):
+    claim, known, _ = claimed
+    remote = RemoteFolder.open(known.remote)
+    theirs = make_run(tmp_path / "theirs")
+    (theirs.export / "other.safetensors").write_bytes(b"another")
+    (theirs.export / "x.safetensors").write_bytes(b"model")
+    (theirs.export / "metrics.json").write_text('{"model": "export/x.safetensors"}')
+    winner, _ = store.create(str(ULID()), spec={}, origins={}, spec_id="w", name="w", total_iter=9)
+    theirs = RunDir(theirs.path.rename(theirs.path.with_name(winner.id)))
+    won = store.claim("w:2", "far", ["any"], 60, {"lab": "/far/runs"})
+    store.finish(winner.id, won.token, Outcome(StopReason.COMPLETED, "", 9))
+    root_id = remote_root_id(known.remote, known.runs_root)
+    there = {"root_id": root_id, "run_dir": f"/far/runs/{winner.id}"}
+    store.connection.redis.hset(store.keys.job(winner.id), mapping=there)
+    spec = JobSpec.model_validate(
+        {**tiny_spec(None, 9).model_dump(mode="json"), "path": {"pretrain_jobs": [winner.id]}}
+    )
+    run = RunDir(tmp_path / "runs" / JOB).create()
+
+    def take():
+        begun = lambda other: bring_start(store, known, claim, run, other, lambda: False)  # noqa: E731
+        take_model(store, spec, run, root_id, begun)
+
+    with pytest.raises(NotBrought, match="no results in the remote folder"):
+        take()
+    push = Pusher(remote, theirs, 1, look(remote, winner.id))
+    push.results()
+    # Who writes there, but not the list, changes nothing.
+    model = JobNames(winner.id).result(1, "export/x.safetensors")
+    for evil, why in ((b"xodel", "SHA-256"), (b"m" * 1000, "should have 5")):
+        remote.write(model, evil)
+        with pytest.raises(NotBrought, match=why):
+            take()
+        assert not run.start_model.exists()
+    push.results()
+    take()
+    assert run.start_model.read_bytes() == b"model"
+    assert json.loads(run.start_file.read_text())["job"] == winner.id
+    remote.remove([model])
+    take()  # it is decided
+    with pytest.raises(NoModel, match="not to be seen from here"):
+        take_model(store, spec, RunDir(tmp_path / "c" / JOB).create(), "another", pytest.fail)

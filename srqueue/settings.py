@@ -136,8 +136,8 @@ class Settings(Variables):
             return sentinel.parse(self.store_url).broker_url
         if parts.scheme != "unix":
             return self.store_url
-        db = parts.query.partition("db=")[2] or "0"
-        return f"redis+socket://{parts.path}?virtual_host={db}"
+        db = dict(parse_qsl(parts.query)).get("db", "0")
+        return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={db}"
 
     @property
     def broker_options(self) -> dict[str, Any]:
@@ -177,7 +177,8 @@ def load_settings() -> Settings:
         name = "SRQUEUE_" + "_".join(str(p) for p in first["loc"]).upper().removeprefix("SRQUEUE_")
         raise UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}", where=name) from None
     settings = followed(settings) or settings
-    _check(settings, settings.store_url)
+    if settings.redis_url is not None:  # as it was given: `store_url` reads it
+        _check(settings, settings.redis_url.get_secret_value())
     return settings
 
 
@@ -188,7 +189,17 @@ def on_server(settings: Settings, url: str) -> Settings:
 
 
 def _check(settings: Settings, url: str) -> None:
-    if urlsplit(url).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME, sentinel.SCHEME_TLS):
+    try:
+        parts = urlsplit(url)
+        if not sentinel.is_sentinel(url):  # which may have several
+            _ = parts.port
+    except ValueError:  # it repeats what it read for a port: of a password with a slash, the first half
+        raise UsageError(
+            "SRQUEUE_REDIS_URL cannot be read: its host or port is none",
+            where="SRQUEUE_REDIS_URL",
+            hint="such as redis://USER:PASSWORD@HOST:6379/0, in a password %2F for /, %40 for @, %23 for #",
+        ) from None
+    if parts.scheme not in ("redis", "rediss", "unix", sentinel.SCHEME, sentinel.SCHEME_TLS):
         raise UsageError(
             "SRQUEUE_REDIS_URL must begin with redis://, rediss://, unix://, sentinel:// or sentinels://",
             where="SRQUEUE_REDIS_URL",

@@ -142,4 +142,5 @@ def compact(value: Any) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    # Of Sentinels redis-py adds all settings of its client.
+    return (str(error) or type(error).__name__).splitlines()[0].partition(" : <")[0]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from srqueue.errors import UsageError
+from srqueue.queue.app import make_app
 from srqueue.settings import load_settings
 
 
@@ -27,6 +28,34 @@ def test_a_password_is_never_shown(monkeypatch):
     assert settings.broker_url.endswith("@localhost:6379/3")
     assert settings.shown_url == "redis://me:***@localhost:6379/3"
     assert "canary" not in repr(settings)
+
+
+def test_celery_comes_to_a_socket_as_the_same_user(monkeypatch, valkey):
+    monkeypatch.setenv("SRQUEUE_REDIS_URL", f"unix://bob:p%2Fw@{valkey.socket}?db=3")
+    with valkey.client() as admin:
+        admin.acl_setuser("bob", enabled=True, passwords=["+p/w"], commands=["+@all"], keys=["*"])
+        try:
+            with make_app(load_settings()).connection_for_write() as connection:
+                redis = connection.default_channel.client
+                assert (redis.acl_whoami(), redis.client_info()["db"]) == ("bob", 3)
+        finally:
+            admin.acl_deluser("bob")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://ann:can/ary@host/0",
+        "redis://localhost:canary/0",
+        "redis://[::1/0",
+        "redis://localhost:99999/0",
+    ],
+)
+def test_an_address_that_is_none_is_a_wrong_setting_and_not_repeated(monkeypatch, url):
+    monkeypatch.setenv("SRQUEUE_REDIS_URL", url)
+    with pytest.raises(UsageError, match="SRQUEUE_REDIS_URL") as caught:
+        load_settings()
+    assert "can" not in str(caught.value).replace("cannot", "")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@
 <prefix>:drain:<name>                 hash     the request to that worker to end: when, how
 <prefix>:schema                       string   newest version of srqueue's records that wrote here (schema.py)
 <prefix>:moved                        string   the queue is on another server, or on its way (moved.py)
+<prefix>:moving                       string   who brings a queue here at the moment; expires
 <prefix>:arrived                      string   id of the move that brought it here
 <prefix>:celery:*                              the broker's own keys
 
@@ -99,6 +100,16 @@ class Keys:
     def moved(self) -> str:
         """The sign that the queue is on another server, or on its way."""
         return f"{self.prefix}:moved"
+
+    @property
+    def moving(self) -> str:
+        """Who brings a queue here at the moment."""
+        return f"{self.prefix}:moving"
+
+    @property
+    def looked(self) -> str:
+        """Somebody has just looked who is to give way."""
+        return f"{self.prefix}:looked"
 
     @property
     def arrived(self) -> str:

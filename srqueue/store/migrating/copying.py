@@ -67,11 +67,11 @@ def _batches(client: Any, keys: Keys) -> Iterator[list[bytes]]:
     """The keys of the queue that move, each once.
 
     Not the broker's: bells are hints, and the sweepers ring anew. Not what says that a worker is in touch:
-    workers say so where they are; nor what is kept for an hour (claims whose answer was lost).
+    workers say so where they are; nor what is kept for an hour or less (`looked`, lost claims).
     """
     root = keys.root.encode()
     left = (broker_prefix(keys.prefix).encode(), root + b"worker:", root + b"claim:", root + b"drain:")
-    alone = {name.encode() for name in (keys.moved, keys.arrived, keys.workers)}
+    alone = {name.encode() for name in (keys.moved, keys.moving, keys.arrived, keys.workers, keys.looked)}
     seen = set[bytes]()
     pattern = root.replace(b"[", b"\\[") + b"*"
 

@@ -36,7 +36,13 @@ _ANSWER_SECONDS = 60.0
 KNOWS_THE_SIGN = 2
 """Schema from which on a worker does."""
 _PAUSE_MS = 30_000
-"""Begun anew with every batch; it ends by itself where this process dies."""
+"""Begun anew with every batch; it ends by itself where this process dies, and so does its lock (`moving`)."""
+_REPLACE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+return 1
+"""
+"""The sign becomes another, or goes, where it still is what was read."""
 
 Report = Callable[[str], None]
 
@@ -56,13 +62,25 @@ class Migration:
     def __init__(self, source: Settings, target: Settings, report: Report = lambda _: None) -> None:
         self.settings, self.there = source, target
         self.keys = Keys(source.prefix)
-        self._report = report
+        self._report, self._token = report, secrets.token_hex(8)
         # Scripts would refuse: plain clients, which take longer for large keys.
         self.old, self.new = _client(source), _client(target)
 
     def run(self) -> Move:
         """Moves the queue. Raises UsageError where the target is the source or holds another queue."""
         self._require_another()
+        if not self.new.set(self.keys.moving, self._token, nx=True, px=_PAUSE_MS):
+            raise ConflictError(
+                "another srqueue migrate to that server is at work", where=self.there.shown_url,
+                hint="wait for it; where it was killed, try again in half a minute",
+            )  # fmt: skip
+        try:
+            return self._run()
+        finally:
+            with contextlib.suppress(redis.RedisError):
+                self.new.eval(_REPLACE, 1, self.keys.moving, self._token, "")
+
+    def _run(self) -> Move:
         left, came = Moved.read(self.old.get(self.keys.moved)), Moved.read(self.new.get(self.keys.moved))
         if left is not None and left.url != self.there.shown_url:
             gone = left.stage == "gone"
@@ -80,19 +98,34 @@ class Migration:
         self.new.set(self.keys.moved, replace(moved, stage="arriving").text())
         if left is None:
             self.old.set(self.keys.moved, moved.text())
-        self._pause()
+        self._go_on()
         self._report("the queue stands still; trainings go on")
         clear(self.new, self.keys)
-        held = copy(self.old, self.new, self.keys, self._pause)
+        held = copy(self.old, self.new, self.keys, self._go_on)
         self._report(f"{held.keys} keys copied; both sides are compared")
         self._compare(held)
-        self.old.client_unpause()
-        self.old.set(self.keys.moved, replace(moved, stage="gone").text())
+        self._close(moved)
         self._open(moved)
         return Move(self.there.shown_url, held)
 
+    def _close(self, moved: Moved) -> None:
+        """The way back is closed. In one go, so that nothing that waited is written where nobody looks any
+        more: who waited is cut off, and told so."""
+        with self.old.pipeline(transaction=False) as at_once:
+            at_once.client_unpause()
+            at_once.eval(_REPLACE, 1, self.keys.moved, moved.text(), replace(moved, stage="gone").text())
+            at_once.client_kill_filter(_type="normal", skipme=True)
+            _, closed, _ = at_once.execute()
+        if not closed:
+            raise ConflictError(
+                "the move was taken back meanwhile", where=self.settings.shown_url,
+                hint="what came of it on the new server is taken away by: srqueue migrate --undo URL",
+            )  # fmt: skip
+
     def _complete(self, left: Moved, came: Moved | None) -> Move:
         """Does again what comes after the way back was closed."""
+        if came is not None and came.stage == "gone":
+            raise ConflictError(f"this queue has moved on to {came.url}", where=self.there.shown_url)
         arrived = self.new.get(self.keys.arrived)
         if arrived != left.id.encode() and (came is None or came.id != left.id):
             raise SrqueueError(
@@ -116,10 +149,8 @@ class Migration:
                 self.old.client_kill_filter(_type=kind, skipme=True)
 
     def _require_another(self) -> None:
-        def place(client: Any) -> tuple[str, int]:
-            return client.info("server")["run_id"], client.connection_pool.connection_kwargs.get("db", 0)
-
-        if place(self.old) == place(self.new):
+        """Nor another database of it: while the queue stands still, so does all of its server."""
+        if self.old.info("server")["run_id"] == self.new.info("server")["run_id"]:
             raise UsageError("the queue is on that server already", where=self.there.shown_url)
 
     def _require_no_older_worker(self) -> None:
@@ -137,6 +168,12 @@ class Migration:
 
     def _require_empty(self, came: Moved | None) -> None:
         """What only workers that wait there have written is no queue."""
+        if came is not None and came.stage == "gone":
+            raise UsageError(
+                "a queue has moved away from that server, and its keys lie there still",
+                where=self.there.shown_url,
+                hint=f"take another database of it (.../1), or delete the keys there: {self.keys.root}*",
+            )
         if came is not None:
             raise UsageError(
                 "another move to that server was not completed", where=self.there.shown_url,
@@ -149,12 +186,18 @@ class Migration:
                 hint="name another database of it (.../1), or give this queue another SRQUEUE_PREFIX",
             )
 
-    def _pause(self) -> None:
+    def _go_on(self) -> None:
+        """The old server stands still for a while longer, and nobody else moves anything meanwhile."""
+        if self.new.get(self.keys.moving) != self._token.encode():
+            raise ConflictError(
+                "this move stood still, and another one goes on with it", where=self.there.shown_url
+            )
+        self.new.pexpire(self.keys.moving, _PAUSE_MS)
         self.old.client_pause(_PAUSE_MS, all=False)
 
     def _compare(self, held: Sum) -> None:
-        self._pause()
-        again, there = sum_up(self.old, self.keys, self._pause), sum_up(self.new, self.keys, self._pause)
+        self._go_on()
+        again, there = sum_up(self.old, self.keys, self._go_on), sum_up(self.new, self.keys, self._go_on)
         if not held == again == there:
             raise SrqueueError(
                 f"both servers do not hold the same: {held.keys} keys were read, the old server has "
@@ -169,11 +212,13 @@ def undo(source: Settings) -> Moved | None:
     left = Moved.read(old.get(keys.moved))
     if left is None:
         return None
-    if left.stage == "gone":
-        raise UsageError(f"the queue is at {left.url}, and works there", hint="move it again from there")
-    old.client_unpause()
-    old.delete(keys.moved)
-    return left
+    if left.stage == "leaving":
+        with old.pipeline(transaction=False) as at_once:
+            at_once.client_unpause().eval(_REPLACE, 1, keys.moved, left.text(), "")
+            _, taken_back = at_once.execute()
+        if taken_back:
+            return left
+    raise UsageError(f"the queue is at {left.url}, and works there", hint="move it again from there")
 
 
 def take_away(target: Settings) -> bool:

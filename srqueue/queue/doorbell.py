@@ -13,6 +13,9 @@ from srqueue.store.record import Bell, JobRecord, WorkerRecord
 
 log = logging.getLogger(__name__)
 
+_OWN_BELL_MS = 3_600_000
+"""How long a bell of one worker is kept: one that has died hears it never. One that lives looks by itself."""
+
 
 def bell_of(record: JobRecord) -> Bell:
     """The bell of a ready job."""
@@ -40,9 +43,11 @@ def ring_worker(app: Celery, worker: str, job_id: str) -> bool:
     queue = Queue(own_queue(worker))  # type: ignore[no-untyped-call]
     try:
         with app.connection_for_write() as connection:
-            if connection.default_channel.queue_declare(queue=queue.name).message_count:
+            channel = connection.default_channel
+            if channel.queue_declare(queue=queue.name).message_count:
                 return True
-        app.send_task(TASK_RUN_JOB, args=[job_id], queue=queue, ignore_result=True, retry=False)
+            app.send_task(TASK_RUN_JOB, args=[job_id], queue=queue, ignore_result=True, retry=False)
+            channel.client.pexpire(queue.name, _OWN_BELL_MS)
     except Exception as error:
         log.warning("worker %s was not woken for job %s: %s", worker, job_id, error)
         return False

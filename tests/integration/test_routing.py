@@ -7,6 +7,7 @@ from srqueue.cli.needs import needs
 from srqueue.cli.quota import list_quotas, remove_quota, set_quota
 from srqueue.errors import SpecError, UsageError
 from srqueue.queue.client import Client
+from srqueue.queue.doorbell import ring_worker
 from srqueue.queue.routing import own_queue
 from srqueue.run.reasons import JobState
 from srqueue.spec.needs import NeedsSpec
@@ -49,6 +50,13 @@ def test_a_job_goes_to_the_worker_that_has_what_it_needs(client, spec, start_wor
     assert client.store.attempts(job.id)[-1].worker.startswith("w1@")
     redis = client.store.connection.redis
     assert all(redis.llen(f"srq:celery:{own_queue(w.name)}") == 0 for w in (first, second))
+
+
+def test_a_bell_of_a_worker_that_has_died_is_not_kept(client):
+    for _ in range(2):  # the second time it is there
+        assert ring_worker(client.app, "dead@here", "0" * 26)
+    redis, bell = client.store.connection.redis, f"srq:celery:{own_queue('dead@here')}"
+    assert redis.llen(bell) == 1 and 0 < redis.ttl(bell) <= 3600
 
 
 def test_the_same_spec_with_other_needs_is_the_same_job_and_says_so(client, spec):

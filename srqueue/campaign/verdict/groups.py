@@ -11,8 +11,10 @@ from functools import cached_property
 
 from srqueue.campaign.cells import Cell
 from srqueue.campaign.verdict.entry import SUCCEEDED, Entry
+from srqueue.campaign.verdict.student import above
 
 SEED_KEYS = ("seed", "manual_seed")
+_OTHERWISE = 0.001  # the chance that some group of equals is taken for one that scatters otherwise
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,41 @@ class Board:
 
     @cached_property
     def noise(self) -> tuple[float, int] | None:
-        """(sd in dB, degrees of freedom) of a seed, pooled over the groups; None where none has two seeds."""
-        several = [group for group in self.measured if group.sd is not None and group.finished]
-        freedom = sum(group.n - 1 for group in several)
-        if not freedom:
-            return None
-        return math.sqrt(sum((group.n - 1) * (group.sd or 0.0) ** 2 for group in several) / freedom), freedom
+        """(sd in dB, degrees of freedom) of a seed, pooled over `usual`; None where none has two seeds."""
+        return _pooled(self.usual)
+
+    def noise_of(self, *groups: Group) -> tuple[float, int] | None:
+        """The same for comparing `groups`, whose own spread counts however large it is."""
+        return _pooled([*self.usual, *(group for group in _repeated(groups) if group not in self.usual)])
+
+    @cached_property
+    def usual(self) -> tuple[Group, ...]:
+        """Groups that finished with several seeds and scatter about as much as the others.
+
+        A network of which one seed has diverged may scatter by dB where the others do by hundredths: pooled
+        with them it would make every difference on the board look like luck. So, from the less scattered half
+        on, the next is taken while an F test lets it; of equals it stops at about one board in 1,000.
+        """
+        order = sorted(_repeated(self.measured), key=lambda group: group.sd or 0.0)
+        taken = order[: (len(order) + 1) // 2]
+        for group in order[len(taken) :]:
+            sd, freedom = _pooled(taken) or (0.0, 0)
+            ratio = ((group.sd or 0.0) / sd) ** 2 if sd else 0.0  # seeds that differ by nothing say nothing
+            if above(ratio, group.n - 1, freedom) < _OTHERWISE / len(order):
+                break
+            taken.append(group)
+        return tuple(taken)
+
+
+def _repeated(groups: Iterable[Group]) -> list[Group]:
+    return [group for group in groups if group.sd is not None and group.finished]
+
+
+def _pooled(groups: Sequence[Group]) -> tuple[float, int] | None:
+    freedom = sum(group.n - 1 for group in groups)
+    if not freedom:
+        return None
+    return math.sqrt(sum((group.n - 1) * (group.sd or 0.0) ** 2 for group in groups) / freedom), freedom
 
 
 def boards(entries: Iterable[Entry]) -> tuple[Board, ...]:

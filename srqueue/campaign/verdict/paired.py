@@ -90,7 +90,7 @@ def compare(board: Board, better: Group, other: Group) -> Comparison:
     """One pair, as if it were the only one; `better` is the one with the higher mean."""
     seeds = (better.n, other.n)
     difference = (better.mean or 0.0) - (other.mean or 0.0)
-    p_seeds, half = _by_seeds(board, seeds, difference)
+    p_seeds, half = _by_seeds(board.noise_of(better, other), seeds, difference)
     rough = Comparison(
         better=better, other=other, difference=difference, seeds=seeds,
         seeds_agree=_agree(better, other), p_seeds=p_seeds, seed_half=half,
@@ -141,12 +141,14 @@ def _agree(better: Group, other: Group) -> bool | None:
     return all(one > two for one, two in product(ours.values(), theirs.values()))
 
 
-def _by_seeds(board: Board, seeds: tuple[int, int], difference: float) -> tuple[float | None, float | None]:
+def _by_seeds(
+    noise: tuple[float, int] | None, seeds: tuple[int, int], difference: float
+) -> tuple[float | None, float | None]:
     """(two-sided p, half of the 95 % interval) of a difference of means, by the spread of a seed pooled over
     the board; None where nothing is known of it."""
-    if board.noise is None or not all(seeds):
+    if noise is None or not all(seeds):
         return None, None
-    sd, freedom = board.noise
+    sd, freedom = noise
     error = sd * math.sqrt(1 / seeds[0] + 1 / seeds[1])
     p = 2 * (1 - below(abs(difference) / error, freedom)) if error else 0.0
     return p, quantile(1 - ALPHA / 2, freedom) * error

@@ -1,4 +1,4 @@
-"""Student's t distribution, for intervals."""
+"""Student's t distribution, for intervals, and the F distribution, for spreads."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def quantile(p: float, freedom: int) -> float:
 def below(t: float, freedom: int) -> float:
     """The share below t >= 0: 1 - I_x(n/2, 1/2) / 2, x = n / (n + t^2) (Abramowitz and Stegun, 26.7.1)."""
     return 1 - _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
+
+
+def above(ratio: float, freedom: int, freedom_below: int) -> float:
+    """The share of F, a ratio of two variances, above `ratio` (Abramowitz and Stegun, 26.6.2)."""
+    x = freedom_below / (freedom_below + freedom * ratio)
+    return _incomplete_beta(freedom_below / 2, freedom / 2, x)
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

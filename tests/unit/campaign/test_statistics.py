@@ -13,7 +13,7 @@ from scipy import stats
 from srqueue.campaign.verdict import sign_flips
 from srqueue.campaign.verdict.paired import holm
 from srqueue.campaign.verdict.pareto import front
-from srqueue.campaign.verdict.student import below, interval, quantile
+from srqueue.campaign.verdict.student import above, below, interval, quantile
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 5, 13, 99, 1000])
@@ -22,6 +22,14 @@ def test_students_t_is_scipys(freedom):
         assert quantile(p, freedom) == pytest.approx(stats.t.ppf(p, freedom), rel=1e-9, abs=1e-9)
     for t in (0.0, 0.3, 1.0, 2.5, 12.0, 80.0):
         assert below(t, freedom) == pytest.approx(stats.t.cdf(t, freedom), rel=1e-12)
+
+
+@pytest.mark.parametrize(("freedom", "freedom_below"), [(1, 1), (2, 7), (4, 30)])
+def test_f_is_scipys(freedom, freedom_below):
+    for ratio in (0.0, 0.3, 5.0, 400.0, 1e6):
+        assert above(ratio, freedom, freedom_below) == pytest.approx(
+            stats.f.sf(ratio, freedom, freedom_below), rel=1e-9
+        )
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=30).filter(lambda v: np.ptp(v) > 1e-6))

@@ -101,6 +101,17 @@ def test_a_difference_no_larger_than_that_of_seeds_is_noise(cell):
     assert (found.claim, found.seeds_agree) == ("noise", True) and "seeds alone" in found.why
 
 
+def test_a_network_of_which_a_seed_diverged_hides_no_difference_of_others(cell):
+    others = rates(cell, 3, a=0.4, b=0.0, c=-0.1)
+    diverged = [cell(shifted(by), seed=s, axes={"lr": "d"}) for s, by in enumerate([-1.0, -1.1, -9.0])]
+    (board,) = boards([*others, *diverged])
+    assert {group.label for group in board.usual} == {"lr a", "lr b", "lr c"}
+    assert board.noise == boards(others)[0].noise
+    found = {(pair.better.label, pair.other.label): pair for pair in judge([*others, *diverged]).pairs[0]}
+    assert found["lr a", "lr b"].claim == "more than noise"
+    assert found["lr a", "lr d"].claim == "noise" and found["lr a", "lr d"].seed_half > 3, "its own counts"
+
+
 def test_luck_of_seeds_is_seldom_taken_for_more(cell):
     """Campaigns of 4 equal groups: a claim in any of their pairs is as rare as is said, 0.05 of them."""
     drawn, wrong = random.Random(11), 0

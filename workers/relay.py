@@ -10,14 +10,12 @@ from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir
 from srqueue.run.shown import shown
 from srqueue.store.occasions import Occasions
-from srqueue.store.offers import coarse
+from srqueue.store.offers import CONTEXT, coarse
 from srqueue.store.record import Claim
 from srqueue.store.searches import Searches
 from srqueue.store.store import Store
 from workers.forecasting import Forecaster
 
-CONTEXT = 3 << 28
-"""Bytes of a GPU that a trainer takes and torch does not count; see workers.trainer.budget."""
 _LINES_A_TIME = 200
 _MOST_TEXT = 300
 _ON_A_PLATEAU = ("IntelligentLearningRateScheduler", "IntelligentEarlyStopping")
@@ -28,9 +26,12 @@ class Relay:
     """Follows one attempt. Nothing is held in memory: what Redis did not take is read again from the file."""
 
     def __init__(
-        self, store: Store, claim: Claim, attempt: AttemptDir, forecaster: Forecaster | None = None
-    ) -> None:
+        self, store: Store, claim: Claim, attempt: AttemptDir, forecaster: Forecaster | None = None,
+        memory: int = 0,
+    ) -> None:  # fmt: skip
+        """`memory`: bytes of a GPU that the job gets here; 0 unknown."""
         self._forecaster = forecaster
+        self._memory = memory
         self._store = store
         self._occasions = Occasions(store.connection)
         self._job_id = claim.record.id
@@ -77,7 +78,10 @@ class Relay:
             if event.kind == "fingerprint":
                 self._on_gpu = event.data.get("cuda") is not None
             if self._on_gpu and event.kind == "resource" and (peak := event.data.get("peak_bytes")):
-                self._store.note_peak(self._job_id, self._token, coarse(int(peak) + CONTEXT))
+                # Where it runs it fits: what is rounded up must not keep it from this very card.
+                needed = coarse(int(peak) + CONTEXT)
+                needed = min(needed, self._memory) if self._memory else needed
+                self._store.note_peak(self._job_id, self._token, needed)
             if event.kind == "val" and event.it in self._rungs:
                 # Where the lease was lost this notes nothing, and what follows says so.
                 self._searches.note(self._job_id, self._token, event.it, kept(event.data))

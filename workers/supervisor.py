@@ -115,7 +115,9 @@ class Supervisor:
         self._token = attempt.token
         noted = attempt.read()
         self._locks = [Path(lock) for lock in (noted["device_lock"], *noted["more_locks"]) if lock]
-        relay = Relay(self._store, self._claim, attempt, self._forecaster(run, noted.get("targets")))
+        forecaster = self._forecaster(run, noted.get("targets"))
+        memory = self._device.memory // self._device.slots
+        relay = Relay(self._store, self._claim, attempt, forecaster, memory)
         self._showing = Showing(self._store, self._job.id, run, attempt)
         watts = power_limit_of(self._job.spec)
         limited = power_limit(self._cards(), watts, self._device.slots)

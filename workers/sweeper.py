@@ -17,6 +17,7 @@ from celery.worker.state import active_requests
 import srqueue
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
+from srqueue.queue.device_speeds import DeviceSpeeds
 from srqueue.queue.doorbell import bell_of, ring, ring_missing, ring_worker
 from srqueue.queue.drawing import draws, installed
 from srqueue.queue.stewarding import tend
@@ -28,6 +29,7 @@ from srqueue.settings import Settings
 from srqueue.store.campaigns import CampaignRecord
 from srqueue.store.connection import Connection
 from srqueue.store.drains import Drain
+from srqueue.store.known_memory import loosen
 from srqueue.store.preemption import preempt
 from srqueue.store.ready import anything_for
 from srqueue.store.record import Bell, LeaseLost, RecordGone, WorkerRecord
@@ -82,7 +84,7 @@ class Sweeper(threading.Thread):
             root_id=_root_id(settings), remote_id=_remote_id(settings), slots=device.slots,
             window=settings.window, offer=device.offer(settings),
         )  # fmt: skip
-        self._load = Load(device.uuids)
+        self._load, self._device, self._speeds = Load(device.uuids), device, DeviceSpeeds(settings)
         self._asker, self._draws = Asker(settings), installed()
         self._ended = threading.Event()
         # Never rarer than a worker that is alone must be in touch: see `note` in prelude.lua.
@@ -124,7 +126,8 @@ class Sweeper(threading.Thread):
         if self._settings.remote and self._record.remote_id is None:  # it did not answer yet
             self._record = replace(self._record, remote_id=_remote_id(self._settings))
         rested, why = self._record.yielding is not None, yielding.why()
-        self._record = replace(self._record, load=self._load.newest(), yielding=why)
+        speeds = self._speeds.newest(self._device.model, self._device.slots)
+        self._record = replace(self._record, load=self._load.newest(), yielding=why, speeds=speeds)
         announced = self._store.announce_worker(self._record, seconds)
         if self._began is None:
             self._began = announced.now
@@ -132,7 +135,8 @@ class Sweeper(threading.Thread):
         if self._store.keyring:
             ask_for_signatures(self._store.connection, self._store.keyring)
         self._obey(announced.asked_since(self._began), seconds)
-        ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report)])
+        loosened = loosen(self._store.connection)
+        ring_missing(self._app, [*self._store.sweep(), *tend(self._store, self._report), *loosened])
         if self._draws and draws(self._store):
             self._asker.look()
         if why is None and self._record.draining is None and self._is_free():

@@ -29,6 +29,7 @@ from srqueue.store.store import Store
 from workers import draining, yielding
 from workers.app import app, own_spares, settings, this_device
 from workers.asker import draw_and_ring
+from workers.learnt import learn
 from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
@@ -120,6 +121,8 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
         draining=draining.asked, at_once=draining.at_once, spares=own_spares(), yielding=yielding.why,
     )  # fmt: skip
     record = supervisor.run()
+    if record is not None:
+        learn(store, known, record, device)
     if record is not None and record.state is JobState.QUEUED and record.not_before is None:
         if record.reason is StopReason.PREEMPTED:
             _ring_for_the_better(store, record)

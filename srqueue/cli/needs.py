@@ -32,7 +32,8 @@ def needs(
 ) -> None:
     """Show what a job needs of its worker, or change it: each option takes the place of what was said before.
 
-    A running job goes on where it is. --none also forgets how much memory was measured.
+    A running job goes on where it is. --none also forgets how much memory was measured, and the default that
+    earlier jobs of its kind have given it.
     """
     from srqueue.cli.output import job_summary, print_json
     from srqueue.queue.client import Client
@@ -59,6 +60,8 @@ def text(record: JobRecord) -> str:
     parts = [needs_text(record.wants)]
     if record.peak and record.peak > (record.gpu_memory or 0):
         parts.append(f"{record.peak / 2**30:.1f} GiB of GPU memory, as measured")
+    if record.guessed:
+        parts.append(f"{record.guessed / 2**30:.1f} GiB of GPU memory by default, as a job of its kind took")
     return ", ".join(filter(None, parts))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("WORKER", "HOST", "DEVICE", "CPU", "MEMORY", "GPU", "GPU MEMORY"),
-    *("JOB", "DONE", "IT/S", "ETA", "PSNR", "GAIN", "AT THE END"),
+    *("JOB", "DONE", "IT/S", "ETA", "PSNR", "GAIN", "AT THE END", "MEASURED"),
 )
 _MOST = 1000
 _AWAY = "(not announced)"
@@ -52,13 +52,14 @@ def rows(fleet: Fleet) -> list[list[str]]:
         elif worker.yielding:
             machine[0] += f" ({worker.yielding})"
         jobs: Sequence[JobRecord | None] = fleet.jobs.get(worker.name) or [None]
+        measured = worker.speed_text or "-"
         for job in jobs:
-            found.append([*machine, *_job(job)])
-            machine = [""] * len(machine)
+            found.append([*machine, *_job(job), measured])
+            machine, measured = [""] * len(machine), ""
     known = {worker.name for worker in fleet.workers}
     for name, jobs in fleet.jobs.items():
         if name not in known:
-            found += [[f"{name} {_AWAY}", job.host or "-", *["-"] * 5, *_job(job)] for job in jobs]
+            found += [[f"{name} {_AWAY}", job.host or "-", *["-"] * 5, *_job(job), "-"] for job in jobs]
     return found
 
 

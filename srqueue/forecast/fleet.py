@@ -10,8 +10,9 @@ from typing import Any
 
 from srqueue.forecast.open_time import FAR, OpenTime
 from srqueue.forecast.purses import Budget, Purses
+from srqueue.forecast.turns import NO_TURNS, Share, Taking, Turns
 
-Group = tuple[str, str | None, str | None, frozenset[str] | None]
+Group = tuple[str, str | None, str | None, frozenset[str] | None, Share]
 Row = tuple[int, bool, Any, str]
 _LEAST = 1e-6  # seconds
 
@@ -30,11 +31,12 @@ class Server:
 
 @dataclass(frozen=True)
 class Task:
-    """A job. `seconds`: that it still trains; `on`: the worker that runs it; `order`: of those of one
-    priority the lower goes first; `after`: ids of jobs that must have ended before; `cap`: which limit it
-    is under; `not_before`, `ends_by` (whatever it has done then): seconds from now; `hours`: when it may
-    run; `budget`: what pays for it; `kw`: that it draws; `fits`: names of the workers that have what it
-    needs, None where all have."""
+    """A job. `seconds`: that it still trains; `on`: the worker that runs it, `ran`: seconds for which it has
+    there; `front`: it was handed back, and goes before others of its priority; then whose turn it is, by
+    `share`; of those of one share the lower `order` goes first; `after`: ids of jobs that must have ended
+    before; `cap`: which limit it is under; `not_before`, `ends_by` (whatever it has done then): seconds from
+    now; `hours`: when it may run; `budget`: what pays for it; `kw`: that it draws; `fits`: names of the
+    workers that have what it needs, None where all have."""
 
     id: str
     seconds: float
@@ -51,6 +53,9 @@ class Task:
     budget: str | None = None
     kw: float = 0.0
     fits: frozenset[str] | None = None
+    front: bool = False
+    share: Share = ("", "")
+    ran: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,24 +77,25 @@ class Played:
 
 
 def play_queue(
-    tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int] | None = None
-) -> dict[str, Slot]:
+    tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int] | None = None,
+    turns: Turns = NO_TURNS,
+) -> dict[str, Slot]:  # fmt: skip
     """When each begins and ends; those that no worker can run, or that wait for such a one, are left out.
 
     `caps`: how many of the tasks of a name may run at a time. What a worker would do is done: the best
-    ready job of those that it can run, by priority, then order; where the window of a job or of its worker
-    closes, its slot is another's until it goes on, ahead of its priority. That a better job makes another
-    give way, that users take turns, failures, pauses and jobs that come meanwhile are not foreseen.
+    ready job of those that it can run, by priority, whose turn it is, then order; where the window of a job
+    or of its worker closes, its slot is another's until it goes on, ahead of its priority. That a better job
+    makes another give way, failures, pauses and jobs that come meanwhile are not foreseen.
     """
-    return dict(play_budgets(tasks, servers, caps, {}).slots)
+    return dict(play_budgets(tasks, servers, caps, {}, turns).slots)
 
 
 def play_budgets(
     tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int] | None,
-    budgets: Mapping[str, Budget],
+    budgets: Mapping[str, Budget], turns: Turns = NO_TURNS,
 ) -> Played:  # fmt: skip
     """The same with budgets: where one is spent, what it pays for ends, and nothing more of it begins."""
-    return _Play(tasks, servers, caps or {}, budgets).run()
+    return _Play(tasks, servers, caps or {}, budgets, turns).run()
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,9 @@ class _Run:
 class _Play:
     def __init__(
         self, tasks: Sequence[Task], servers: Sequence[Server], caps: Mapping[str, int],
-        budgets: Mapping[str, Budget],
+        budgets: Mapping[str, Budget], turns: Turns,
     ) -> None:  # fmt: skip
+        self._taking = Taking(turns)
         self._caps, self._found, self._spent = caps, dict[str, Slot](), dict[str, float]()
         self._free = {s.name: s.slots for s in servers}
         self._servers = {s.name: s for s in servers}
@@ -157,8 +164,8 @@ class _Play:
 
     def _make_ready(self, task: Task) -> None:
         root = self._roots.get(task.id, task.root)
-        row = (-task.priority, task.id not in self._begun, task.order, task.id)
-        group = (task.device_class, root, task.cap, task.fits)
+        row = (-task.priority, not task.front and task.id not in self._begun, task.order, task.id)
+        group = (task.device_class, root, task.cap, task.fits, task.share)
         heapq.heappush(self._ready.setdefault(group, []), row)
 
     def _note(self, when: float, event: _Event) -> None:
@@ -180,6 +187,7 @@ class _Play:
             self._free[worker] -= 1
         if task.cap is not None:
             self._under[task.cap] = self._under.get(task.cap, 0) + 1
+        self._taking.begin(task.share)
         self._begun.setdefault(task.id, now)
         server = self._servers.get(worker)
         until = min(_closes(task.hours, now), _closes(server.hours if server else None, now))
@@ -218,6 +226,8 @@ class _Play:
         if task.cap is not None:
             self._under[task.cap] -= 1
         self._pay(task, now, -1)
+        before = task.ran if task.on is not None and run.begun == 0.0 else 0.0
+        self._taking.end(task.share, now - run.begun + before, now)
         self._left[task.id] -= now - run.begun
         if paid and self._left[task.id] > _LEAST and now < task.ends_by:
             server = self._servers.get(run.worker)
@@ -271,7 +281,11 @@ class _Play:
             (rows[0], group) for group in list(self._ready)
             if self._may(server, group) and (rows := self._startable(group, now))
         ]  # fmt: skip
-        return min(may, key=lambda pair: pair[0])[1] if may else None
+        if not may:
+            return None
+        if len({group[-1] for _, group in may}) == 1:  # one user's: nobody's turn is asked
+            return min(may, key=lambda pair: pair[0])[1]
+        return min(may, key=lambda pair: (pair[0][:2], self._taking.turn(pair[1][-1]), pair[0][2:]))[1]
 
     def _startable(self, group: Group, now: float) -> list[Row]:
         """A group without what may not begin now at its front."""
@@ -287,7 +301,9 @@ class _Play:
         return []
 
     def _may(self, server: Server, group: Group) -> bool:
-        device_class, root, cap, named = group
+        device_class, root, cap, named, share = group
+        if not self._taking.may(share):
+            return False
         if named is not None and server.name not in named:
             return False
         if device_class not in server.classes or (root is not None and root not in server.roots):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from srqueue.spec.job import JobSpec
 
 Key = str
@@ -16,6 +18,20 @@ def work_of(spec: JobSpec) -> Key:
             train.optim_g.type, [loss.type for loss in train.losses],
         )
     )  # fmt: skip
+
+
+def memory_kind(spec: JobSpec) -> Key:
+    """The same where a step takes about the same memory of such a GPU; short, to be kept in Redis."""
+    compute = spec.compute.model_dump(
+        mode="json", include={"precision", "channels_last", "micro_batch", "devices", "compile", "mode"}
+    )
+    return hashlib.sha256(repr((work_of(spec), compute)).encode()).hexdigest()[:24]
+
+
+def work_text(spec: JobSpec) -> str:
+    """A step's work for people: `compact x2, 16 crops of 48 px`."""
+    set_ = spec.datasets.train
+    return f"{spec.network_g.type} x{spec.scale}, {set_.effective_batch} crops of {set_.lq_size} px"
 
 
 def kind_of(spec: JobSpec) -> Key:

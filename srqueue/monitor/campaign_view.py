@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from srqueue.monitor.cards import best_psnr, card, devices_of, what_it_is
+from srqueue.monitor.cards import best_psnr, by_name, card, what_it_is
 from srqueue.monitor.refusals import NotThere
 from srqueue.run.reasons import JobState
 from srqueue.store.overview import count_campaigns, figures
@@ -65,7 +65,7 @@ def campaign(store: Store, name: str) -> dict[str, Any]:
         raise NotThere(f"there is no campaign {name!r}", hint="see the list of jobs")
     records = store.list(limit=MATRIX, campaign=name)
     matrix = _matrix(records)
-    devices = devices_of(store.workers())
+    devices = by_name(store.workers())
     leaders = sorted(records, key=lambda r: (_best(r) is None, -(_best(r) or 0.0)))[:LEADERS]
     note = f"the newest {MATRIX:,} of {total:,} jobs" if total > len(records) else None
     return {

@@ -19,12 +19,12 @@ _TELLING = ("train.total_iter", "val.val_freq", "train.optim_g.lr", "train.warmu
 
 
 def card(
-    record: JobRecord, devices: Mapping[str, str] | None = None, *, waits: str | None = None,
+    record: JobRecord, workers: Mapping[str, WorkerRecord] | None = None, *, waits: str | None = None,
     starts_in_s: float | None = None, lease_left_s: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """PSNR in dB, times in UTC s, spans in s; None where it is not known.
 
-    `devices`: device by worker name; `waits`, `starts_in_s`: of a job in the queue; `lease_left_s`: of a
+    `workers`: by name; `waits`, `starts_in_s`: of a job in the queue; `lease_left_s`: of a
     running one, negative where its worker is silent.
     """
     values, running = {**record.progress, **record.metrics}, record.state is JobState.RUNNING
@@ -33,6 +33,7 @@ def card(
         _first(values, "best/psnr", "best_psnr", "val/psnr", "psnr"),
     )
     bicubic = _first(values, "bicubic/psnr", "bicubic_psnr")
+    worker = (workers or {}).get(record.worker or "")
     total = record.total_iter
     return {
         "id": record.id, "short": record.short_id, "name": record.name, "state": str(record.state),
@@ -47,7 +48,8 @@ def card(
         "psnr": psnr, "best_psnr": best, "bicubic_psnr": bicubic,
         "gain": None if best is None or bicubic is None else best - bicubic,
         "ssim": _first(values, "best/ssim", "best_ssim", "val/ssim", "ssim"),
-        "device": (devices or {}).get(record.worker or "") or _asked_for(record),
+        "device": worker.device if worker else _asked_for(record),
+        "device_speed": worker.speed_text if worker else "",
         "worker": record.worker, "host": record.host, "attempts": record.attempts,
         "failures": record.failures, "reason": str(record.reason) if record.reason else None,
         "message": _message(record), "waits": waits, "starts_in_s": starts_in_s,
@@ -77,9 +79,9 @@ def _asked_for(record: JobRecord) -> str | None:
     return None if record.device_class == "any" else record.device_class
 
 
-def devices_of(workers: Iterable[WorkerRecord]) -> dict[str, str]:
-    """Device by worker name."""
-    return {worker.name: worker.device for worker in workers}
+def by_name(workers: Iterable[WorkerRecord]) -> dict[str, WorkerRecord]:
+    """For `card`."""
+    return {worker.name: worker for worker in workers}
 
 
 def what_it_is(record: JobRecord) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srqueue.monitor.cards import card, devices_of
+from srqueue.monitor.cards import by_name, card
 from srqueue.monitor.searching import search
 from srqueue.queue.starts import start_forecasts
 from srqueue.queue.waiting import why_waiting, with_able
@@ -66,7 +66,7 @@ def cards(
     now, left = leases(store.connection, (r.id for r in records if r.state is JobState.RUNNING))
     full = Quotas(store.connection).full() if waiting else {}
     waits = {r.id: why_waiting(r, workers, ahead.get(r.id, 0), now, full) for r in waiting}
-    starts, devices = start_forecasts(store, waiting, workers, ahead), devices_of(workers)
+    starts, devices = start_forecasts(store, waiting, workers, ahead), by_name(workers)
     return [
         card(r, devices, waits=waits.get(r.id), starts_in_s=starts.get(r.id), lease_left_s=left.get(r.id))
         for r in records

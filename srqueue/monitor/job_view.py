@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from srqueue.monitor.backend import run_folder
-from srqueue.monitor.cards import card, devices_of
+from srqueue.monitor.cards import by_name, card
 from srqueue.queue.explaining import explain
 from srqueue.queue.facts import facts_of
 from srqueue.queue.starts import start_forecasts
@@ -40,7 +40,7 @@ def job_view(store: Store, record: JobRecord) -> dict[str, Any]:
     starts = start_forecasts(store, [job], facts.workers, {job.id: facts.ahead}).get(job.id)
     left = facts.moments.lease_left if job.state is JobState.RUNNING else None
     return {
-        "job": card(job, devices_of(facts.workers), waits=facts.waits, starts_in_s=starts, lease_left_s=left),
+        "job": card(job, by_name(facts.workers), waits=facts.waits, starts_in_s=starts, lease_left_s=left),
         "spec": list(spec_rows(job)),
         "attempts": [
             {

@@ -96,6 +96,9 @@ def _of_workers(workers: Iterable[WorkerRecord]) -> Iterator[GaugeMetricFamily]:
     yield _gauge("srqueue_worker_cpu_percent", "Use of all cores, percent.", ("worker", "host"), cpu)
     memory = [((w.name, w.host), v) for w in known if (v := _mib(w.load.get("memory_mib"), 0)) is not None]
     yield _gauge("srqueue_worker_memory_used_bytes", "Memory in use.", ("worker", "host"), memory)
+    rates = [((w.name, w.host, work), float(rate)) for w in known for work, rate in w.speeds.items()]
+    text = "Iterations a second that its device was measured to train, by work."
+    yield _gauge("srqueue_worker_it_per_second", text, ("worker", "host", "work"), rates)
     names = ("worker", "host", "gpu", "name")
     gpus = [
         ((w.name, w.host, str(i), str(g.get("name", ""))), g)

@@ -11,10 +11,11 @@ from typing import Any
 
 from srqueue.errors import ServiceUnreachable, SrqueueError
 from srqueue.monitor.backend import Backend
-from srqueue.monitor.cards import card, devices_of
+from srqueue.monitor.cards import by_name, card
 from srqueue.monitor.curves import newest
 from srqueue.monitor.refusals import NotThere, told
 from srqueue.run.reasons import JobState
+from srqueue.store.record import WorkerRecord
 from srqueue.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -101,10 +102,10 @@ def look(backend: Backend, watched: frozenset[str]) -> dict[str, dict[str, Any]]
     fine = {"error": None, "hint": None}
     found: dict[str, dict[str, Any]] = {}
     try:
-        devices = devices_of(backend.store.workers())
+        workers = by_name(backend.store.workers())
         for name in watched:
             try:
-                found[name] = {"note": fine, **_stands(backend, name, devices)}
+                found[name] = {"note": fine, **_stands(backend, name, workers)}
             except NotThere as error:
                 found[name] = {"note": {**told(error), "gone": True}}
     except ServiceUnreachable as error:
@@ -114,7 +115,7 @@ def look(backend: Backend, watched: frozenset[str]) -> dict[str, dict[str, Any]]
     return found
 
 
-def _stands(backend: Backend, name: str, devices: Mapping[str, str]) -> dict[str, Any]:
+def _stands(backend: Backend, name: str, workers: Mapping[str, WorkerRecord]) -> dict[str, Any]:
     if name == LIST:
         return {"list": {"changed": True, "as_of": _fingerprint(backend.store)}}
     record = backend.job(name)
@@ -124,7 +125,7 @@ def _stands(backend: Backend, name: str, devices: Mapping[str, str]) -> dict[str
         # A renewal is no news, a missing one is.
         left = None if left is None or left > 0 else round(left)
     position = str(newest(backend.store, record))
-    return {"job": card(record, devices, lease_left_s=left), "curves": {"position": position}}
+    return {"job": card(record, workers, lease_left_s=left), "curves": {"position": position}}
 
 
 def _fingerprint(store: Store) -> str:

@@ -34,6 +34,7 @@ from srqueue.store.audit import Audit
 from srqueue.store.campaigns import CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
 from srqueue.store.new import NewJob
+from srqueue.store.quotas import Quotas, check_room
 from srqueue.store.record import Bell
 from srqueue.store.searches import Searches
 from srqueue.store.signed_queue import check_key
@@ -118,9 +119,16 @@ class CampaignClient:
         campaign = self._with_stops(self._with_budget(campaign))
         stages = [list(group) for _, group in groupby(planned, key=lambda p: p.cell.stage)]
         known: dict[tuple[str, tuple[int, ...]], str] = {}
+        whole: list[NewJob] = []
         for some in stages:  # everything that may be wrong, before the first is written
-            _check_different(some, self._jobs(campaign, some, ()), known)
+            jobs = self._jobs(campaign, some, ())
+            _check_different(some, jobs, known)
+            whole += jobs
         check_key(self.records.connection, self.records.keyring)
+        if not self.records.cells(
+            campaign.name
+        ):  # of one that is there each stage is asked about in its turn
+            check_room(self.records.connection, whole, again=False, campaign=campaign.name)
         kept = self._drawn_before(campaign)
         self.records.begin(campaign.name, campaign.model_dump(mode="json"), origin)
         whose = Submitter.of(self.client.settings, campaign.name)
@@ -185,8 +193,15 @@ class CampaignClient:
             raise UsageError(
                 f"campaign {name} was stopped: {record.message}", hint=f"srqueue campaign retry {name}"
             )
+        paused = self.records.take_paused(name)
+        back = Counter(r.user for r in self.client.store.many(paused) if r.state is JobState.PAUSED)
+        try:
+            Quotas(self.records.connection).check(back)
+        except UsageError:
+            self.records.note_paused(name, paused)
+            raise
         self.records.set(name, state="active", message="")
-        for job_id in self.records.take_paused(name):
+        for job_id in paused:
             with contextlib.suppress(UsageError):
                 job = self.client.store.resume(job_id)
                 if job.state is JobState.QUEUED:

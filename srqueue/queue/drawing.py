@@ -35,6 +35,7 @@ from srqueue.run.reasons import JobState
 from srqueue.settings import Settings
 from srqueue.store.campaigns import SIGNATURE, CampaignRecord, Campaigns, StoredCell
 from srqueue.store.drawn import Drawn
+from srqueue.store.quotas import Quotas
 from srqueue.store.searches import Contender, Searches
 from srqueue.store.servers import address_now
 from srqueue.store.store import Store
@@ -117,6 +118,9 @@ def _draw_for(store: Store, campaigns: Campaigns, record: CampaignRecord) -> int
         if not mine:
             return 0
         stage = next(iter(left))
+        few = int(min(few, Quotas(store.connection).room(record.more.get("user", ""))))
+        if few < 1:  # its user has as many jobs waiting as he may
+            return 0
         return _make(store, campaigns, record, stage, min(left[stage], few), drawn)
 
 

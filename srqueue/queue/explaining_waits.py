@@ -35,6 +35,8 @@ def waiting(facts: Facts) -> tuple[list[str], str]:
         why.append("before it: " + _names(facts))
     if turns := _turns(facts):
         why.append(turns)
+    if guess := _guess(job):
+        why.append(guess)
     return why + _workers(facts), _BY_ITSELF
 
 
@@ -115,6 +117,21 @@ def _at_once(job: JobRecord) -> str:
 
 def _for_its_window(job: JobRecord) -> bool:
     return (job.message or "").startswith("its window")
+
+
+def _guess(job: JobRecord) -> str:
+    """What a default does to where it goes."""
+    if job.guess is None or job.gpu_memory or job.peak:
+        return ""
+    amount = f"{job.guess / 2**30:.1f} GiB of GPU memory"
+    if job.guess_off:
+        return (
+            f"a job of its kind took {amount}; no worker had so much: it goes to any, and may not fit there"
+        )
+    return (
+        f"by default a GPU that gives it {amount} is waited for, since a job of its kind took that; any: "
+        f"srqueue needs {job.short_id} --none"
+    )
 
 
 def _turns(facts: Facts) -> str:

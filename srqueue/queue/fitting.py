@@ -26,10 +26,19 @@ def unmet(record: JobRecord, workers: Sequence[WorkerRecord]) -> str | None:
         return f"{told}: {_lot(record)}"
     old = len(serving) - len(known)
     beside = f" ({counted(old, 'worker')} of an earlier version not counted)" if old else ""
+    if record.guessed and any(fits(w.offer, _without_guess(record.lot)) for w in serving):
+        told = _card(
+            float(record.guessed), f"a job of its kind took {_gib(record.guessed)} of GPU memory", known
+        )
+        return f"{told}; in some seconds it may begin with less"
     for letter, value in parts_of(needed(record.lot)):
         if not any(offer.has(letter, value) for _, offer in known):
             return _TOLD[letter](value, known) + beside
     return f"no worker has all that it needs: {_lot(record)}{beside}"
+
+
+def _without_guess(lot: str) -> str:
+    return ";".join(f"{letter}={value}" for letter, value in parts_of(lot) if letter != "p")
 
 
 _Known = Sequence[tuple[WorkerRecord, Offer]]
@@ -39,6 +48,8 @@ def _lot(record: JobRecord) -> str:
     asked = [needs_text(record.wants)]
     if record.peak and record.peak > (record.gpu_memory or 0):
         asked.append(f"{record.peak / 2**30:.1f} GiB of GPU memory, as measured")
+    if record.guessed:
+        asked.append(f"{record.guessed / 2**30:.1f} GiB of GPU memory, as a job of its kind took")
     return ", ".join(filter(None, asked)) or f"those of user {record.user}"
 
 

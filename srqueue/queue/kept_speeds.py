@@ -15,7 +15,7 @@ from typing import Any
 
 from srqueue.datasets import Registry
 from srqueue.errors import SrqueueError
-from srqueue.forecast.kinds import validated_of, work_of
+from srqueue.forecast.kinds import validated_of, work_of, work_text
 from srqueue.forecast.timing import Speed
 from srqueue.run.atomic import write_json
 from srqueue.run.listing import Listing
@@ -46,10 +46,26 @@ class KeptSpeeds:
             return None
         return Speed(it_s, validation * self._validated(spec), SOURCE, measured=True)
 
+    def peak(self, spec: JobSpec) -> int | None:
+        """Bytes of a GPU that the same work took here; None where that was not measured."""
+        found = self._known.get(self._key(spec))
+        amount = found.get("peak_bytes") if isinstance(found, dict) and found.get("cuda") else None
+        return int(amount) if isinstance(amount, int | float) and amount > 0 else None
+
+    def of_device(self, device: str) -> dict[str, float]:
+        """Iterations a second by work, of a device by its name, the newest first."""
+        rows = [found for found in self._known.values() if isinstance(found, dict)]
+        return {
+            str(row["work"]): float(row["it_s"])
+            for row in reversed(rows)
+            if row.get("device") == device and row.get("work") and isinstance(row.get("it_s"), int | float)
+        }
+
     def keep(self, spec: JobSpec, result: Mapping[str, Any]) -> None:
         """What `workers.speed` has measured of a spec's work."""
-        names = ("it_s", "validation_s_per_megapixel", "device", "cuda")
-        known = {**self._known, self._key(spec): {name: result[name] for name in names}}
+        names = ("it_s", "validation_s_per_megapixel", "device", "cuda", "peak_bytes")
+        kept = {name: result[name] for name in names if name in result}
+        known = {**self._known, self._key(spec): {**kept, "work": work_text(spec)}}
         self.__dict__["_known"] = dict(list(known.items())[-_MOST:])
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)

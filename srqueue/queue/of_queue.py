@@ -13,6 +13,7 @@ from srqueue.forecast.earlier import Earlier, before_start
 from srqueue.forecast.fleet import Server, Task
 from srqueue.forecast.purses import Budget
 from srqueue.forecast.running import RunForecast
+from srqueue.forecast.turns import NO_TURNS, Turns
 from srqueue.queue.cell_jobs import STAGE
 from srqueue.queue.clocks import Clocks
 from srqueue.queue.ends import limits_of, told_of
@@ -24,6 +25,7 @@ from srqueue.spec.job import JobSpec
 from srqueue.store.campaigns import CampaignRecord, Campaigns
 from srqueue.store.foremost import foremost, place
 from srqueue.store.offers import fits
+from srqueue.store.quotas import Quotas
 from srqueue.store.record import JobRecord, WorkerRecord
 from srqueue.store.store import Store
 
@@ -60,6 +62,8 @@ class OfQueue:
     budgets: Mapping[str, Budget]
     draws: Mapping[str, float]
     fits: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by lot: names of workers
+    turns: Turns = NO_TURNS
+    first_user: str = ""  # whose are those without a user
 
     @classmethod
     def read(cls, store: Store, now: float) -> OfQueue:
@@ -79,7 +83,7 @@ class OfQueue:
             records, known, lengths, servers(workers, clocks), caps, _stages(store, records, campaigns),
             _best(done), now, clocks, campaigns,
             budgets_left(store, Campaigns(store.connection), campaigns.values(), now),
-            drawn, _fitting(records, workers),
+            drawn, _fitting(records, workers), *_turns(store),
         )  # fmt: skip
 
     def task(self, record: JobRecord) -> Task:
@@ -88,7 +92,8 @@ class OfQueue:
         pays = payer(record, self.budgets)
         kw = draw(record, self.draws) if pays else 0.0
         may = self.fits.get(record.lot)
-        return replace(found, hours=self.clocks.of_job(record), budget=pays, kw=kw, fits=may)
+        share = (record.user or self.first_user, record.share or "")
+        return replace(found, hours=self.clocks.of_job(record), budget=pays, kw=kw, fits=may, share=share)
 
     def tasks(self) -> list[Task]:
         """Of all whose length is known."""
@@ -119,6 +124,13 @@ def before(
     cuda = _on_cuda(record.device_class, able)
     known = kept.speed(spec, cuda)
     return before_start(spec, earlier, cuda, [w.device for w in able], known, rung=record.until, kw=kw)
+
+
+def _turns(store: Store) -> tuple[Turns, str]:
+    quotas = Quotas(store.connection)
+    users = quotas.all()
+    most = {user.name: user.most_running for user in users if user.most_running is not None}
+    return Turns(quotas.used(), most), quotas.first_user()
 
 
 def _fitting(records: Iterable[JobRecord], workers: Sequence[WorkerRecord]) -> dict[str, frozenset[str]]:
@@ -180,11 +192,12 @@ def _task(
             stage = one.removeprefix(STAGE)
             after |= stages.get((record.held_by, stage), frozenset()) if one.startswith(STAGE) else {one}
     wait = max((record.not_before or 0.0) - now, 0.0)
-    front = place(record.preemptions, record.attempts)
-    moment = limits_of(record).moment
+    moment, runs = limits_of(record).moment, record.state is JobState.RUNNING
     return Task(
-        record.id, seconds, record.priority, (front, record.id), record.device_class, record.root_id,
-        on=record.worker if record.state is JobState.RUNNING else None, after=frozenset(after),
+        record.id, seconds, record.priority, record.id, record.device_class, record.root_id,
+        front=not place(record.preemptions, record.attempts),
+        ran=max(now - record.claimed, 0.0) if runs and record.claimed else 0.0,
+        on=record.worker if runs else None, after=frozenset(after),
         cap=record.held_by or (record.campaigns[0] if record.campaigns else None), not_before=wait,
         ends_by=math.inf if moment is None else max(moment - now, 0.0),
     )  # fmt: skip

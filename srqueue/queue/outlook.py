@@ -169,7 +169,7 @@ def _plays(queue: OfQueue) -> list[Played]:
             z = math.sqrt(_MACHINE) * common + math.sqrt(1 - _MACHINE) * own
             doubt = queue.lengths[task.id].doubt
             made.append(replace(task, seconds=task.seconds * math.exp(doubt * z)))
-        plays.append(play_budgets(made, queue.servers, queue.caps, queue.budgets))
+        plays.append(play_budgets(made, queue.servers, queue.caps, queue.budgets, queue.turns))
     return plays
 
 

@@ -12,6 +12,7 @@ from ulid import ULID
 from srqueue.datasets import Registry, check_known, check_scales
 from srqueue.errors import UsageError
 from srqueue.queue.contents import pinned
+from srqueue.queue.guessing import with_guesses
 from srqueue.queue.stops import Settling
 from srqueue.settings import Settings
 from srqueue.spec.expand import Expanded
@@ -55,7 +56,8 @@ def new_jobs(
     """
     whole = _with_contents(registry.as_it_is(), _numbered(configs))
     whole = (_with_stops(settling, expanded) for expanded in whole)
-    return [_new_job(str(ULID()), expanded, priority, submitter) for expanded in whole]
+    pairs = [(_new_job(str(ULID()), expanded, priority, submitter), expanded.spec) for expanded in whole]
+    return [job for job, _ in pairs] if settling.store is None else with_guesses(settling.store, pairs)
 
 
 def _with_contents(registry: Registry, given: Iterable[Expanded]) -> Iterator[Expanded]:

@@ -17,7 +17,7 @@ class Settling:
 
     def __init__(self, settings: Settings, store: Store | None) -> None:
         self._settings = settings
-        self._store = store
+        self.store = store
         self._found: dict[str, str] = {}
 
     def of(self, spec: JobSpec) -> tuple[Rule, ...]:
@@ -69,10 +69,10 @@ class Settling:
         return price
 
     def _id(self, ref: str) -> str:
-        if self._store is None:
+        if self.store is None:
             raise UsageError("without a queue no other job is known", hint="give the value: val/psnr > 31.5")
         if ref not in self._found:
-            self._found[ref] = self._store.resolve(ref)
+            self._found[ref] = self.store.resolve(ref)
         return self._found[ref]
 
 

@@ -19,6 +19,7 @@ from srqueue.spec.complete import complete
 from srqueue.spec.derive import PictureStats
 from srqueue.spec.expand import DatasetRef, Expanded, expand
 from srqueue.spec.job import JobSpec
+from srqueue.spec.needs import needs_text
 from srqueue.spec.validate import validate
 from srqueue.store.record import JobRecord
 from srqueue.store.run_folders import run_of
@@ -56,6 +57,7 @@ def upgraded(
             "strict_load_g": True,
             "resume_from": None,
         },
+        "needs": record.wants.model_dump(mode="json"),
     }
     expanded = expand(
         _dataset(before, registry),
@@ -71,9 +73,11 @@ def upgraded(
         )
     best = record.metrics.get("best/psnr")
     reached = f", {best:.2f} dB" if isinstance(best, int | float) else ""
+    placed = f"its needs ({needs_text(after.needs)}), " if after.needs else ""
     told = (
         f"from {record.name} {record.short_id}: {_network(before)}, data set {before.datasets.train.name}, "
-        f"seed {before.manual_seed}, and its weights{reached} ({model}); everything else is {preset}'s"
+        f"seed {before.manual_seed}, {placed}and its weights{reached} ({model}); everything else is "
+        f"{preset}'s"
     )
     return replace(expanded, notices=(told, *_failure_notice(record), *expanded.notices))
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.reasons import JobState
 from srqueue.store.connection import Connection, compact
+from srqueue.store.quotas import over_quota
 from srqueue.store.record import Bell
 from srqueue.store.signing import Keyring
 
@@ -235,8 +236,17 @@ class Campaigns:
         return [Bell(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
 
     def hold_again(self, name: str, ids: Iterable[str]) -> int:
-        """Failed and cancelled cells are to begin once more, as the campaign allows; how many there were."""
-        return sum(len(self.connection.run("rehold", name, *some)) for some in _parts(ids))
+        """Failed and cancelled cells are to begin once more, as the campaign allows; how many there were.
+
+        Raises UsageError where a user would have more queued or held than his quota.
+        """
+        held = 0
+        for some in _parts(ids):
+            answer = self.connection.run("rehold", name, *some)
+            if answer[:1] == ["over"]:
+                raise over_quota(answer, held)
+            held += len(answer)
+        return held
 
     def leave(self, name: str, ids: Iterable[str]) -> None:
         """Jobs are of this campaign no more; they stay."""

@@ -41,6 +41,7 @@
 <prefix>:user:<name>:running          set      ids of a user's that run
 <prefix>:user:<name>:waiting          set      ids of a user's that are queued or held
 <prefix>:usage                        hash     user -> seconds of training lately, and when that was noted
+<prefix>:memory                       hash     kind of work -> bytes of a GPU that a job of it took
 <prefix>:quota:running                hash     user -> how many jobs may run at a time
 <prefix>:quota:queued                 hash     user -> how many may be queued or held
 <prefix>:delayed                      zset     ids by the time they become ready
@@ -265,6 +266,11 @@ class Keys:
     def usage(self) -> str:
         """What users have trained lately."""
         return f"{self.prefix}:usage"
+
+    @property
+    def memory(self) -> str:
+        """What jobs of a kind of work took of a GPU."""
+        return f"{self.prefix}:memory"
 
     def quota(self, what: Literal["running", "queued"]) -> str:
         """How many jobs of each user may run, or be queued, at a time."""

@@ -41,6 +41,8 @@ class NewJob:
     """Of who submits it; empty without a key."""
     needs: NeedsSpec = NOTHING
     user: str = ""
+    guess: int = 0
+    """Bytes of a GPU that a job of its kind took before, where none are asked for."""
     share: str = ""
     """Campaign that shares with the others of its user; none: the user's jobs go by age."""
 
@@ -70,7 +72,7 @@ class NewJob:
             fields |= {"opens": f"{self.opens:.3f}", "message": self.message}
         placed = {
             "user": self.user, "share": self.share, "gpu_memory": self.needs.gpu_memory,
-            "needs": parts_text(self.needs),
+            "needs": parts_text(self.needs), "guess": self.guess,
         }  # fmt: skip
         fields |= {key: value for key, value in placed.items() if value}
         flat = [part for pair in fields.items() for part in pair]

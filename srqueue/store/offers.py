@@ -4,7 +4,7 @@ A *lot* is what decides, beside device class and runs root, who may claim a job 
 one lot lie in one ready set, best first. It is made in prelude.lua (`lot_of`): parts `<letter>=<value>` with
 `;` between them, the empty lot for a job that needs nothing. The letters are
 
-    m, p  bytes of GPU memory: asked for, and measured (a CPU will do for the latter)
+    m, p  bytes of GPU memory: asked for, and measured or guessed (a CPU will do for the latter)
     g     GPUs            c  compute capability, 86 for 8.6      f  a feature
     h     host            l  a label, key=value
     u, k  the user and the campaign with which it shares; nothing that a worker must have
@@ -20,6 +20,8 @@ from typing import Any, Self
 from srqueue.spec.needs import NeedsSpec, capability
 
 _SHARES = ("u", "k")
+CONTEXT = 3 << 28
+"""Bytes of a GPU that a trainer takes and torch does not count; see workers.trainer.budget."""
 _COARSE = 8  # steps from one power of two to the next
 
 

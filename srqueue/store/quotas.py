@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +13,11 @@ from srqueue.errors import UsageError, did_you_mean
 from srqueue.run.folder import check_name
 from srqueue.store.audit import Audit
 from srqueue.store.connection import Connection
+from srqueue.store.new import NewJob
 
 What = Literal["running", "queued"]
 _WHAT: tuple[What, ...] = ("running", "queued")
+_LOOKED_AT = 1000  # jobs a call
 HALF_LIFE = 24 * 3600
 """Seconds in which what was trained weighs half; see prelude.lua."""
 
@@ -69,10 +72,10 @@ class Quotas:
                 pipeline.scard(self.keys.of_user(name, "running"))
                 pipeline.scard(self.keys.of_user(name, "waiting"))
                 pipeline.hget(self.keys.usage, name)
-            found = pipeline.execute()
+            found, at = pipeline.execute(), time.time()
         rows = zip(names, found[::3], found[1::3], found[2::3], strict=True)
         return tuple(
-            UserStanding(name, int(runs), int(waits), _now(usage), running.get(name), queued.get(name))
+            UserStanding(name, int(runs), int(waits), used_by(usage, at), running.get(name), queued.get(name))
             for name, runs, waits, usage in rows
         )
 
@@ -92,12 +95,56 @@ class Quotas:
         """Of one; zeros of somebody unknown."""
         return next((one for one in self.all() if one.name == user), UserStanding(user, 0, 0, 0.0))
 
+    def used(self) -> dict[str, float]:
+        """Seconds of training lately, by `user` and `user/campaign`."""
+        with self.connection.reach() as client:
+            found, at = client.hgetall(self.keys.usage), time.time()
+        return {name: used_by(usage, at) for name, usage in found.items()}
 
-def over_quota(answer: Sequence[Any], made: int) -> UsageError:
-    """What is raised where `create` refused; `made`: jobs of the same call that were queued before."""
+    def first_user(self) -> str:
+        """Whose turn it is that a job without a user takes."""
+        with self.connection.reach() as client:
+            return client.get(self.keys.first_user) or ""
+
+    def check(self, wanted: Mapping[str | None, int]) -> None:
+        """Raises UsageError where one of the users would have more queued or held with so many more jobs."""
+        for user, number in wanted.items():
+            if number > self.room(user or ""):
+                has = self.of(user or "")
+                raise over_quota(("over", user, has.most_queued, has.waiting, number))
+
+    def room(self, user: str) -> float:
+        """How many more jobs a user may have queued or held; infinite where nothing bounds him."""
+        with self.connection.reach() as client:
+            most = client.hget(self.keys.quota("queued"), user)
+            return math.inf if most is None else int(most) - client.scard(self.keys.of_user(user, "waiting"))
+
+
+def check_room(connection: Connection, jobs: Sequence[NewJob], *, again: bool, campaign: str) -> None:
+    """Raises UsageError where a user would have more jobs queued or held than his quota, were these made.
+
+    Of what `create` makes in parts it is asked before the first; what others submit meanwhile it cannot know.
+    """
+    asked = jobs if again else list({job.spec_id: job for job in jobs}.values())
+    found: dict[str, tuple[int, int, int]] = {}
+    for i in range(0, len(asked), _LOOKED_AT):
+        some = (part for job in asked[i : i + _LOOKED_AT] for part in (job.id, job.spec_id, job.user))
+        answer = connection.run("room", int(again), campaign, *some)
+        if not answer and not found:
+            return  # nobody of them is bounded
+        for user, most, has, wanted in zip(*(answer[n::4] for n in range(4)), strict=True):
+            before = found[user][2] if user in found else 0
+            found[user] = (int(most), int(has), before + int(wanted))
+    for user, (most, has, wanted) in found.items():
+        if has + wanted > most:
+            raise over_quota(("over", user, most, has, wanted))
+
+
+def over_quota(answer: Sequence[Any], made: int = 0) -> UsageError:
+    """What is raised where a script refused; `made`: new jobs of the same call that were queued before."""
     _, user, most, has, wanted = answer
     bound = counted(int(most), "job")
-    some = f"; the first {made} of this call are queued" if made else ""
+    some = f"; {made} of this call are queued already" if made else ""
     return UsageError(
         f"user {user} may have {bound} queued, has {has}, and {wanted} more are asked for{some}",
         where="quota",
@@ -105,8 +152,9 @@ def over_quota(answer: Sequence[Any], made: int) -> UsageError:
     )
 
 
-def _now(usage: str | None) -> float:
+def used_by(usage: str | None, now: float) -> float:
+    """Seconds trained lately, of what the scripts keep of it (`charge` in prelude.lua); `now`: UTC s."""
     if not usage:
         return 0.0
     seconds, at = map(float, usage.split())
-    return float(seconds * 0.5 ** (max(0.0, time.time() - at) / HALF_LIFE))
+    return float(seconds * 0.5 ** (max(0.0, now - at) / HALF_LIFE))

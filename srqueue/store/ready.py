@@ -1,11 +1,12 @@
 """Who stands before a ready job: counted by the ready sets, no record is read.
 
 Of one user's jobs the order is exact. Users take turns (see claim.lua): of another's jobs of the same rank
-(priority, and handed back or not) as many count as stand before the job in its own user's line.
+(priority, and handed back or not) as many count as would be claimed before it if nothing ended meanwhile.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from srqueue.store.connection import Connection
 from srqueue.store.keys import Keys
 from srqueue.store.offers import fits, parts_of
 from srqueue.store.record import JobRecord, WorkerRecord
+from srqueue.store.turns import standings
 
 _RANK = 2**42
 """A score is rank * 2^42 + milliseconds; see `ready_score` in prelude.lua."""
@@ -73,38 +75,42 @@ def count_ahead(
             own = shelf_of(keys, record).key
             pipeline.zrank(own, record.id)
             pipeline.zscore(own, record.id)
-        places, looked_at = pipeline.execute(), list[tuple[str, Shelf, bool | None]]()
-        found: dict[str, int] = {}
+        places, looked_at = pipeline.execute(), list[tuple[str, str, str]]()
+        own_of: dict[str, str] = {}
+        in_line: dict[str, int] = {}  # those of its own share and rank that stand before it
         for (record, workers), rank, score in zip(pairs, places[::2], places[1::2], strict=True):
+            if rank is None:
+                continue
             own_shelf = shelf_of(keys, record)
             kind = (own_shelf, id(workers))
             if kind not in known:
                 known[kind] = shelves(keys, workers, lots) - {own_shelf}
-            found[record.id] = 0 if rank is None else int(rank)
-            if rank is None:
-                continue
+            own_of[record.id], in_line[record.id] = own_shelf.share, int(rank)
             floor = score // _RANK * _RANK
             pipeline.zcount(own_shelf.key, "-inf", f"({floor:.0f}")
-            looked_at.append((record.id, own_shelf, None))
+            looked_at.append((record.id, "own", own_shelf.share))
             for shelf in known[kind]:
-                mine = shelf.share == own_shelf.share
-                pipeline.zcount(shelf.key, "-inf", f"({score if mine else floor:.0f}")
-                pipeline.zcount(shelf.key, f"{floor:.0f}", f"({score if mine else floor + _RANK:.0f}")
-                looked_at += [(record.id, shelf, True), (record.id, shelf, False)]
-        own_of = {record.id: shelf_of(keys, record).share for record, _ in pairs}
-        # By share: how many of the same rank stand before it, or, of others, wait.
-        beside: dict[str, dict[str, int]] = {}
-        for (job_id, shelf, counts), number in zip(looked_at, pipeline.execute(), strict=True):
-            of_share = beside.setdefault(job_id, {})
-            if counts is None:  # those of a better rank in its own set; the first that is looked at
-                of_share[shelf.share] = found[job_id] - int(number)
-            elif counts:
-                found[job_id] += int(number)
-            else:
-                of_share[shelf.share] = of_share.get(shelf.share, 0) + int(number)
-    for job_id, by_share in beside.items():
-        own_ones = by_share.pop(own_of[job_id], 0)
-        found[job_id] += sum(min(number, own_ones) for number in by_share.values())
+                pipeline.zcount(shelf.key, "-inf", f"({floor:.0f}")
+                pipeline.zcount(shelf.key, f"{floor:.0f}", f"({score:.0f}")
+                looked_at += [(record.id, "better", shelf.share), (record.id, "older", shelf.share)]
+                if shelf.share != own_shelf.share:
+                    pipeline.zcount(shelf.key, f"{floor:.0f}", f"({floor + _RANK:.0f}")
+                    looked_at.append((record.id, "beside", shelf.share))
+        # By job and share: of a better rank, and of its own rank: those that are older, and all of others.
+        counts = {i: {what: Counter[str]() for what in ("better", "older", "beside")} for i in own_of}
+        for (job_id, what, share), number in zip(looked_at, pipeline.execute(), strict=True):
+            if what == "own":
+                in_line[job_id] -= int(number)
+            counts[job_id]["better" if what == "own" else what][share] += int(number)
+        everybody = {share for one in counts.values() for by_share in one.values() for share in by_share}
+        others_wait = any(+one["beside"] for one in counts.values())
+        turns = standings(client, keys, everybody) if others_wait else None
+    found = {record.id: 0 for record, _ in pairs}
+    for job_id, own in own_of.items():
+        better, older, beside = (counts[job_id][what] for what in ("better", "older", "beside"))
+        place = in_line[job_id] + older.pop(own, 0)
+        others = turns.before(own, place, +beside, older, better) if turns is not None else {}
+        found[job_id] = place + sum(better.values()) + sum(others.values())
     return found
 
 
@@ -128,18 +134,30 @@ def first_ids(
         for shelf in others:
             before = score if shelf.share == own.share else floor
             pipeline.zrangebyscore(shelf.key, "-inf", f"({before:.0f}", 0, most, withscores=True)
-        found = [(place, i) for entries in pipeline.execute() for i, place in entries]
+        parts = pipeline.execute()
+        found = [(place, i) for entries in parts for i, place in entries]
+        looked_at = [*([own] if rank else []), *others]
+        better = Counter(
+            shelf.share
+            for shelf, entries in zip(looked_at, parts, strict=True)
+            for _, place in entries
+            if place < floor
+        )
         mine = sum(place >= floor for place, _ in found)
         by_share: dict[str, list[tuple[float, str]]] = {}
-        strangers = [shelf for shelf in others if shelf.share != own.share and mine]
+        strangers = [shelf for shelf in others if shelf.share != own.share]
         for shelf in strangers:
             pipeline.zrangebyscore(
-                shelf.key, f"{floor:.0f}", f"({floor + _RANK:.0f}", 0, mine, withscores=True
+                shelf.key, f"{floor:.0f}", f"({floor + _RANK:.0f}", 0, most, withscores=True
             )
         for shelf, entries in zip(strangers, pipeline.execute() if strangers else (), strict=True):
             by_share.setdefault(shelf.share, []).extend((place, i) for i, place in entries)
-        for entries in by_share.values():
-            found += sorted(entries)[:mine]
+        waiting = {share: len(entries) for share, entries in by_share.items() if entries}
+        if waiting:
+            turns = standings(client, keys, {own.share, *waiting, *better})
+            older = {share: sum(place < score for place, _ in by_share[share]) for share in waiting}
+            for share, number in turns.before(own.share, mine, waiting, older, better).items():
+                found += sorted(by_share[share])[:number]
     return [i for _, i in sorted(found)[:most]]
 
 

@@ -87,6 +87,8 @@ class JobRecord:
     share: str | None = None  # campaign that shares with the user's others, where the submitter said so
     gpu_memory: int | None = None  # bytes of one GPU that it was said to need
     peak: int | None = None  # bytes that it was measured to need
+    guess: int | None = None  # bytes that a job of its kind took before: what it is taken to need by default
+    guess_off: bool = False  # no worker had so much, so that it may try with less
     needs: str | None = None  # what else its worker must have: parts of a lot, see offers
     lot: str = ""  # by all of these, who may claim it
 
@@ -94,6 +96,11 @@ class JobRecord:
     def wants(self) -> NeedsSpec:
         """What its worker must have, as it was asked for."""
         return needs_from(self.gpu_memory, self.needs)
+
+    @property
+    def guessed(self) -> int | None:
+        """The guess, where it decides who may claim it; what was asked for or measured stands above."""
+        return None if self.guess_off or self.gpu_memory or self.peak else self.guess
 
     @property
     def short_id(self) -> str:
@@ -170,6 +177,7 @@ _READ: dict[str, Any] = {
             "remote_iteration",
             "gpu_memory",
             "peak",
+            "guess",
         ),
         int,
     ),
@@ -177,6 +185,7 @@ _READ: dict[str, Any] = {
     **dict.fromkeys(("campaigns", "after"), lambda text: tuple(text.split(","))),
     "rungs": lambda text: tuple(map(int, text.split(","))),
     "stopped": bool,
+    "guess_off": bool,
     "state": JobState,
     "reason": StopReason,
 }
@@ -228,9 +237,16 @@ class WorkerRecord:
     window: str = ""  # when it trains, by its own clock; empty: always
     schema: int = SCHEMA  # version of the records that it reads and writes
     offer: Offer | None = None  # what a job gets there; None: a worker of the version before
+    speeds: dict[str, float] = field(default_factory=dict, hash=False)
+    """Iterations a second by work that its device was measured to do, the newest first."""
     load: dict[str, Any] = field(default_factory=dict, hash=False)
     """How busy its machine is: `cpu` (percent of all cores), `memory_mib` [used, total], `gpus` (of each
     `name`, `util` in percent, `mib` [used, total], `watts`, `celsius`); empty where it does not tell."""
+
+    @property
+    def speed_text(self) -> str:
+        """`12.3 it/s (compact x2, 16 crops of 48 px)`, the newest; empty where none is known."""
+        return next((f"{rate:.3g} it/s ({work})" for work, rate in self.speeds.items()), "")
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -249,7 +265,7 @@ class WorkerRecord:
             slots=int(raw.get("slots") or 1), window=raw.get("window", ""),
             schema=int(raw.get("schema") or 1),
             offer=Offer.from_json(raw["offer"]) if raw.get("offer") else None,
-            load=json.loads(raw.get("load") or "{}"),
+            speeds=json.loads(raw.get("speeds") or "{}"), load=json.loads(raw.get("load") or "{}"),
         )  # fmt: skip
 
     def to_hash(self) -> dict[str, Any]:
@@ -262,6 +278,7 @@ class WorkerRecord:
             "slots": self.slots, "window": self.window,
             "offer": self.offer.to_json() if self.offer else "",
             "schema": self.schema,
+            "speeds": json.dumps(self.speeds, separators=(",", ":")),
             "load": json.dumps(self.load, separators=(",", ":")),
         }  # fmt: skip
 

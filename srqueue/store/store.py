@@ -24,7 +24,7 @@ from srqueue.store.new import NewJob, check_priority
 from srqueue.store.offers import Offer, parts_text
 from srqueue.store.pictures import script_arguments
 from srqueue.store.printed import BYTES_KEPT, JOBS_KEPT, LINES_KEPT, SECONDS_KEPT
-from srqueue.store.quotas import over_quota
+from srqueue.store.quotas import check_room, over_quota
 from srqueue.store.reader import Reader
 from srqueue.store.record import (
     Bell,
@@ -87,7 +87,8 @@ class Store(Reader):
 
         Such a one is not failed and not cancelled, or is of the same campaign; it joins the campaign. All are
         checked before the first is written. Some hundreds are written at a time: where Redis goes away in
-        between, the same call once more, without `again`, makes the rest.
+        between, the same call once more, without `again`, makes the rest. Raises UsageError where a user
+        would have more than his quota: none is made, or, where others submit meanwhile, it says how many are.
         """
         if campaign:
             check_name(campaign, "a campaign")
@@ -96,13 +97,15 @@ class Store(Reader):
         check_key(self.connection, self.keyring)
         signed = (replace(job, signature=self.keyring.sign_job(job)) for job in jobs)
         parts, made = [job.parts() for job in signed], list[tuple[str, bool]]()
+        if len(jobs) > _JOBS_A_CALL:
+            check_room(self.connection, jobs, again=again, campaign=campaign)
         for i in range(0, len(parts), _JOBS_A_CALL):
             some = (part for job in parts[i : i + _JOBS_A_CALL] for part in job)
             more = f" and {len(part) - 1} more" if (part := jobs[i : i + _JOBS_A_CALL])[1:] else ""
             where = f" in campaign {campaign}" if campaign else ""
             flat = self._act("create", "submit", "", int(again), campaign, *some, more=more + where)
             if flat[:1] == ["over"]:
-                raise over_quota(flat, len(made))
+                raise over_quota(flat, sum(new for _, new in made))
             made += [(job_id, bool(created)) for job_id, created in zip(flat[::2], flat[1::2], strict=True)]
         return made
 
@@ -360,6 +363,8 @@ class Store(Reader):
         return answer
 
     def _answer(self, job_id: str, verb: str, answer: list[Any]) -> JobRecord:
+        if answer[0] == "over":
+            raise over_quota(answer)
         record = self.get(job_id)
         if answer[0] == "refused":
             state = JobState(answer[1])

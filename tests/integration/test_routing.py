@@ -5,12 +5,22 @@ import pytest
 from srqueue.cli.explain import explain
 from srqueue.cli.needs import needs
 from srqueue.cli.quota import list_quotas, remove_quota, set_quota
+from srqueue.cli.worker_table import look, rows
 from srqueue.errors import SpecError, UsageError
+from srqueue.forecast.kinds import memory_kind
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import ring_worker
 from srqueue.queue.routing import own_queue
 from srqueue.run.reasons import JobState
 from srqueue.spec.needs import NeedsSpec
+from srqueue.store.known_memory import KnownMemory, loosen
+from srqueue.store.offers import Offer
+from srqueue.store.record import WorkerRecord
+
+GPU = WorkerRecord(
+    name="gpu", host="box", pid=1, classes=("cuda", "any"), device="d", version="0", since=1.0,
+    offer=Offer(host="box", memory=8 << 30, gpus=1),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -39,6 +49,10 @@ def test_a_job_goes_to_the_worker_that_has_what_it_needs(client, spec, start_wor
     assert done.state is JobState.SUCCEEDED
     (attempt,) = client.store.attempts(near.id)
     assert attempt.worker.startswith("w2@")
+    wait_until(lambda: client.store.workers()[1].speeds, "it announces how fast that was")
+    (work,) = client.store.workers()[1].speeds
+    assert work.startswith(f"{spec.network_g.type} x{spec.scale}, ")
+    assert rows(look(client.store))[1][-1].endswith(f" it/s ({work})")
 
     explain(job.short_id)
     told = capsys.readouterr().out
@@ -66,6 +80,25 @@ def test_the_same_spec_with_other_needs_is_the_same_job_and_says_so(client, spec
     assert again.differs == ("what it needs stays as it is: nothing (srqueue needs JOB)",)
     with pytest.raises(UsageError, match="is for a CPU"):
         client.set_needs(job.id, NeedsSpec(gpus=1))
+
+
+def test_what_jobs_of_its_kind_took_is_the_default_of_a_job_and_is_shown(client, spec, capsys):
+    auto = spec.model_copy(update={"compute": spec.compute.model_copy(update={"device": "auto"})})
+    KnownMemory(client.store.connection).note(memory_kind(auto), 5 << 30)
+    job = client.submit(auto).job
+    assert (job.guess, job.lot) == (5 << 30, f"p={5 << 30}")
+    needs(job.short_id)
+    assert "5.0 GiB of GPU memory by default, as a job of its kind took" in capsys.readouterr().out
+    client.store.announce_worker(GPU, 60)
+    explain(job.short_id)
+    assert f"any: srqueue needs {job.short_id} --none" in " ".join(capsys.readouterr().out.split())
+    loosen(client.store.connection)
+    assert client.get(job.id).guessed == 5 << 30  # there is one
+    on_cpu, asked = (
+        auto.model_copy(update={"manual_seed": 2, "compute": spec.compute}),
+        auto.model_copy(update={"manual_seed": 3, "needs": NeedsSpec(gpu_memory="1GB")}),
+    )
+    assert [client.submit(one).job.guess for one in (on_cpu, asked)] == [None, None]
 
 
 def test_quotas_are_set_and_shown_and_refuse_a_submit(client, spec, capsys):

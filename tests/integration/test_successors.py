@@ -1,6 +1,7 @@
 """upgrade, extend and recommend after real trainings of a real stack."""
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def with_stack(cli):
 @pytest.fixture(scope="module")
 def finished(with_stack):
     """A job that has trained 60 iterations."""
-    with_stack("submit", "tiny", *SMALL, "--iterations", "60", "--seed", "9", "--name", "first", "--wait")
+    how = ("--iterations", "60", "--seed", "9", "--name", "first", "--host", socket.gethostname())
+    with_stack("submit", "tiny", *SMALL, *how, "--wait")
     return with_stack.record("first")
 
 
@@ -73,6 +75,7 @@ def test_an_upgrade_is_a_fidelity_run_where_nothing_is_said(finished, with_stack
     assert found["spec"]["train"]["total_iter"] == 80000
     assert found["spec"]["name"] == "first_fidelity"
     assert found["spec"]["preflight"]
+    assert found["spec"]["needs"]["host"] == socket.gethostname().lower()  # of its worker, as before
 
 
 def test_an_upgrade_to_another_network_is_refused(finished, with_stack):

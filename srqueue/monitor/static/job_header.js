@@ -30,7 +30,8 @@ function figures(card) {
     const told = window.srq.forecast(card);
     if (told !== "-") found.push(["Forecast", told, `as of iteration ${card.forecast.iteration.toLocaleString("en-GB")}`]);
   }
-  found.push(["Device", card.device ?? "–", place]);
+  const device = [place, card.device_speed && `measured ${card.device_speed}`].filter(Boolean).join("; ");
+  found.push(["Device", card.device ?? "–", device]);
   found.push(["Attempt", card.attempts ? String(card.attempts) : "–", card.failures ? `${card.failures} failed in a row` : ""]);
   if (card.started) found.push(["Started", ago(card.started), ""]);
   if (card.finished) found.push(["Finished", ago(card.finished), card.started ? `after ${duration(card.finished - card.started)}` : ""]);

@@ -51,6 +51,9 @@ local function best_ready()
       for _, lot in ipairs(lots_of(ARGV[i], root)) do
         local key = ready_set(ARGV[i], root, lot)
         local head = fits(offer, lot) and redis.call('ZRANGE', key, 0, 0, 'WITHSCORES') or {}
+        if fits(offer, lot) and not head[1] and lot ~= '' then  -- the version before has taken the last out
+          redis.call('SREM', P .. 'lots:' .. ARGV[i] .. ':' .. root, lot)
+        end
         local one = head[1] and {id = head[1], score = tonumber(head[2]), lot = lot, key = key}
         if one and (one.score < 0 or not is_at_its_quota(lot)) and (not best or is_better(one, best)) then best = one end
       end

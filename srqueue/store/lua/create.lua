@@ -7,15 +7,6 @@
 -- Where a user has a quota and would have more jobs queued or held than that, nothing is made at all.
 -- Returns {id, created 0|1, ...}, or {'over', user, quota, how many he has, how many were to be made}.
 local again, campaign = ARGV[1] == '1', ARGV[2]
-local LOOKED_AT = 100  -- the newest jobs of a spec
-
-local function same(spec_id)
-  for _, other in ipairs(redis.call('ZREVRANGE', P .. 'spec:' .. spec_id, 0, LOOKED_AT - 1)) do
-    local state = get(other, 'state')
-    if state ~= 'failed' and state ~= 'cancelled' and get(other, 'wish') ~= 'cancel' then return other end
-    if campaign ~= '' and redis.call('ZSCORE', P .. 'campaign:' .. campaign, other) then return other end
-  end
-end
 
 -- What is said of a field of a job; nil where nothing is.
 local function said(first, parts, field)
@@ -43,19 +34,18 @@ end
 -- The user who would have too many, and how many are to be made for him; a quota is looked for only where there is one.
 local function over_its_quota()
   if redis.call('EXISTS', P .. 'quota:queued') == 0 then return nil end
-  local wanted, i = {}, 3
+  local wanted, seen, i = {}, {}, 3
   while i <= #ARGV do
     local id, spec_id, parts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
     local user = said(i + 3, parts, 'user')
-    if user and redis.call('EXISTS', job(id)) == 0 and (again or not same(spec_id)) then
-      wanted[user] = (wanted[user] or 0) + 1
+    if user and not (seen[spec_id] and not again) and is_new(id, spec_id, again, campaign) then
+      wanted[user], seen[spec_id] = (wanted[user] or 0) + 1, true
     end
     i = i + 3 + parts
   end
   for user, number in pairs(wanted) do
-    local most = tonumber(redis.call('HGET', P .. 'quota:queued', user) or '')
-    local has = redis.call('SCARD', P .. 'user:' .. user .. ':waiting')
-    if most and has + number > most then return {'over', user, most, has, number} end
+    local over = over_for(user, number)
+    if over then return over end
   end
 end
 
@@ -66,7 +56,7 @@ local at, answer, i = stamp(now()), {}, 3
 while i <= #ARGV do
   local id, spec_id, parts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local known = redis.call('EXISTS', job(id)) == 1  -- the same call once more
-  local found = not known and not again and same(spec_id)
+  local found = not known and not again and same(spec_id, campaign)
   if found then
     join(found, campaign)
     local rungs = said(i + 3, parts, 'rungs')

@@ -52,6 +52,24 @@ local function lots_of(class, root)
   return found
 end
 
+-- Those workers that go on taking jobs, by name.
+local function going_on()
+  local workers = {}
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(now()), '+inf')) do
+    local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id', 'offer')
+    if known[1] and (known[3] or '') == '' and (known[4] or '') == '' then
+      workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', idle = true,
+        offer = read_offer(known[6] or '')}
+      for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
+    end
+  end
+  return workers
+end
+
+local function reaches(worker, class, root)
+  return worker.classes[class] and (root == '-' or root == worker.root or root == worker.remote)
+end
+
 local first_user, limits, shares = nil, nil, {}
 
 -- (user, campaign) with whom jobs of a lot share.

@@ -8,6 +8,6 @@ if state == 'succeeded' then return {'refused', state} end
 local is_ready = redis.call('ZSCORE', ready_key(id), id)
 if is_ready then take_out(id) end
 set(id, 'gpu_memory', ARGV[2], 'needs', ARGV[3], 'device_class', ARGV[4], 'updated', stamp(now()))
-if ARGV[5] == 'forget' then set(id, 'peak', '') end
+if ARGV[5] == 'forget' then set(id, 'peak', '', 'guess', '', 'guess_off', '') end
 if is_ready then put_in(id) else set(id, 'lot', lot_of(id)) end
 return {'ok', state}

@@ -28,15 +28,7 @@ local function up_to_now(id, field)
   return at
 end
 
-local workers = {}  -- those that go on taking jobs, by name
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(at), '+inf')) do
-  local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id', 'offer')
-  if known[1] and (known[3] or '') == '' and (known[4] or '') == '' then
-    workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', idle = true,
-      offer = read_offer(known[6] or '')}
-    for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
-  end
-end
+local workers = going_on()
 
 local ready, seen = {}, {}
 for _, worker in pairs(workers) do
@@ -61,8 +53,7 @@ end
 
 local function can_run(worker, id)
   local class, root, lot = shelf(id)
-  local reached = root == '-' or root == worker.root or root == worker.remote
-  return worker.classes[class] and reached and fits(worker.offer, lot)
+  return reaches(worker, class, root) and fits(worker.offer, lot)
 end
 
 -- Since when `id` is ready, where it has been for long enough to ask. One whose asked job has just ended waits

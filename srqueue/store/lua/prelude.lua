@@ -28,6 +28,8 @@
 --   first-user            string  whose jobs need no lot to tell them from others; users  set  all of them
 --   user:<name>:running   set     ids of a user's that run; user:<name>:waiting those queued or held
 --   usage                 hash    user, or user/campaign -> '<seconds trained lately> <when that was noted>'
+--   memory                hash    kind of work -> bytes of a GPU that a job of it took
+--   loosened              string  somebody has just looked for guesses that no worker fits (see loosen); expires
 --   quota:running  quota:queued  hash  user -> most jobs that run, that are queued or held
 --   delayed               zset    ids by the time they become ready
 --   opening               zset    ids by the time their window opens
@@ -98,11 +100,12 @@ end
 -- What decides, beside class and root, who may claim a job and whose turn it is; '' for one that needs nothing
 -- and is the first user's, or nobody's: those of the version before, whose workers look at no lots.
 local function lot_of(id)
-  local known = redis.call('HMGET', job(id), 'gpu_memory', 'peak', 'needs', 'user', 'share')
+  local known = redis.call('HMGET', job(id), 'gpu_memory', 'peak', 'needs', 'user', 'share', 'guess', 'guess_off')
   local asked, peak, user = tonumber(known[1] or '') or 0, tonumber(known[2] or '') or 0, known[4] or ''
   local parts = {}
   if asked > 0 then table.insert(parts, 'm=' .. known[1]) end
-  if peak > asked then table.insert(parts, 'p=' .. known[2]) end
+  local guess = asked == 0 and peak == 0 and (known[7] or '') == '' and known[6] or ''
+  if peak > asked then table.insert(parts, 'p=' .. known[2]) elseif guess ~= '' then table.insert(parts, 'p=' .. guess) end
   if (known[3] or '') ~= '' then table.insert(parts, known[3]) end
   if user ~= '' and user ~= redis.call('GET', P .. 'first-user') then table.insert(parts, 'u=' .. user) end
   if (known[5] or '') ~= '' then table.insert(parts, 'k=' .. known[5]) end

@@ -3,7 +3,7 @@
 -- writes  job:<id>  state:*  ready:*  delayed  bells
 -- One that waits or was stopped at a rung of a search goes on to its end.
 -- ARGV: id, state it may come from...   A running job that may come from 'paused' loses its wish to pause.
--- Returns {'ok'|'refused'|'gone', state}.
+-- Returns {'ok'|'refused'|'gone', state}, or, where its user would have too many queued, what over_for says.
 local id, state = ARGV[1], get(ARGV[1], 'state')
 if state == '' then return {'gone'} end
 local may = state == 'queued' and (get(id, 'not_before') ~= '' or get(id, 'wish') == 'cancel')
@@ -15,6 +15,8 @@ for i = 2, #ARGV do
   end
 end
 if not may then return {'refused', state} end
+local over = not WAITS[state] and over_for(get(id, 'user'), 1)
+if over then return over end
 if state == 'paused' and get(id, 'reason') == 'rung' then set(id, 'until', '') end
 set(id, 'failures', 0, 'reason', '', 'message', '', 'wish', '', 'reaped', '')
 make_ready(id, '0')

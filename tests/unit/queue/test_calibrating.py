@@ -3,9 +3,11 @@
 import pytest
 
 from srqueue.cli.calibration import calibrate
+from srqueue.forecast.kinds import work_text
 from srqueue.queue.calibrating import ELSEWHERE, LATER, Calibrating
 from srqueue.queue.cell_forecasts import forecast_specs
 from srqueue.queue.client import Client
+from srqueue.queue.device_speeds import DeviceSpeeds
 from srqueue.queue.kept_speeds import KeptSpeeds
 from srqueue.queue.outlook import outlook
 
@@ -26,6 +28,25 @@ def test_a_measurement_is_kept_for_the_work_on_such_a_device(settings, spec):
     other = spec.model_copy(update={"network_g": spec.network_g.model_copy(update={"num_feat": 12})})
     assert kept.speed(other) is None
     assert KeptSpeeds(settings.model_copy(update={"threads": 7})).speed(spec) is None
+
+
+def test_a_device_announces_what_was_measured_and_rather_what_it_trained(settings, spec):
+    KeptSpeeds(settings).keep(spec, {**RESULT, "cuda": True, "peak_bytes": 3 << 30})
+    kept, work = KeptSpeeds(settings), work_text(spec)
+    assert kept.peak(spec) == 3 << 30 and kept.of_device("a processor") == {work: 10.0}
+    speeds = DeviceSpeeds(settings)
+    assert speeds.newest("a processor") == {work: 10.0}
+    assert speeds.newest("a processor", slots=2) == speeds.newest("another") == {}
+    for number, rate in enumerate((1.0, 2.0, 3.0, 4.0)):
+        speeds.note("a processor", 1, f"work {number}", rate)
+    speeds.note("a processor", 1, "work 2", 1234.56)
+    assert list(speeds.newest("a processor").items()) == [
+        ("work 2", 1230.0),
+        ("work 3", 4.0),
+        ("work 1", 2.0),
+    ]
+    (settings.home / "device-speeds.json").write_text("[1")
+    assert speeds.newest("another") == {}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "no json", '{"a": 1}'])

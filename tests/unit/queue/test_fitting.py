@@ -75,6 +75,16 @@ def test_a_measured_need_says_so():
     assert unmet(job(f"p={40 * GIB}"), FLEET) is None  # a CPU will do
 
 
+def test_a_default_that_no_gpu_has_is_told_and_for_how_long():
+    record = job(f"p={40 * GIB}", "cuda", guess=40 * GIB)
+    assert unmet(record, FLEET) == (
+        "a job of its kind took 40.0 GiB of GPU memory; the largest card of 2 workers gives a job 12.0 GiB "
+        "(w2); in some seconds it may begin with less"
+    )
+    why, _ = waiting(Facts(job("", "cuda", guess=40 * GIB, guess_off=True), Moments(2.0), workers=FLEET))
+    assert "a job of its kind took 40.0 GiB of GPU memory; no worker had so much: " in " ".join(why)
+
+
 def test_needs_that_only_several_workers_have_between_them():
     record = job(f"m={10 * GIB};l=gpu=t4", gpu_memory=10 * GIB, needs="l=gpu=t4")
     assert unmet(record, FLEET) == "no worker has all that it needs: 10GiB of GPU memory, gpu=t4"

@@ -348,7 +348,7 @@ def test_workers_are_known_while_they_announce_themselves(store, wait_until):
     assert store.workers() == ()
 
 
-SHARED = ("prelude.lua", "lots.lua", "epilogue.lua")
+SHARED = ("prelude.lua", "lots.lua", "quotas.lua", "epilogue.lua")
 SCRIPTS = sorted(f.name[:-4] for f in (files("srqueue.store") / "lua").iterdir() if f.name not in SHARED)
 
 

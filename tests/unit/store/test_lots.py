@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 from ulid import ULID
 
 from srqueue.errors import UsageError
+from srqueue.forecast.fleet import Server, Task, play_queue
+from srqueue.forecast.turns import Turns
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.needs import NeedsSpec
+from srqueue.store.campaigns import Campaigns
+from srqueue.store.known_memory import KnownMemory, loosen
 from srqueue.store.new import NewJob
 from srqueue.store.offers import Offer, fits
 from srqueue.store.preemption import preempt
@@ -49,6 +53,7 @@ JOBS = st.tuples(
 )
 
 
+USERS = st.sampled_from(["ann", "bob", "cy"])
 NUMBERS = count(1 << 80)  # of one moment, the lower id goes first
 
 
@@ -177,6 +182,36 @@ def test_a_measured_peak_keeps_the_next_attempt_from_smaller_cards_but_not_from_
     assert store.get(other).lot == f"m={30 * GIB}"  # what was asked for is more
 
 
+def test_a_guess_chooses_among_workers_and_keeps_a_job_from_none(store):
+    one, two, asked = make(
+        store, replace(job(), guess=20 * GIB), replace(job(), guess=200 * GIB),
+        replace(job(NeedsSpec(gpu_memory=4 * GIB), "cuda"), guess=20 * GIB),
+    )  # fmt: skip
+    assert (store.get(one).lot, store.get(asked).lot) == (f"p={20 * GIB}", f"m={4 * GIB}")
+    for offer in (SMALL, LARGE):
+        store.announce_worker(worker(offer, offer.host), 60)
+    assert claimed(store, SMALL) == asked and claimed(store, SMALL) is None
+    assert [bell.job_id for bell in loosen(store.connection)] == [two]  # which no worker fits
+    assert loosen(store.connection) == []  # one look is enough for a while
+    record = store.get(two)
+    assert (record.guess, record.guessed, record.lot) == (200 * GIB, None, "")
+    assert store.get(one).guessed == 20 * GIB
+    token = claim(store, SMALL)
+    assert token.record.id == two and claimed(store, SMALL) is None
+    store.note_peak(two, token.token, 8 * GIB)  # what is measured takes its place
+    store.finish(two, token.token, Outcome(StopReason.PREEMPTED, "", 0))
+    assert store.get(two).lot == f"p={8 * GIB}" and claimed(store, SMALL) == two
+    store.set_needs(one, NeedsSpec(), "any", measured=False)
+    assert store.get(one).guess is None and claimed(store, SMALL) == one
+
+
+def test_the_least_that_a_kind_of_work_has_done_with_is_kept(store):
+    known = KnownMemory(store.connection)
+    for amount in (9, 7, 8):
+        known.note("a", amount)
+    assert known.of(["a", "b"]) == {"a": 7} and known.of([]) == {}
+
+
 def test_needs_that_change_move_a_waiting_job(store):
     (one,) = make(store, job(NeedsSpec(gpu_memory="200GB"), "cuda"))
     assert claimed(store, LARGE) is None
@@ -247,10 +282,58 @@ def test_those_ahead_are_counted_with_turns(store):
     def ahead(job_id):
         return store.ahead(store.get(job_id), fleet)
 
-    assert [ahead(i) for i in (urgent, bobs[0], bobs[1], anns[0], anns[4])] == [0, 1, 3, 1, 7]
+    assert [ahead(i) for i in (urgent, bobs[0], bobs[1], anns[0], anns[4])] == [0, 1, 3, 2, 7]
     named = [r.id for r in store.first_ahead(store.get(bobs[1]), fleet, 9)]
     assert sorted(named) == sorted([urgent, bobs[0], anns[0]])
     assert elsewhere not in named
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    jobs=st.lists(
+        st.tuples(st.integers(4, 5), USERS, st.sampled_from(["", "k1", "k2"])),
+        min_size=2, max_size=10,
+    ),
+    used=st.permutations([10, 100, 1000]),
+    runs=st.lists(USERS, max_size=4),
+    quota=st.dictionaries(USERS, st.integers(1, 4), max_size=1),
+)  # fmt: skip
+def test_forecasts_and_counts_of_those_ahead_follow_the_claims(store, jobs, used, runs, quota):
+    redis, keys = store.connection.redis, store.keys
+    redis.flushall()
+    quotas, lately = Quotas(store.connection), dict(zip(["ann", "bob", "cy"], used, strict=True))
+    before = make(store, *(job(user=user) for user in runs))
+    assert [claimed(store, LARGE, f"r{n}") is not None for n in range(len(runs))] == [True] * len(runs)
+    for name, seconds in lately.items():
+        redis.hset(keys.usage, name, f"{seconds} {redis.time()[0]}")
+    for name, most in quota.items():
+        quotas.set(name, running=most)
+    ids = [
+        make(store, job(priority=priority, user=user, share=share), campaign=share)[0]
+        for priority, user, share in jobs
+    ]
+    ahead = store.aheads((store.get(i), [worker(LARGE)]) for i in ids)
+    records = [*store.many(before), *store.many(ids)]
+    tasks = [
+        Task(
+            r.id, 1e9, r.priority, r.id, on="busy" if r.id in before else None,
+            share=(r.user, r.share or ""),
+        )
+        for r in records
+    ]  # fmt: skip
+    # One server after the other gets free, and nothing that begins ends.
+    servers = [
+        Server("busy", len(before), ("cuda",)),
+        *(Server(f"s{n}", 1, ("any",)) for n in range(len(ids))),
+    ]
+    tasks += [Task(f"until {n}", n + 1.0, on=f"s{n}", share=("", "")) for n in range(len(ids))]
+    played = play_queue(tasks, servers, turns=Turns(quotas.used(), dict(quota)))
+    begins = {i: played[i].begin for i in ids if i in played}
+    foreseen = sorted((i for i, at in begins.items() if at < 1e8), key=begins.__getitem__)
+    order = [i for _ in ids if (i := claimed(store, LARGE)) is not None]
+    assert foreseen == order
+    if not quota and not any(share for *_, share in jobs):
+        assert [ahead[i] for i in order] == list(range(len(order)))
 
 
 def test_a_quota_holds_jobs_back_and_refuses_more(store):
@@ -274,6 +357,48 @@ def test_a_quota_holds_jobs_back_and_refuses_more(store):
     quotas.remove("ann")
     with pytest.raises(UsageError, match="has no quota"):
         quotas.remove("ann")
+
+
+def test_a_quota_refuses_a_long_submit_wholly_and_counts_each_spec_once(store):
+    Quotas(store.connection).set("ann", queued=250)
+    many = [job(user="ann") for _ in range(251)]
+    with pytest.raises(UsageError, match="may have 250 jobs queued, has 0, and 251 more are asked for\n"):
+        store.create_many(many)
+    assert store.count() == 0
+    made = store.create_many([*many[:250], replace(many[0], id=str(ULID()))])
+    assert sum(new for _, new in made) == 250 and made[250] == (many[0].id, False)
+    store.create_many(many[:250])  # the same call once more: nothing is new
+    assert store.count() == 250
+
+
+def test_a_quota_refuses_who_comes_back_to_the_queue_but_not_who_is_in_it(store):
+    quotas = Quotas(store.connection)
+    paused, cancelled, waits = make(store, *(job(user="ann") for _ in range(3)))
+    store.ask(paused, "pause")
+    store.ask(cancelled, "cancel")
+    quotas.set("ann", queued=1)
+    for back in (store.resume, store.retry):
+        with pytest.raises(UsageError, match="may have 1 job queued, has 1, and 1 more"):
+            back(paused if back == store.resume else cancelled)
+    assert (store.get(paused).state, store.get(cancelled).state) == (JobState.PAUSED, JobState.CANCELLED)
+    redis = store.connection.redis
+    redis.hset(store.keys.job(waits), "not_before", "9e9")
+    assert store.resume(waits).state is JobState.QUEUED  # it waits already
+    quotas.set("ann", queued=2)
+    assert store.retry(cancelled).state is JobState.QUEUED
+    assert quotas.room("ann") == 0 and quotas.room("bob") == float("inf")
+
+
+def test_cells_of_a_campaign_are_held_again_all_or_none(store):
+    campaigns = Campaigns(store.connection)
+    cells = make(store, *(job(user="ann") for _ in range(3)), campaign="night")
+    for job_id in cells:
+        store.ask(job_id, "cancel")
+    Quotas(store.connection).set("ann", queued=2)
+    with pytest.raises(UsageError, match="has 0, and 3 more are asked for\n"):
+        campaigns.hold_again("night", cells)
+    assert {r.state for r in store.many(cells)} == {JobState.CANCELLED}
+    assert campaigns.hold_again("night", cells[:2]) == 2
 
 
 def test_a_removed_job_counts_for_nobody_and_what_drifted_is_swept(store):

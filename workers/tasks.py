@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from contextlib import closing
 from functools import cache
 from typing import Any
@@ -15,8 +16,9 @@ from celery import Celery
 
 from srqueue.errors import ServiceUnreachable, SrqueueError, UsageError
 from srqueue.queue.app import make_app
-from srqueue.queue.doorbell import bell_of, ring, ring_missing
+from srqueue.queue.doorbell import bell_of, ring, ring_missing, ring_worker
 from srqueue.queue.drawing import installed
+from srqueue.queue.leaving import leaves
 from srqueue.queue.routing import TASK_RUN_JOB, is_own
 from srqueue.queue.steering import pass_on
 from srqueue.queue.stewarding import tend
@@ -111,8 +113,11 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
         return claim
 
     claim = claimed()
-    while claim is not None and (opening := opening_of(claim.record)):
-        put_off(store, claim, opening)
+    while claim is not None:
+        if opening := opening_of(claim.record):
+            put_off(store, claim, opening.at, opening.text)
+        elif not _leave(store, claim, worker):
+            break
         claim = claimed()
     if claim is None:
         return None
@@ -130,6 +135,20 @@ def _run_best(store: Store, worker: str, report: FlowerReport) -> JobRecord | No
     if record is not None and record.campaigns:
         _let_others_begin(store)
     return record
+
+
+def _leave(store: Store, claim: Claim, worker: str) -> bool:
+    """Leaves the job to a faster worker, where it ends sooner there."""
+    try:
+        left = leaves(store, claim.record, worker, time.time())
+    except (SrqueueError, ValueError) as error:
+        log.debug("no forecast of where job %s ends first: %s", claim.record.short_id, error)
+        return False
+    if left is None:
+        return False
+    put_off(store, claim, left.at, left.text, left.until)
+    ring_worker(_broker(), left.to, claim.record.id)
+    return True
 
 
 def _pass_on(store: Store, hint: str, request: Any) -> None:

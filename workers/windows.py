@@ -42,11 +42,12 @@ def opening_of(record: JobRecord) -> Opening | None:
     return Opening(at.timestamp(), f"its window ({', '.join(map(str, windows))}) opens {day}{at:%H:%M}")
 
 
-def put_off(store: Store, claim: Claim, opening: Opening) -> None:
-    """Undoes the claim of a job whose windows are closed: it was no attempt."""
-    log.info("job %s is put off: %s", claim.record.short_id, opening.text)
+def put_off(store: Store, claim: Claim, at: float, text: str, left_until: float | None = None) -> None:
+    """Undoes the claim of a job whose windows are closed, or that is left to another worker: it was no
+    attempt."""
+    log.info("job %s is put off: %s", claim.record.short_id, text)
     with contextlib.suppress(LeaseLost):  # somebody was quicker
-        store.postpone(claim.record.id, claim.token, opening.at, opening.text)
+        store.postpone(claim.record.id, claim.token, at, text, left_until)
 
 
 def power_limit_of(spec: Mapping[str, Any]) -> float | None:

@@ -29,9 +29,11 @@ def memory_kind(spec: JobSpec) -> Key:
 
 
 def work_text(spec: JobSpec) -> str:
-    """A step's work for people: `compact x2, 16 crops of 48 px`."""
-    set_ = spec.datasets.train
-    return f"{spec.network_g.type} x{spec.scale}, {set_.effective_batch} crops of {set_.lq_size} px"
+    """A step's work for people: `compact x2 (num_feat 32), 16 crops of 48 px`."""
+    set_, net, fields = spec.datasets.train, spec.network_g, type(spec.network_g).model_fields
+    own = ", ".join(f"{k} {v}" for k, v in net if k != "type" and v != fields[k].default)
+    what = f"{net.type} x{spec.scale}" + (f" ({own})" if own else "")
+    return f"{what}, {set_.effective_batch} crops of {set_.lq_size} px"
 
 
 def kind_of(spec: JobSpec) -> Key:

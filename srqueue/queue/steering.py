@@ -1,7 +1,7 @@
 """Who is woken for a job: of the workers that are free for it the one on which it ends first.
 
-A doorbell is a hint: whoever is woken takes the best job that it can run. A worker that is free never leaves
-a job alone for a faster one that is busy: it takes it once it hears of it, within a sweep.
+A doorbell is a hint: whoever is woken takes the best job that it can run, but for one that it leaves to a
+faster worker (`leaving.py`).
 """
 
 from __future__ import annotations
@@ -72,11 +72,14 @@ def fastest(job: JobRecord, workers: Sequence[WorkerRecord], earlier: Earlier) -
 
 
 def _pace(job: JobRecord, worker: WorkerRecord, earlier: Earlier) -> float | None:
-    """Iterations a second of the same work on such a device."""
     try:
-        spec = JobSpec.model_validate(job.spec)
+        return pace(JobSpec.model_validate(job.spec), worker, earlier)
     except ValidationError:
         return None
+
+
+def pace(spec: JobSpec, worker: WorkerRecord, earlier: Earlier) -> float | None:
+    """Iterations a second of the same work on such a device, by earlier jobs; None where none is known."""
     model = worker.offer.model if worker.offer else ""
     rates = [run.it_s for run in earlier.by_work.get(work_of(spec), ()) if run.it_s and run.device == model]
     return median(rates) if rates else None

@@ -66,6 +66,7 @@ class JobRecord:
     root_id: str | None = None  # runs root that holds its folder, once there is one
     run_dir: str | None = None  # absolute path on the host, once there is one
     not_before: float | None = None
+    left_until: float | None = None  # until then slower workers leave it to a faster one
     metrics: dict[str, Any] = field(default_factory=dict)
     preemptions: int = 0  # times it gave way to a job of higher priority
     yields: int = 0  # times it gave the machine back to its user, or its window closed
@@ -158,7 +159,8 @@ def _written(value: Any) -> str:
 
 _READ: dict[str, Any] = {
     **dict.fromkeys(
-        ("created", "updated", "started", "claimed", "finished", "not_before", "yielded_s"), _number
+        ("created", "updated", "started", "claimed", "finished", "not_before", "left_until", "yielded_s"),
+        _number,
     ),
     **dict.fromkeys(
         (

@@ -341,9 +341,13 @@ class Store(Reader):
         answer = self._run("defer", job_id, token, newest, self._lease, _DEFERRED)
         return bool(self._held(job_id, answer)[0] == "ok")
 
-    def postpone(self, job_id: str, token: int, at: float, message: str) -> None:
-        """Undoes a claim: the job's windows are closed, and open at `at`, UTC s."""
-        self._held(job_id, self._run("postpone", job_id, token, f"{at:.3f}", message))
+    def postpone(
+        self, job_id: str, token: int, at: float, message: str, left_until: float | None = None
+    ) -> None:
+        """Undoes a claim: the job's windows are closed, and open at `at`, UTC s; or it is left to a faster
+        worker, `left_until` then at the longest."""
+        left = "" if left_until is None else f"{left_until:.3f}"
+        self._held(job_id, self._run("postpone", job_id, token, f"{at:.3f}", message, left))
 
     def announce_worker(self, worker: WorkerRecord, seconds: float) -> Announced:
         """Says that a worker is there, for `seconds`; returns what is asked of it."""

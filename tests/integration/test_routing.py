@@ -1,5 +1,8 @@
 """Jobs and workers that do not all fit each other, with real workers, and what the command line says."""
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from srqueue.cli.explain import explain
@@ -7,15 +10,17 @@ from srqueue.cli.needs import needs
 from srqueue.cli.quota import list_quotas, remove_quota, set_quota
 from srqueue.cli.worker_table import look, rows
 from srqueue.errors import SpecError, UsageError
-from srqueue.forecast.kinds import memory_kind
+from srqueue.forecast.kinds import memory_kind, work_text
 from srqueue.queue.client import Client
 from srqueue.queue.doorbell import ring_worker
+from srqueue.queue.leaving import leaves
 from srqueue.queue.routing import own_queue
 from srqueue.run.reasons import JobState
 from srqueue.spec.needs import NeedsSpec
 from srqueue.store.known_memory import KnownMemory, loosen
 from srqueue.store.offers import Offer
 from srqueue.store.record import WorkerRecord
+from workers.windows import put_off
 
 GPU = WorkerRecord(
     name="gpu", host="box", pid=1, classes=("cuda", "any"), device="d", version="0", since=1.0,
@@ -99,6 +104,45 @@ def test_what_jobs_of_its_kind_took_is_the_default_of_a_job_and_is_shown(client,
         auto.model_copy(update={"manual_seed": 3, "needs": NeedsSpec(gpu_memory="1GB")}),
     )
     assert [client.submit(one).job.guess for one in (on_cpu, asked)] == [None, None]
+
+
+def test_a_job_is_left_to_a_faster_worker_only_where_that_pays_and_never_for_long(client, spec, capsys):
+    store, now = client.store, time.time()
+    auto = spec.model_copy(update={"compute": spec.compute.model_copy(update={"device": "auto"})})
+    total, work = auto.train.total_iter, work_text(auto)
+    fast = replace(GPU, name="fast", root_id="r", speeds={work: total / 100})
+    slow = replace(fast, name="slow", speeds={work: total / 1000}, offer=replace(GPU.offer, model="old"))
+    for one in (fast, slow):
+        store.announce_worker(one, 60)
+
+    def taken(worker, seed):
+        client.submit(auto.model_copy(update={"manual_seed": seed}))
+        return store.claim(f"{worker}:1", "box", ("cuda", "any"), 60, {"r": "/r"}, offer=GPU.offer)
+
+    runs = taken("fast", 1)
+    store.set_progress(runs.record.id, 1, 1, {"eta_s": 300.0})
+    claim = taken("slow", 2)
+    left = leaves(store, claim.record, "slow", now)  # 300 s and 100 s there, 1000 s here
+    assert (left.to, left.at, left.until) == ("fast", now + 30, now + 1.25 * 300 + 60)
+    assert leaves(store, claim.record, "fast", now) is None
+    put_off(store, claim, left.at, left.text, left.until)
+    record = store.get(claim.record.id)
+    assert (record.state, record.attempts, record.started) == (JobState.QUEUED, 0, None)
+    explain(record.short_id)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "left to fast, which is free in about 5 min and ends it about 10 min sooner than slow" in told
+
+    store.resume(record.id)  # at once, wherever
+    claim = store.claim("slow:1", "box", ("any",), 60, {"r": "/r"}, offer=GPU.offer)
+    assert leaves(store, claim.record, "slow", time.time()) is None
+    fresh = replace(claim.record, left_until=None)
+    assert leaves(store, fresh, "slow", now) is not None
+    store.set_progress(runs.record.id, 1, 1, {"eta_s": 900.0})
+    assert leaves(store, fresh, "slow", now) is None  # too late
+    store.set_progress(runs.record.id, 1, 1, {"eta_s": 300.0})
+    assert leaves(store, replace(fresh, priority=6), "slow", now) is None  # the other is to give way
+    client.submit(auto.model_copy(update={"manual_seed": 3}))
+    assert leaves(store, fresh, "slow", now) is None  # one more waits: all are to work
 
 
 def test_quotas_are_set_and_shown_and_refuse_a_submit(client, spec, capsys):

@@ -18,6 +18,7 @@ if not may then return {'refused', state} end
 local over = not WAITS[state] and over_for(get(id, 'user'), 1)
 if over then return over end
 if state == 'paused' and get(id, 'reason') == 'rung' then set(id, 'until', '') end
+if get(id, 'left_until') ~= '' then set(id, 'left_until', stamp(now())) end  -- left no more
 set(id, 'failures', 0, 'reason', '', 'message', '', 'wish', '', 'reaped', '')
 make_ready(id, '0')
 return {'ok', state}

@@ -1,8 +1,9 @@
 """Whether a worker leaves a job that it has claimed to a faster one, which is busy and will be free soon.
 
-A job that has begun is never left. With two workers, one ten times as fast as the other and a queue that is
-short, jobs end a quarter sooner on average; where more jobs wait than there are faster workers, none is left,
-so that all of them work. How long a job is left is bound when it is left first: a forecast that does not hold
+A job that has begun is never left. It pays where workers are very unlike: with one ten times as fast as the
+other and seldom a queue, jobs end a quarter sooner on average, and nothing is lost under load
+(benchmarks/results/leaving.json). Where more jobs wait than there are faster workers, none is left, so that all
+of them work. How long a job is left is bound when it is left first: a forecast that does not hold
 costs a quarter of what it said and a minute.
 """
 
@@ -27,8 +28,8 @@ from srqueue.store.store import Store
 
 _LOOKED_AT = 50  # ended jobs
 _RUNNING = 500
-_WORTH = 0.8  # of the time that it would take here, it ends within there
-_LATER, _GRACE = 1.25, 60.0  # how far a forecast may be off: times, and seconds
+WORTH = 0.8  # of the time that it would take here, it ends within there
+LATER, GRACE = 1.25, 60.0  # how far a forecast may be off: times, and seconds
 _SHORTEST, _LONGEST = 5.0, 30.0  # seconds until it is looked at again: the other may be free by then
 
 
@@ -66,15 +67,15 @@ def leaves(store: Store, job: JobRecord, own: str, now: float) -> Left | None:
     found = [
         (free + there, free, there, w)
         for w in others
-        if (there := _seconds(job, spec, w, earlier)) is not None and there < _WORTH * here
+        if (there := _seconds(job, spec, w, earlier)) is not None and there < WORTH * here
         and (free := _free_in(w, running, job)) is not None
     ]  # fmt: skip
     if waiting >= len(found):
         return None
     ends, free, _, chosen = min(found, key=lambda row: row[:3])
-    if ends >= _WORTH * here:
+    if ends >= WORTH * here:
         return None
-    until = job.left_until or now + _LATER * free + _GRACE
+    until = job.left_until or now + LATER * free + GRACE
     when = "is free" if not free else f"is free in about {span(free)}"
     text = (
         f"left to {chosen.name}, which {when} and ends it about {span(here - ends)} sooner than {own}; in "

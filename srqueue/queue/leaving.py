@@ -2,9 +2,9 @@
 
 A job that has begun is never left. It pays where workers are very unlike: with one ten times as fast as the
 other and seldom a queue, jobs end a quarter sooner on average, and nothing is lost under load
-(benchmarks/results/leaving.json). Where more jobs wait than there are faster workers, none is left, so that all
-of them work. How long a job is left is bound when it is left first: a forecast that does not hold
-costs a quarter of what it said and a minute.
+(benchmarks/results/leaving.json). Where more jobs wait than there are faster workers, none is left, so that
+all of them work. How long a job is left is bound when it is left first: a forecast that does not hold costs a
+quarter of what it said and a minute.
 """
 
 from __future__ import annotations

@@ -68,6 +68,21 @@ def test_a_job_is_trained_and_watched_by_the_shipped_users_and_nothing_is_refuse
     assert {one for one in server.refusals() if not one.startswith("monitor: ")} == set()
 
 
+def test_what_a_transaction_wrote_is_there_after_a_restart_and_still_nobody_comes_in_without_a_name(guarded):
+    """Scripts' writes lie in the append-only file as transactions, which a server that starts reads as `default`."""
+    with guarded.client("producer") as client, client.pipeline(transaction=True) as both:
+        both.hset("srq:job:x", "state", "queued").hset("srq:job:x", "name", "x").execute()
+    guarded.process.terminate()
+    guarded.process.wait(20)
+    guarded.start()
+    with guarded.client("admin") as client:
+        assert client.hgetall("srq:job:x") == {"state": "queued", "name": "x"}
+    nobody = redis.Redis(port=guarded.port, retry=Retry(NoBackoff(), 0))
+    for how in ((), ("AUTH", ""), ("AUTH", "default", ""), ("HELLO", "2", "AUTH", "default", "")):
+        with nobody, pytest.raises(redis.RedisError, match="NOAUTH|uthenticat|invalid|equired"):
+            nobody.execute_command(*(how or ("GET", "srq:job:x")))
+
+
 EVERYBODY = [
     ("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "GET", "*"), ("CONFIG", "SET", "dir", "/tmp"), ("KEYS", "*"),
     ("SCAN", "0"), ("EVAL", "return 1", "0"), ("SCRIPT", "FLUSH"), ("FUNCTION", "LIST"), ("ACL", "LIST"),

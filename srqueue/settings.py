@@ -168,8 +168,8 @@ def load_settings() -> Settings:
     variables in small letters: secrets of a container, credentials of a service unit.
     """
     secrets = os.environ.get("SRQUEUE_SECRETS")
-    if secrets and not Path(secrets).is_dir():
-        raise UsageError(f"SRQUEUE_SECRETS: {secrets} is no folder", where="SRQUEUE_SECRETS")
+    if secrets:
+        _check_secrets(Path(secrets))
     try:
         settings = Settings(_secrets_dir=secrets or None)
     except ValidationError as error:
@@ -180,6 +180,19 @@ def load_settings() -> Settings:
     if settings.redis_url is not None:  # as it was given: `store_url` reads it
         _check(settings, settings.redis_url.get_secret_value())
     return settings
+
+
+def _check_secrets(folder: Path) -> None:
+    """A wrong folder would be no error but a process that looks for its server elsewhere."""
+    try:
+        names = sorted(file.name for file in folder.iterdir())
+    except OSError as error:
+        what = "is no folder" if not isinstance(error, PermissionError) else "may not be read by this user"
+        raise UsageError(f"SRQUEUE_SECRETS: {folder} {what}", where="SRQUEUE_SECRETS") from None
+    unread = [name for name in names if name.startswith("srqueue_") and not os.access(folder / name, os.R_OK)]
+    if unread or not any(name.startswith("srqueue_") for name in names):
+        what = f"may not be read by this user: {unread[0]}" if unread else "has no file named srqueue_*"
+        raise UsageError(f"SRQUEUE_SECRETS: {folder} {what}", where="SRQUEUE_SECRETS")
 
 
 def on_server(settings: Settings, url: str) -> Settings:

@@ -83,7 +83,7 @@ def _launch() -> subprocess.Popen[bytes]:
 
 
 def _environment() -> dict[str, str]:
-    """With the address of Redis, which may lie in a file of SRQUEUE_SECRETS: no other of those is its affair."""
+    """With the address of Redis, which may lie in a file of SRQUEUE_SECRETS: no other of those."""
     environment, url = environment_without(NOT_NEEDED), load_settings().redis_url
     if url is not None:
         environment["SRQUEUE_REDIS_URL"] = url.get_secret_value()

@@ -56,6 +56,13 @@ def _tell(error: Exception) -> int:
     elif _is_of_redis(error):
         error = ServiceUnreachable(f"Redis does not answer: {error}", hint="start it: srqueue up")
         code = error.exit_code
+    elif isinstance(error, PermissionError) and error.filename:
+        error = SrqueueError(
+            f"this user may not do that: {error.strerror}",
+            where=str(error.filename),
+            hint="run it as the user whose file that is, or have yourself let in (its group)",
+        )
+        code = 1
     else:
         kind = type(error).__name__
         error = SrqueueError(

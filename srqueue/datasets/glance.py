@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from srqueue.counting import of_all
 from srqueue.datasets.changes import Changes, add_again, differs
@@ -28,7 +28,7 @@ def glance(registry: Registry, entry: DatasetEntry) -> list[str]:
     matter here, and neither is a machine without the listing.
     """
     for root in entry.folders:
-        if not Path(root).is_dir():
+        if not os.access(root, os.X_OK):  # or this user may not look into it
             return [
                 f"{root}, a folder of the data set {entry.name!r}, is not there: it must be on the worker's"
             ]

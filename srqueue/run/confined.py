@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def is_job_id(text: str) -> bool:
 
 
 def confined_run(job_id: str, run_dir: str | None, root_id: str | None) -> RunDir | None:
-    """The run folder of a job where it is on this machine; None where it is not, or is none.
+    """The run folder of a job where it is on this machine; None where it is not, is none, or may not be read.
 
     It bears the job's id, is no link, and lies in a runs root: a folder whose `root_id` file, or what is
     noted there of its remote folder, says what the record says. Who can write to Redis alone can make no such
@@ -30,7 +31,7 @@ def confined_run(job_id: str, run_dir: str | None, root_id: str | None) -> RunDi
     path = Path(run_dir)
     if not path.is_absolute() or path.name != job_id or ".." in path.parts:
         return None
-    if path.is_symlink() or not path.is_dir():
+    if not os.access(path, os.R_OK | os.X_OK) or path.is_symlink() or not path.is_dir():
         return None
     return RunDir(path) if root_id in _roots(path.parent) else None
 

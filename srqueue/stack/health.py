@@ -22,9 +22,10 @@ from srqueue.stack import commands, folders
 from srqueue.stack.processes import lives
 from srqueue.stack.server import find_server, server_version
 from srqueue.stack.stack import Stack
-from srqueue.store.connection import Connection, start_hint
+from srqueue.store.connection import Connection
 from srqueue.store.server_safety import hole, named, refuse_anybody
 from srqueue.store.store import Store
+from srqueue.store.unreachable import hint_of
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def broker(settings: Settings) -> str:
             connection.ensure_connection(max_retries=1, interval_start=0)
             return str(connection.as_uri())
     except Exception as error:  # kombu wraps what redis-py raises, and more
-        raise ServiceUnreachable(f"Celery cannot connect: {error}", hint=start_hint(settings)) from None
+        raise ServiceUnreachable(f"Celery cannot connect: {error}", hint=hint_of(settings, error)) from None
 
 
 def workers(settings: Settings) -> str:
@@ -150,9 +151,9 @@ def torch(settings: Settings) -> str:
 
 
 def data_sets(settings: Settings) -> str:
-    """The registered data sets lie where they were."""
+    """The registered data sets lie where they were, on a machine that trains."""
     entries = Registry(settings).entries()
-    for entry in entries:
+    for entry in entries if find_spec("torch") else ():
         for folder in entry.folders:
             if not Path(folder).is_dir():
                 raise DataError(
@@ -179,6 +180,8 @@ def flower(settings: Settings) -> str:
         raise NotUsed("not installed: pip install 'srqueue[monitor]'")
     status = next(s for s in Stack(settings).status() if s.name == "flower")
     if status.state not in ("running", "elsewhere"):
+        if settings.redis_url is not None:
+            raise NotUsed("not on this machine: one for all is enough")
         raise ServiceUnreachable("Flower is not running", hint="srqueue up (or srqueue flower)")
     return str(status.address)
 

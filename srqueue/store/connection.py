@@ -11,21 +11,12 @@ import redis
 
 from srqueue.errors import ServiceUnreachable
 from srqueue.settings import Settings, followed
-from srqueue.store import tls_errors
 from srqueue.store.keys import Keys
 from srqueue.store.moved import Moved, QueueMoved, error_of, sign_in
 from srqueue.store.schema import check_schema
 from srqueue.store.scripts import script
 from srqueue.store.servers import open_client
-
-
-def start_hint(settings: Settings) -> str:
-    """What to start where Redis does not answer."""
-    if settings.redis_url is None:
-        return "start it: srqueue up"
-    if settings.from_file:
-        return f"start that server; {settings.url_file} names it since srqueue migrate"
-    return "start that server, or unset SRQUEUE_REDIS_URL and run: srqueue up"
+from srqueue.store.unreachable import first_line, unreachable
 
 
 class Connection:
@@ -53,12 +44,12 @@ class Connection:
             ) from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             self._follow()  # the next call goes there
-            raise _unreachable(error, self.settings) from None
+            raise unreachable(self.settings, error) from None
         except redis.exceptions.NoPermissionError as error:
             scripts = "'script|load'" in str(error)
             raise ServiceUnreachable(
                 "our Lua scripts are not in Redis, and this user may not load them" if scripts
-                else f"Redis does not let this user do that: {_first_line(error)}",
+                else f"Redis does not let this user do that: {first_line(error)}",
                 where=self.settings.shown_url,
                 hint="as the user who may: srqueue load-scripts --watch" if scripts
                 else "take a user with more rights (deploy/redis/users.acl.in says who may what)",
@@ -67,7 +58,7 @@ class Connection:
             if moved := sign_in(error):
                 raise self._go_after(moved) from None
             raise ServiceUnreachable(
-                f"Redis cannot do its work: {_first_line(error)}", where=self.settings.shown_url
+                f"Redis cannot do its work: {first_line(error)}", where=self.settings.shown_url
             ) from None
 
     def run(self, name: str, *args: Any, note: str = "") -> list[Any]:
@@ -124,23 +115,6 @@ class Connection:
         self.redis.close()
 
 
-def _unreachable(error: BaseException, settings: Settings) -> ServiceUnreachable:
-    told = _first_line(error)
-    if known := tls_errors.meaning(told):
-        return ServiceUnreachable(f"{known[0]}: {told}", where=settings.shown_url, hint=known[1])
-    if "AuthenticationError" in told:  # within what redis-py collects of Sentinels
-        hint = "correct sentinel_user and sentinel_password in SRQUEUE_REDIS_URL"
-        return ServiceUnreachable(f"a Sentinel refuses who asks: {told}", where=settings.shown_url, hint=hint)
-    return ServiceUnreachable(
-        f"Redis does not answer: {told}", where=settings.shown_url, hint=start_hint(settings)
-    )
-
-
 def compact(value: Any) -> str:
     """JSON without blanks; NaN and infinities are refused."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _first_line(error: BaseException) -> str:
-    # Of Sentinels redis-py adds all settings of its client.
-    return (str(error) or type(error).__name__).splitlines()[0].partition(" : <")[0]

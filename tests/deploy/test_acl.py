@@ -69,7 +69,7 @@ def test_a_job_is_trained_and_watched_by_the_shipped_users_and_nothing_is_refuse
 
 
 def test_what_a_transaction_wrote_is_there_after_a_restart_and_still_nobody_comes_in_without_a_name(guarded):
-    """Scripts' writes lie in the append-only file as transactions, which a server that starts reads as `default`."""
+    """Scripts' writes lie in the append-only file as transactions, read as `default` at the start."""
     with guarded.client("producer") as client, client.pipeline(transaction=True) as both:
         both.hset("srq:job:x", "state", "queued").hset("srq:job:x", "name", "x").execute()
     guarded.process.terminate()
@@ -79,7 +79,7 @@ def test_what_a_transaction_wrote_is_there_after_a_restart_and_still_nobody_come
         assert client.hgetall("srq:job:x") == {"state": "queued", "name": "x"}
     nobody = redis.Redis(port=guarded.port, retry=Retry(NoBackoff(), 0))
     for how in ((), ("AUTH", ""), ("AUTH", "default", ""), ("HELLO", "2", "AUTH", "default", "")):
-        with nobody, pytest.raises(redis.RedisError, match="NOAUTH|uthenticat|invalid|equired"):
+        with nobody, pytest.raises(redis.RedisError, match=r"NOAUTH|uthenticat|invalid|equired"):
             nobody.execute_command(*(how or ("GET", "srq:job:x")))
 
 

@@ -1,4 +1,4 @@
-"""What the uploader of a worker is told of secrets: the address of Redis, wherever it stands, and no other."""
+"""What the uploader of a worker is told of secrets: the address of Redis, and no other."""
 
 from workers.uploads import _environment
 

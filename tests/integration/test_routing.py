@@ -56,7 +56,7 @@ def test_a_job_goes_to_the_worker_that_has_what_it_needs(client, spec, start_wor
     assert attempt.worker.startswith("w2@")
     wait_until(lambda: client.store.workers()[1].speeds, "it announces how fast that was")
     (work,) = client.store.workers()[1].speeds
-    assert work.startswith(f"{spec.network_g.type} x{spec.scale}, ")
+    assert work.startswith(f"{spec.network_g.type} x{spec.scale} ")
     assert rows(look(client.store))[1][-1].endswith(f" it/s ({work})")
 
     explain(job.short_id)

@@ -10,7 +10,7 @@ quarter of what it said and a minute.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -48,6 +48,8 @@ def leaves(store: Store, job: JobRecord, own: str, now: float) -> Left | None:
     """None: the worker `own`, which has claimed the job, trains it. `now`: UTC s."""
     if job.attempts != 1 or job.seq is not None or job.wish or (job.left_until and now >= job.left_until):
         return None
+    # A claim's record says where its folder would come here; until `bind` it may come anywhere.
+    job = replace(job, root_id=store.get(job.id).root_id)
     workers = store.workers()
     me = next((w for w in workers if w.name == own), None)
     others = [w for w in able(job, workers) if w.name != own and w.offer and not w.window]

@@ -56,7 +56,7 @@ def test_a_job_goes_to_the_worker_that_has_what_it_needs(client, spec, start_wor
     assert attempt.worker.startswith("w2@")
     wait_until(lambda: client.store.workers()[1].speeds, "it announces how fast that was")
     (work,) = client.store.workers()[1].speeds
-    assert work.startswith(f"{spec.network_g.type} x{spec.scale} ")
+    assert work == work_text(spec)
     assert rows(look(client.store))[1][-1].endswith(f" it/s ({work})")
 
     explain(job.short_id)
@@ -110,8 +110,10 @@ def test_a_job_is_left_to_a_faster_worker_only_where_that_pays_and_never_for_lon
     store, now = client.store, time.time()
     auto = spec.model_copy(update={"compute": spec.compute.model_copy(update={"device": "auto"})})
     total, work = auto.train.total_iter, work_text(auto)
-    fast = replace(GPU, name="fast", root_id="r", speeds={work: total / 100})
-    slow = replace(fast, name="slow", speeds={work: total / 1000}, offer=replace(GPU.offer, model="old"))
+    fast = replace(GPU, name="fast", root_id="elsewhere", speeds={work: total / 100})
+    slow = replace(
+        GPU, name="slow", root_id="r", speeds={work: total / 1000}, offer=replace(GPU.offer, model="old")
+    )
     for one in (fast, slow):
         store.announce_worker(one, 60)
 

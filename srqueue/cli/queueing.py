@@ -29,7 +29,7 @@ def queue(
 
     _warn(settings, expanded)
     if dry_run:
-        print_spec(expanded, as_json)
+        print_spec(_settled(settings, expanded), as_json)
         return
 
     from srqueue.queue.client import Client
@@ -56,6 +56,19 @@ def queue(
         watch_to_end(client.store, job.id, as_json)
     elif submitted.new and not as_json:
         say(f"watch it: srqueue watch {job.short_id}")
+
+
+def _settled(settings: Settings, expanded: Expanded) -> Expanded:
+    """As it would be queued; the queue is only asked where a stop rule names a job."""
+    if not expanded.spec.stop:
+        return expanded
+    from srqueue.queue.placing import with_stops
+    from srqueue.queue.stops import Settling
+    from srqueue.spec.stop_rules import ReachRule
+    from srqueue.store.store import Store
+
+    names = any(isinstance(rule, ReachRule) and rule.job for rule in expanded.spec.stop)
+    return with_stops(Settling(settings, Store.connect(settings) if names else None), expanded)
 
 
 def print_spec(expanded: Expanded, as_json: bool) -> None:

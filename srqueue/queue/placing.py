@@ -55,7 +55,7 @@ def new_jobs(
     is spent before it begins.
     """
     whole = _with_contents(registry.as_it_is(), _numbered(configs))
-    whole = (_with_stops(settling, expanded) for expanded in whole)
+    whole = (with_stops(settling, expanded) for expanded in whole)
     pairs = [(_new_job(str(ULID()), expanded, priority, submitter), expanded.spec) for expanded in whole]
     return [job for job, _ in pairs] if settling.store is None else with_guesses(settling.store, pairs)
 
@@ -76,7 +76,8 @@ def _with_contents(registry: Registry, given: Iterable[Expanded]) -> Iterator[Ex
         yield replace(expanded, spec=spec.model_copy(update=sections), origins={**origins, **found})
 
 
-def _with_stops(settling: Settling, expanded: Expanded) -> Expanded:
+def with_stops(settling: Settling, expanded: Expanded) -> Expanded:
+    """Its stop rules as a trainer can go by them. Raises what `Settling.of` does."""
     if not expanded.spec.stop:
         return expanded
     return replace(expanded, spec=expanded.spec.model_copy(update={"stop": settling.of(expanded.spec)}))

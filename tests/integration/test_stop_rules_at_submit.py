@@ -87,6 +87,25 @@ def test_a_job_is_to_be_better_than_another_one(client, spec, start_worker):
     assert done.message.endswith(f"above {best - 5:.4f}, from job {first.short_id}")
 
 
+def test_a_dry_run_tells_of_rules_what_a_submit_would(environment, own_valkey, spec, tmp_path, capsys):
+    first = Client(environment(own_valkey, KWH_PRICE="0.32")).submit(spec(name="first")).job
+    file = tmp_path / "spec.json"
+    file.write_text(spec(60).model_dump_json())
+
+    def dry(*rules):
+        argv = [part for rule in rules for part in ("--stop", rule)]
+        return srqueue(["submit", "--spec", str(file), "--dry-run", "--json", *argv])
+
+    assert dry("3.50 EUR", "val/psnr > job:first + 0.1") == 0
+    printed = json.loads(capsys.readouterr().out)["spec"]["stop"]
+    assert printed == ["3.5 EUR at 0.32 EUR/kWh", f"val/psnr > job:{first.id} + 0.1"]
+    assert dry("2020-01-01 08:00", "500 it") == 2
+    told = capsys.readouterr().err
+    assert "past already" in told and "more than train.total_iter (60)" in told
+    own_valkey.kill()  # it is only asked for jobs
+    assert [dry("1h"), dry("val/psnr > job:first + 0.1")] == [0, 3]
+
+
 def test_from_the_command_line(client, spec, tmp_path, capsys):
     file = tmp_path / "spec.json"
     file.write_text(spec().model_dump_json())

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from srqueue.run.folder import CheckpointName, RunDir
 from srqueue.run.reasons import JobState
+from srqueue.run.spent import NOTHING, Spent, spent
 from srqueue.store.record import JobRecord
 from srqueue.store.store import Store
 
@@ -23,8 +24,8 @@ def tell_again(store: Store, granted: JobRecord, token: int, run: RunDir | None)
     record = replace(granted, state=JobState.RUNNING, token=token, wish=None, not_before=None, reason=None)
     if run is None and record.seq is None:  # no folder yet: any machine may take the job
         record = replace(record, root_id=None, run_dir=None)
-    names, earlier = _on_disk(run, token) if run else ([], [])
-    how = store.restore(record, names[-1] if names else None, by_owner=True)
+    names, earlier, took = _on_disk(run, token) if run else ([], [], NOTHING)
+    how = store.restore(record, names[-1] if names else None, by_owner=True, took=took)
     if how == "known":
         return
     log.warning("Redis has lost its data of job %s; it was told again", record.short_id)
@@ -32,10 +33,13 @@ def tell_again(store: Store, granted: JobRecord, token: int, run: RunDir | None)
         store.append_history(record.id, earlier)
 
 
-def _on_disk(run: RunDir, token: int) -> tuple[list[CheckpointName], list[str]]:
-    """Checkpoints, and the event lines of earlier attempts. A folder out of reach stops no training."""
+def _on_disk(run: RunDir, token: int) -> tuple[list[CheckpointName], list[str], Spent]:
+    """Checkpoints, and of earlier attempts the event lines and what they took. A folder out of reach stops no
+    training."""
     try:
-        return run.checkpoint_names(), [event.line() for event in run.events() if event.token < token]
+        earlier = [event.line() for event in run.events() if event.token < token]
+        took = spent(attempt for attempt in run.attempts() if attempt.token < token)
+        return run.checkpoint_names(), earlier, took
     except OSError as error:
         log.warning("the run folder %s cannot be read: %s", run.path, error)
-        return [], []
+        return [], [], NOTHING

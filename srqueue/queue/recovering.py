@@ -25,6 +25,7 @@ from srqueue.run.folder import AttemptDir, CheckpointName, RunDir, read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue
 from srqueue.run.shown import shown
+from srqueue.run.spent import Spent, spent
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec, spec_id
 from srqueue.spec.validate import validate
@@ -56,6 +57,8 @@ class Found:
     front: bool
     told: int
     """Up to which byte the newest attempt's events went."""
+    took: Spent
+    """What its attempts have taken; where the newest runs, its kWh are in the progress."""
 
 
 def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> Iterator[Recovered]:
@@ -136,7 +139,7 @@ def recover_remote(settings: Settings, *, dry_run: bool = False) -> Iterator[Rec
 
 
 def _restored(store: Store, app: Celery, run: RunDir, found: Found) -> Recovered:
-    how = store.restore(found.record, found.newest, front=found.front, told=found.told)
+    how = store.restore(found.record, found.newest, front=found.front, told=found.told, took=found.took)
     if how == "made":
         store.append_history(run.job_id, (event.line() for event in run.events()))
     job = store.get(run.job_id)
@@ -171,6 +174,9 @@ def read_run(run: RunDir, root_id: str, elsewhere: Sequence[CheckpointName] = ()
     if state is JobState.SUCCEEDED and outcome:
         iteration = outcome.iteration
     noted = attempts[-1].read() if attempts and outcome is None else {}
+    took = spent(attempts)
+    if state is JobState.RUNNING:
+        took = replace(took, kwh=spent(attempts[:-1]).kwh)
     record = JobRecord(
         id=run.job_id, name=card.name, state=state, spec=raw, origins=dict(card.origins),
         spec_id=card.spec_id, priority=card.priority, device_class=card.device_class, created=card.created,
@@ -186,7 +192,7 @@ def read_run(run: RunDir, root_id: str, elsewhere: Sequence[CheckpointName] = ()
         message=(outcome.message or CONSEQUENCES[outcome.reason].text) if outcome else None,
         root_id=root_id, run_dir=str(run.path), metrics=outcome.metrics if outcome else {},
     )  # fmt: skip
-    return Found(record, names[-1] if names else None, front, told)
+    return Found(record, names[-1] if names else None, front, told, took)
 
 
 def _state(attempts: list[AttemptDir], outcome: Outcome | None) -> tuple[JobState, bool]:

@@ -129,7 +129,7 @@ class Campaigns:
         """The record of a campaign whose cells are about to be queued."""
         now = f"{time.time():.3f}"
         with self.connection.reach() as client:
-            client.hsetnx(self._key(name, "record"), "created", now)
+            new = client.hsetnx(self._key(name, "record"), "created", now)
             client.hset(
                 self._key(name, "record"),
                 mapping={
@@ -147,6 +147,18 @@ class Campaigns:
                 client.hdel(self._key(name, "record"), "moved", "looked")
             client.zadd(self.keys.campaign_files, {name: float(now)})
             client.sadd(self.keys.open_campaigns, name)
+            if new:
+                self._take_over_spending(client, name)
+
+    def _take_over_spending(self, client: Any, name: str) -> None:
+        """What its jobs have taken already: they came back (`srqueue recover`) before their campaign did."""
+        pipeline = client.pipeline(transaction=False)
+        for job_id in client.zrange(self.keys.campaign(name), 0, -1):
+            pipeline.hmget(self.keys.job(job_id), "spent_s", "spent_kwh")
+        rows = pipeline.execute()
+        for place, what in enumerate(("spent_s", "spent_kwh")):
+            if total := sum(float(row[place] or 0.0) for row in rows):
+                client.hincrbyfloat(self._key(name, "record"), what, total)
 
     def forget_cells(self, name: str, stages: Sequence[str]) -> None:
         """Its cells are about to be said anew."""

@@ -14,6 +14,7 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.pictures import Crop
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.run.scores import Scores
+from srqueue.run.spent import NOTHING, Spent
 from srqueue.settings import Settings
 from srqueue.spec.needs import NeedsSpec
 from srqueue.store.audit import Audit, beside, note_of, write_beside
@@ -302,16 +303,18 @@ class Store(Reader):
 
     def restore(
         self, record: JobRecord, newest: CheckpointName | None, *, by_owner: bool = False,
-        front: bool = False, told: int = 0,
+        front: bool = False, told: int = 0, took: Spent = NOTHING,
     ) -> Restored:  # fmt: skip
         """A record that is missing is made; with `by_owner` one of an older token is taken over.
 
         `record` as it should stand, with a lease where it runs; `newest`: newest checkpoint of its folder;
         `front`: where it is queued it stands before others of its priority; `told`: up to which byte of its
-        newest attempt's events the history will go.
+        newest attempt's events the history will go; `took`: what attempts of which Redis will not see the end
+        have taken.
         """
         fields: dict[str, Any] = {"failures": 0, "front": int(front), **record.to_hash()}
         fields |= {"told": told, "told_token": record.token}
+        fields |= {"spent_s": f"{took.seconds:.3f}", "spent_kwh": f"{took.kwh:.9f}"}
         if newest is not None:
             fields |= {"seq": newest.seq, "seq_token": newest.token, "saved_iteration": newest.iteration}
         elif record.seq is not None:  # its folder is out of reach

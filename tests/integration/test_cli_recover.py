@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 from ulid import ULID
@@ -16,6 +18,7 @@ from srqueue.run.events import EventWriter
 from srqueue.run.folder import RunDir, read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
+from srqueue.store.campaigns import Campaigns
 
 TOTAL = 200
 
@@ -45,7 +48,9 @@ def recover(settings):
 def folder(settings, tiny_spec):
     """Makes a run folder as a worker leaves it: two attempts, the second with that outcome or none."""
 
-    def folder(name="tiny", reason=None, *, card=True, begun=True, by_hand=False, rungs=(), until=None):
+    def folder(
+        name="tiny", reason=None, *, card=True, begun=True, by_hand=False, rungs=(), until=None, campaigns=()
+    ):
         run = RunDir(settings.runs_root / str(ULID())).create()
         spec = tiny_spec(None, TOTAL, name=name)
         run.spec_file.write_text(spec.model_dump_json())
@@ -53,7 +58,7 @@ def folder(settings, tiny_spec):
             JobCard(
                 id=run.job_id, name=name, priority=8, device_class="cpu", origins={"scale": "preset quick"},
                 created=1_700_000_000.25, spec_id=f"id-of-{name}",
-                rungs=rungs,
+                rungs=rungs, campaigns=campaigns,
             ).write(run.card_file)  # fmt: skip
         if not begun:
             return run
@@ -115,6 +120,29 @@ def test_every_job_comes_back_in_the_state_that_its_folder_tells(client, setting
     begun = client.get("fresh")
     assert (begun.id, begun.state, begun.token, begun.seq) == (fresh.job_id, JobState.QUEUED, 0, None)
     assert client.app.connection_for_write().default_channel.queue_declare(queue=queue_name("cpu"))[1] == 3
+
+
+def test_a_campaigns_budget_goes_on_where_it_was(client, recover, folder):
+    """Whether the campaign or its jobs come back first; what is trained meanwhile is spent as well."""
+    campaigns, spec = Campaigns(client.store.connection), {"stages": {"s": {}}}
+    campaigns.begin("there", spec, "")
+    for campaign in ("there", "later"):
+        for reason in (StopReason.CRASHED, None):
+            run = folder(campaign, reason, campaigns=(campaign,))
+            for attempt, hours in zip(run.attempts(), (2, 1), strict=True):
+                first, last = (json.loads(line) for line in attempt.events_file.read_text().splitlines())
+                last["t"], last["data"]["attempt_kwh"] = first["t"] + hours * 3600, hours / 10
+                attempt.events_file.write_text(f"{json.dumps(first)}\n{json.dumps(last)}\n")
+    recover()
+    for job in client.list([JobState.RUNNING]):
+        client.store.finish(job.id, job.token, Outcome(StopReason.DRAINED, "", 90))
+    campaigns.begin("later", spec, "")
+    for name in ("there", "later"):
+        record = campaigns.get(name)
+        assert record.spent_s == pytest.approx(6 * 3600, abs=30)
+        assert float(record.more["spent_kwh"]) == pytest.approx(0.6)
+    campaigns.begin("later", spec, "")
+    assert campaigns.get("later") == replace(record, updated=ANY), "it is added once"
 
 
 def test_trials_of_a_search_know_their_rung_again(client, recover, folder):

@@ -431,8 +431,10 @@ local function attempts(id) return P .. 'attempts:' .. id end
 
 local function number_of(id, field) return tonumber(get(id, field)) or 0 end
 
--- Begins one, with what the record says of it. One that Redis saw no end of was another's.
+-- Begins one, with what the record says of it: one that was told again (see restore) began when it was claimed. One
+-- that Redis saw no end of was another's.
 local function begin_attempt(id)
+  local claimed = tonumber(get(id, 'claimed'))
   local last = redis.call('LINDEX', attempts(id), -1)
   local before = last and cjson.decode(last) or {}
   if before.token == number_of(id, 'token') then redis.call('RPOP', attempts(id))
@@ -442,7 +444,8 @@ local function begin_attempt(id)
   end
   redis.call('RPUSH', attempts(id), cjson.encode({
     token = number_of(id, 'token'), worker = get(id, 'owner'), host = get(id, 'host'),
-    begun = tonumber(stamp(now())), from_iteration = number_of(id, 'saved_iteration'),
+    begun = claimed and math.min(claimed, tonumber(stamp(now()))) or tonumber(stamp(now())),
+    from_iteration = number_of(id, 'saved_iteration'),
   }))
   redis.call('LTRIM', attempts(id), -ATTEMPTS_KEPT, -1)
 end
@@ -471,19 +474,28 @@ local function charge(whose, seconds)
   redis.call('HSET', P .. 'usage', whose, string.format('%.3f %.3f', sum, now()))
 end
 
--- What an attempt took, added to what its user and its campaigns have spent (`sign` 1), or taken back (-1).
-local function spend(id, attempt, sign)
-  local seconds = attempt.ended - (attempt.begun or attempt.ended)
-  local user, share = get(id, 'user'), get(id, 'share')
-  if user ~= '' then charge(user, sign * seconds) end
-  if user ~= '' and share ~= '' then charge(user .. '/' .. share, sign * seconds) end
+-- What was taken of a job's campaigns' budgets.
+local function spend_of_budgets(id, seconds, kwh)
   for name in campaigns(id) do
     local record = campaign_key(name, 'record')
     if redis.call('EXISTS', record) == 1 then
-      redis.call('HINCRBYFLOAT', record, 'spent_s', stamp(sign * seconds))
-      redis.call('HINCRBYFLOAT', record, 'spent_kwh', string.format('%.9f', sign * (attempt.kwh or 0)))
+      redis.call('HINCRBYFLOAT', record, 'spent_s', stamp(seconds))
+      redis.call('HINCRBYFLOAT', record, 'spent_kwh', string.format('%.9f', kwh))
     end
   end
+end
+
+-- What an attempt took, added to what it, its user and its campaigns have spent (`sign` 1), or taken back (-1).
+-- Nothing where the clock went back meanwhile.
+local function spend(id, attempt, sign)
+  local seconds = math.max(0, attempt.ended - (attempt.begun or attempt.ended))
+  local user, share = get(id, 'user'), get(id, 'share')
+  if user ~= '' then charge(user, sign * seconds) end
+  if user ~= '' and share ~= '' then charge(user .. '/' .. share, sign * seconds) end
+  local kwh = sign * (attempt.kwh or 0)
+  redis.call('HINCRBYFLOAT', job(id), 'spent_s', stamp(sign * seconds))  -- for a campaign that is lost and comes back
+  redis.call('HINCRBYFLOAT', job(id), 'spent_kwh', string.format('%.9f', kwh))
+  spend_of_budgets(id, sign * seconds, kwh)
 end
 
 -- It has not ended after all.

@@ -3,7 +3,7 @@
 -- forgotten: the owner knows better, whatever its state, and takes it over. Any other stays as it is; of
 -- two owners the one with the higher token has it for good, of two with the same token who claimed first.
 -- writes  job:<id>  jobs  state:*  name:<name>  names  spec:<spec_id>  suffixes  ready:*  delayed  bells  leases
---         attempts:<id>
+--         attempts:<id>  campaign:<name>:record
 -- ARGV: id, 'owner'|'folder', lease (s), field, value, ... (state, token and what `create` sets among them;
 --       finished where the state is final)
 -- Returns {'made'|'taken'|'known'}.
@@ -32,6 +32,7 @@ note_schema()
 set(id, 'id', id, 'reaped', '', unpack(ARGV, 4))
 set(id, 'schema', SCHEMA)
 register(id)
+spend_of_budgets(id, number_of(id, 'spent_s'), number_of(id, 'spent_kwh'))
 if state == 'running' then
   move(id, state)
   hold(id, lease)

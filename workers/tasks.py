@@ -157,7 +157,7 @@ def _pass_on(store: Store, hint: str, request: Any) -> None:
         return
     with contextlib.suppress(UsageError, ServiceUnreachable):
         job = store.get(hint)
-        if job.state is JobState.QUEUED and pass_on(app, store, job, request.hostname):
+        if job.state is JobState.QUEUED and pass_on(_broker(), store, job, request.hostname):
             log.info("job %s is for another worker, which was woken", job.short_id)
 
 

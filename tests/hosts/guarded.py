@@ -140,7 +140,10 @@ class Guarded:
 
     def promoted(self, hosts) -> bool:
         """Whether the Sentinels of these hosts all name one of them, and it is a master."""
-        told = {self.told(host) for host in hosts}
+        try:
+            told = {self.told(host) for host in hosts}
+        except redis.RedisError:
+            return False
         return [self.role(host) for host in hosts if {host.address} == told] == ["master"]
 
     def refusals(self) -> list[str]:

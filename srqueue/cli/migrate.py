@@ -17,6 +17,10 @@ def migrate(
         str,
         typer.Argument(metavar="URL", help="The new server, as in SRQUEUE_REDIS_URL; -: read from stdin."),
     ] = "",
+    then: Annotated[
+        str,
+        typer.Option(metavar="URL", help="The same server, as whom this machine uses it afterwards."),
+    ] = "",
     undo: Annotated[
         bool,
         typer.Option("--undo", help="Take back an interrupted move; with URL also what is there."),
@@ -33,6 +37,7 @@ def migrate(
     from srqueue.cli.output import print_json, say
     from srqueue.errors import UsageError
     from srqueue.settings import load_settings, on_server
+    from srqueue.store.connection import Connection
     from srqueue.store.migrating import moving
 
     settings = load_settings()
@@ -47,12 +52,15 @@ def migrate(
     if not address:
         raise UsageError("which server?", hint="srqueue migrate redis://HOST:6379/0")
     target = on_server(settings, address)
+    after = on_server(settings, then) if then else target
+    if after is not target:
+        Connection(after).ping_server()
     if settings.from_file and target.shown_url != settings.shown_url:
         here = settings  # once more, from there
     noted = here.redis_url is None or here.from_file
-    done = moving.Migration(here, target, say).run()
+    done = moving.Migration(here, target, say, after).run()
     if noted:
-        _restart_flower(settings, target)
+        _restart_flower(settings, after)
     held = {"keys": done.held.keys, "kinds": done.held.kinds, "sha256": done.held.sha256}
     if as_json:
         print_json({"url": done.url, **held})

@@ -17,8 +17,9 @@ from redis.retry import Retry
 from srqueue.errors import ServiceUnreachable, UsageError
 from srqueue.queue.client import Client
 from srqueue.queue.lua_loading import load_missing, sources
-from srqueue.settings import load_settings
+from srqueue.settings import load_settings, on_server
 from srqueue.store.connection import Connection
+from srqueue.store.migrating.moving import Migration
 from srqueue.store.server_safety import hole, named, refuse_anybody
 from tests.conftest import ROOT
 from tests.deploy.conftest import DEPLOY, a_port
@@ -81,6 +82,20 @@ def test_what_a_transaction_wrote_is_there_after_a_restart_and_still_nobody_come
     for how in ((), ("AUTH", ""), ("AUTH", "default", ""), ("HELLO", "2", "AUTH", "default", "")):
         with nobody, pytest.raises(redis.RedisError, match=r"NOAUTH|uthenticat|invalid|equired"):
             nobody.execute_command(*(how or ("GET", "srq:job:x")))
+
+
+def test_a_queue_moves_to_the_shipped_users_as_admin_and_is_used_as_another(valkey_only, valkey, environment):
+    here = environment(valkey)
+    with valkey.client() as old:
+        old.hset("srq:job:x", "name", "x")
+    producer, admin, worker = (valkey_only.url_of(user) for user in ("producer", "admin", "worker"))
+    with pytest.raises(UsageError, match="may not move a queue"):
+        Migration(here, on_server(here, producer)).run()
+    with valkey.client() as old:
+        assert not old.exists("srq:moved")  # nothing stands still
+    Migration(here, on_server(here, admin), after=on_server(here, worker)).run()
+    with valkey_only.client("admin") as client:
+        assert not client.exists("srq:moved") and client.hget("srq:job:x", "name") == "x"
 
 
 EVERYBODY = [

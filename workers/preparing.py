@@ -87,6 +87,7 @@ def prepare(
             )
         _write_spec(run, spec)
         _card(record).write(run.card_file)
+        run.brought_file.unlink(missing_ok=True)
         if spec.path.pretrain_jobs and not run.start_file.is_file():
             _take_start(store, settings, replace(claim, token=token), run, spec, draining)
             lease_ends = time.monotonic() + settings.lease

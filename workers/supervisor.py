@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from srqueue.datasets.holding import hold_data
 from srqueue.errors import ServiceUnreachable
 from srqueue.forecast.gains import Targets
 from srqueue.report.making import make_beside
@@ -31,7 +32,6 @@ from workers.endings import outcome_of, reason_of
 from workers.forecasting import Forecaster
 from workers.forgotten import free_device
 from workers.handing_over import wait_for_upload
-from workers.holding import hold_data
 from workers.power_limit import power_limit
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay

@@ -17,7 +17,7 @@ _NEVER_BEGUN = "a job that no worker ever began has no run folder: submit it aga
 
 def recover(
     runs: Annotated[
-        Path | None, typer.Option("--runs", metavar="FOLDER", help="Runs root; without it, this machine's.")
+        Path | None, typer.Option("--runs", metavar="FOLDER", help="Only what lies in this runs root.")
     ] = None,
     remote: Annotated[
         bool, typer.Option("--remote", help="From the remote folder (SRQUEUE_REMOTE): the machines are gone.")
@@ -28,8 +28,8 @@ def recover(
     """Rebuild the jobs that Redis has lost from the run folders of this machine.
 
     Only adds what is missing. A job that ended is listed again, a stopped one is queued and goes on from its
-    newest checkpoint, a running one stays with its worker. Jobs that no worker ever began have no run folder
-    and are not found.
+    newest checkpoint, a running one stays with its worker. A remote folder (SRQUEUE_REMOTE) is asked how far
+    they are there. Jobs that no worker ever began have no run folder and are not found.
     """
     from srqueue.cli.output import job_summary, print_json, say
     from srqueue.counting import counted
@@ -42,7 +42,7 @@ def recover(
     if remote and runs:
         raise UsageError("--remote and --runs do not go together", hint="give one of them")
     found: list[Recovered] = []
-    folders = recovered(settings, runs or settings.runs_root, dry_run=dry_run)
+    folders = recovered(settings, runs or settings.runs_root, alone=runs is not None, dry_run=dry_run)
     for one in recover_remote(settings, dry_run=dry_run) if remote else folders:
         found.append(one)
         if one.how == "unreadable":

@@ -31,6 +31,7 @@ def train(
     Ctrl-C saves a checkpoint; the same call with the same --run-dir goes on from it.
     """
     from srqueue.datasets import Registry, check_scales, check_validation, locate
+    from srqueue.datasets.holding import hold_data
     from srqueue.queue.places import check_start, made_absolute
     from srqueue.queue.stops import Settling
     from srqueue.settings import load_settings
@@ -51,7 +52,9 @@ def train(
     if not run.checkpoint_names():  # else it goes on from its own
         check_start(job, only_here=True)
     attempt = _prepare(settings, run, job, listings)
-    raise typer.Exit(_run(settings, run, attempt, job))
+    with hold_data(settings, attempt.read()):
+        code = _run(settings, run, attempt, job)
+    raise typer.Exit(code)
 
 
 def _run_folder(settings: Settings, spec: JobSpec, wanted: Path | None) -> RunDir:

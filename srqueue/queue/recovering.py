@@ -11,12 +11,12 @@ from typing import Literal
 from celery import Celery
 from ulid import ULID
 
-from srqueue.errors import SrqueueError, UsageError
+from srqueue.errors import ServiceUnreachable, SrqueueError, UsageError
 from srqueue.forecast.kept import newest_of
 from srqueue.queue.app import make_app
 from srqueue.queue.doorbell import bell_of, ring
 from srqueue.remote.fetching import fetch
-from srqueue.remote.folder import RemoteFolder
+from srqueue.remote.folder import RemoteFolder, RemoteUnreachable
 from srqueue.remote.layout import JOBS, JobNames
 from srqueue.remote.root import remote_root_id
 from srqueue.run.card import JobCard
@@ -61,40 +61,55 @@ class Found:
     """What its attempts have taken; where the newest runs, its kWh are in the progress."""
 
 
-def recover(settings: Settings, runs_root: Path, *, dry_run: bool = False) -> Iterator[Recovered]:
+@dataclass(frozen=True)
+class There:
+    """The jobs of the remote folder, which may be further there than in a run folder of this machine."""
+
+    remote: RemoteFolder
+    root_id: str
+    jobs: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> There:
+        """Raises ServiceUnreachable, UsageError."""
+        root_id = remote_root_id(settings.remote, settings.runs_root)
+        remote = RemoteFolder.open(settings.remote)
+        return cls(remote, root_id, frozenset(filter(_is_job_id, remote.folders(JOBS))))
+
+    def is_removed(self, job_id: str) -> bool:
+        """Whether it was removed from the queue and its files were kept."""
+        return self.remote.size(JobNames(job_id).removed) is not None
+
+    def read(self, run: RunDir) -> Found | None:
+        """A job as both folders tell it: events and outcomes come here, checkpoints to who goes on."""
+        there = fetch(self.remote, run, checkpoints=False).there
+        found = read_run(run, self.root_id, there.checkpoints)
+        if found is None or there.newest is None:
+            return found
+        newest = there.newest
+        record = replace(found.record, remote_seq=newest.seq, remote_iteration=newest.iteration)
+        return replace(found, record=record)
+
+
+def recover(
+    settings: Settings, runs_root: Path, *, alone: bool = False, dry_run: bool = False
+) -> Iterator[Recovered]:
     """Adds a record for every run folder that has none; what Redis knows stays as it is.
 
-    A job that was queued and never begun has no folder, and is lost. Raises ServiceUnreachable, UsageError.
+    Where this machine has a remote folder, a job that is there, too, comes back as `recover_remote` has it:
+    it may be further there, and go on anywhere. So the order of the two does not matter. `alone`: the remote
+    folder is not asked. A job that was queued and never begun has no folder, and is lost.
+    Raises ServiceUnreachable, UsageError.
     """
     if runs_root == settings.runs_root and not runs_root.exists():
         return  # no job was ever begun here
     if not runs_root.is_dir():
         raise UsageError(f"there is no folder {runs_root}", where="--runs", hint="name the runs root")
-    store = Store.connect(settings)
-    app = make_app(settings)
+    store, app = Store.connect(settings), make_app(settings)
+    there = _also_there(settings) if settings.remote and not alone else None
     root_id = "" if dry_run else read_root_id(runs_root)
     for path in sorted(p for p in runs_root.iterdir() if p.is_dir() and _is_job_id(p.name)):
-        if job := _known(store, path.name):
-            yield Recovered(path, "known", job)
-            continue
-        if RunDir(path).removed_file.exists():
-            yield Recovered(path, "removed")
-            continue
-        try:
-            found = read_run(RunDir(path.absolute()), root_id)
-        except (SrqueueError, OSError, ValueError, TypeError, KeyError) as error:
-            yield Recovered(path, "unreadable", problem=str(error).splitlines()[0])
-            continue
-        if found is None:
-            yield Recovered(path, "by hand")
-            continue
-        if dry_run:
-            yield Recovered(path, "recovered", found.record)
-            continue
-        # Its spec lies in a folder that only a worker writes to, which had looked at its signature.
-        signature = store.keyring.sign_job(found.record) or found.record.signature
-        found = replace(found, record=replace(found.record, signature=signature))
-        yield _restored(store, app, RunDir(path), found)
+        yield _recovered(store, app, RunDir(path.absolute()), root_id, there, dry_run)
 
 
 def recover_remote(settings: Settings, *, dry_run: bool = False) -> Iterator[Recovered]:
@@ -107,35 +122,45 @@ def recover_remote(settings: Settings, *, dry_run: bool = False) -> Iterator[Rec
         raise UsageError(
             "this machine has no remote folder", where="SRQUEUE_REMOTE", hint="s3://bucket/prefix"
         )
-    store, app = Store.connect(settings), make_app(settings)
-    remote, root_id = RemoteFolder.open(settings.remote), remote_root_id(settings.remote, settings.runs_root)
-    for job_id in filter(_is_job_id, remote.folders(JOBS)):
-        run = RunDir(settings.runs_root / job_id)
-        if job := _known(store, job_id):
-            yield Recovered(run.path, "known", job)
-            continue
-        if run.removed_file.exists() or remote.size(JobNames(job_id).removed) is not None:
-            yield Recovered(run.path, "removed")
-            continue
-        try:
-            there = fetch(remote, run, checkpoints=False).there
-            found = read_run(run, root_id, there.checkpoints)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            yield Recovered(run.path, "unreadable", problem=str(error).splitlines()[0])
-            continue
-        if found is None:
-            continue
-        newest = there.newest
-        # Others may write there: it keeps the signature that it came with, if any.
-        record = replace(
-            found.record,
-            remote_seq=newest.seq if newest else None,
-            remote_iteration=newest.iteration if newest else None,
-        )
-        if dry_run:
-            yield Recovered(run.path, "recovered", record)
-            continue
-        yield _restored(store, app, run, replace(found, record=record))
+    store, app, there = Store.connect(settings), make_app(settings), There.of(settings)
+    for job_id in sorted(there.jobs):
+        one = _recovered(store, app, RunDir(settings.runs_root / job_id), there.root_id, there, dry_run)
+        if one.how != "by hand":
+            yield one
+
+
+def _also_there(settings: Settings) -> There:
+    try:
+        return There.of(settings)
+    except RemoteUnreachable as error:
+        hint = f"jobs may be further there; without it: srqueue recover --runs {settings.runs_root}"
+        raise RemoteUnreachable(error.message, where=error.where, hint=hint) from None
+
+
+def _recovered(
+    store: Store, app: Celery, run: RunDir, root_id: str, there: There | None, dry_run: bool
+) -> Recovered:
+    if job := _known(store, run.job_id):
+        return Recovered(run.path, "known", job)
+    elsewhere = there if there is not None and run.job_id in there.jobs else None
+    if run.removed_file.exists() or (elsewhere and elsewhere.is_removed(run.job_id)):
+        return Recovered(run.path, "removed")
+    try:
+        found = elsewhere.read(run) if elsewhere else read_run(run, root_id)
+    except ServiceUnreachable:
+        raise
+    except (SrqueueError, OSError, ValueError, TypeError, KeyError) as error:
+        return Recovered(run.path, "unreadable", problem=str(error).splitlines()[0])
+    if found is None:
+        return Recovered(run.path, "by hand")
+    if dry_run:
+        return Recovered(run.path, "recovered", found.record)
+    if not run.brought_file.exists():
+        # Its spec lies in a folder that only a worker writes to, which had looked at its signature. One that
+        # came from a remote folder, where others may write, keeps the signature that it came with, if any.
+        signature = store.keyring.sign_job(found.record) or found.record.signature
+        found = replace(found, record=replace(found.record, signature=signature))
+    return _restored(store, app, run, found)
 
 
 def _restored(store: Store, app: Celery, run: RunDir, found: Found) -> Recovered:

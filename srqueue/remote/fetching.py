@@ -55,6 +55,7 @@ def fetch(
         _attempt(remote, run, there, token, files)
     for name, file in ((there.names.card, run.card_file), (there.names.spec, run.spec_file)):
         if name in there.sizes and not file.exists():
+            run.brought_file.touch()  # first
             write_file(file, _read(remote, there, name))
     if not checkpoints:
         return Fetched(None, there)

@@ -1,7 +1,7 @@
 """The run folder of a job: every file name comes from here.
 
 runs/<job_id>/
-  spec.json  spec.resolved.json  job.json  removed  lock  reserve
+  spec.json  spec.resolved.json  job.json  brought  removed  lock  reserve
   attempts/<token>/{attempt.json, events.jsonl, log, beat, outcome.json}
   checkpoints/ckpt-<seq>-it<iteration>-t<token>/{state.safetensors, manifest.json}
   pictures/{pictures.json, <crop>/{bicubic, original, it<iteration>}.png}
@@ -127,6 +127,11 @@ class RunDir:
     def resolved_file(self) -> Path:
         """The spec with every `auto` decided on the first machine that ran it."""
         return self.path / "spec.resolved.json"
+
+    @property
+    def brought_file(self) -> Path:
+        """There where spec.json or job.json came from a remote folder: nobody signs by them."""
+        return self.path / "brought"
 
     @property
     def start_file(self) -> Path:

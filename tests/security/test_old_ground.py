@@ -1,6 +1,7 @@
 """Lines of the checklist that no other test stands on: messages, snapshots, bombs, ends of numbers."""
 
 import copy
+import io
 import pickle
 import struct
 import tracemalloc
@@ -11,6 +12,7 @@ import pytest
 from kombu import Queue
 from kombu.exceptions import ContentDisallowed
 from packaging.requirements import Requirement
+from PIL import Image
 
 from srqueue.campaign.spec import campaign_of
 from srqueue.errors import DataError, SpecError
@@ -19,7 +21,7 @@ from srqueue.queue.app import make_app
 from srqueue.spec.validate import validate
 from tests.fuzz.inputs import SPEC
 from workers.data_tools.picture import BrokenPicture, inspect
-from workers.trainer.data.decode import decode
+from workers.trainer.data.decode import decode, read_picture
 
 
 class Evil:
@@ -104,6 +106,44 @@ def test_a_network_is_a_name_of_ours_and_nothing_is_imported():
     for name in ("os.system", "srqueue.cli.main", "../net.py", "__import__('os')"):
         with pytest.raises(SpecError, match=r"network_g\.type: unknown value"):
             validate(changed("network_g.type", name), "mine")
+
+
+def test_a_jpeg_of_endless_scans_or_of_another_format_is_not_decoded(tmp_path):
+    made = io.BytesIO()
+    Image.effect_noise((64, 64), 90).convert("RGB").save(made, "JPEG", progressive=True)
+    head, _, rest = made.getvalue().partition(b"\xff\xda")
+    bomb = head + (b"\xff\xda" + rest[:12]) * 300 + b"\xff\xda" + rest
+    (tmp_path / "bomb.jpg").write_bytes(bomb)
+    with pytest.raises(BrokenPicture, match="more than 256 scans"):
+        inspect(tmp_path / "bomb.jpg")
+    with pytest.raises(DataError, match="more than 256 scans") as caught:
+        read_picture(tmp_path / "bomb.jpg")
+    assert caught.value.where == str(tmp_path / "bomb.jpg")
+    # Pillow hands this one to Ghostscript.
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(DataError, match="not a picture"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_a_deep_picture_takes_no_more_memory_than_a_few_of_its_size():
+    png = png_of(2048, 2048, b"\x12\x34" * 3)
+    decode(png, "warm")
+    tracemalloc.start()
+    decode(png, "x")
+    assert tracemalloc.get_traced_memory()[1] < 9 * 2048 * 2048 * 3
+    tracemalloc.stop()
+
+
+def png_of(width: int, height: int, pixel: bytes) -> bytes:
+    """A PNG with 16 bits a channel, all of one colour."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = zlib.compress((b"\0" + pixel * width) * height, 1)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def changed(place: str, value: object) -> dict:

@@ -13,16 +13,22 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from workers.data_tools.sharpness import middle_luma, sharpness
-from workers.pixels import LARGEST_PICTURE, Pixels, has_alpha, is_deep_colour, orientation, to_rgb
+from workers.pixels import (
+    FORMATS,
+    LARGEST_FILE,
+    LARGEST_PICTURE,
+    MOST_SCANS,
+    Pixels,
+    has_alpha,
+    is_deep_colour,
+    orientation,
+    to_rgb,
+)  # fmt: skip
 from workers.thumbnails import Thumbnail, thumbnail_of
-
-LARGEST_FILE = 1 << 30
-"""Bytes."""
 
 ALPHA, DEEP = "+alpha", " 16-bit"
 """Ends of the words for kinds of which something is left out when they are read."""
 
-_FORMATS = ("PNG", "JPEG", "WEBP")
 _KINDS = {
     "1": "1-bit",
     "L": "grey",
@@ -110,6 +116,8 @@ def inspect(path: Path, known: Known | None = None, thumbnail: bool = False) -> 
 def read_rgb(path: Path) -> Pixels:
     """The picture as a training reads it. Raises BrokenPicture."""
     try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BrokenPicture(f"larger than {LARGEST_FILE >> 20} MiB")
         data = path.read_bytes()
     except OSError as error:
         raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
@@ -119,7 +127,7 @@ def read_rgb(path: Path) -> Pixels:
 def _open(file: IO[bytes]) -> Image.Image:
     """The picture with its header read."""
     try:
-        image = Image.open(file, formats=_FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         raise BrokenPicture("not a PNG, JPEG or WebP picture") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -136,11 +144,13 @@ def _open(file: IO[bytes]) -> Image.Image:
 
 def _decode(data: bytes) -> Image.Image:
     """The picture with its pixels read, all checksums of a PNG included."""
+    if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MOST_SCANS:
+        raise BrokenPicture(f"a JPEG of more than {MOST_SCANS} scans")
     image = _open(BytesIO(data))
     try:
         image.load()
         if image.format == "PNG":  # decoding stops at the last row and skips the chunks' checksums
-            Image.open(BytesIO(data), formats=_FORMATS).verify()
+            Image.open(BytesIO(data), formats=FORMATS).verify()
     except Exception as error:
         cut = "truncated" in str(error).lower() or isinstance(error, EOFError | struct.error)
         raise BrokenPicture(f"cut off: {error}" if cut else f"cannot be decoded: {error}") from None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from srqueue.errors import DataError
-from workers.pixels import Pixels, has_alpha, is_grey, to_rgb
+from workers.pixels import FORMATS, LARGEST_FILE, Pixels, has_alpha, is_grey, open_picture, to_rgb
 from workers.trainer.data.swift import decode_swiftly
 
 REPAIR = "restore the file, or add the data set again (srqueue dataset add --replace) and submit again"
@@ -46,7 +45,7 @@ def read_original(path: Path, sha256: str = "") -> tuple[Pixels, bool]:
 def drops_alpha(path: Path) -> bool:
     """Whether the picture says what is transparent, by its header; False where it is no picture."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return has_alpha(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return False
@@ -59,6 +58,10 @@ def check_content(path: Path, sha256: str) -> None:
 
 def _read(path: Path, sha256: str) -> bytes:
     try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise DataError(
+                f"cannot decode a picture: larger than {LARGEST_FILE >> 20} MiB", where=str(path), hint=REPAIR
+            )
         data = path.read_bytes()
     except OSError as error:
         raise DataMissing(f"cannot read a picture: {error.strerror}", where=str(path), hint=REPAIR) from None
@@ -78,7 +81,7 @@ def decode(data: bytes, where: str) -> Pixels:
 
 def _decode(data: bytes, where: str) -> tuple[Pixels, bool]:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_picture(data) as image:
             image.load()
             return to_rgb(image, data), is_grey(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:

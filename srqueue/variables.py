@@ -24,6 +24,8 @@ SECRET_VARIABLES = (
 """Variables that hold passwords, or say where they lie: children that need them not are started without."""
 REMOTE_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """The same of other programs: what reaches a remote folder needs them, a trainer does not."""
+LOGGER_SECRETS = ("WANDB_API_KEY", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""The same of what reports are sent to."""
 OCCASIONS = ("finished", "failed", "held", "plateau", "disk", "campaign", "started", "digest")
 """What a notice can be about."""
 YIELDS = ("battery", "foreground")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import IO
 
-from srqueue.variables import REMOTE_SECRETS, SECRET_VARIABLES
+from srqueue.variables import LOGGER_SECRETS, REMOTE_SECRETS, SECRET_VARIABLES
 
 
 def launch(
@@ -22,7 +22,7 @@ def launch(
         "PYTHONUNBUFFERED": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:1 is nvidia-smi's GPU 1
     }
-    for name in (*SECRET_VARIABLES, *REMOTE_SECRETS):  # the trainer needs none of them
+    for name in (*SECRET_VARIABLES, *REMOTE_SECRETS, *LOGGER_SECRETS):  # the trainer needs none of them
         environment.pop(name, None)
     return subprocess.Popen(
         [sys.executable, "-m", "workers.trainer", *arguments],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 from collections.abc import Sequence
@@ -92,8 +93,8 @@ def facts_of(store: Store, job_id: str) -> Facts:
 
 
 def _free(folder: Path) -> int | None:
-    """Bytes free where the folder is."""
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None
+    """Bytes free where the folder is, or would be."""
+    for path in (folder, *folder.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(path).free
+    return None

@@ -20,6 +20,10 @@ _OF_THIS_MACHINE = ("trainer", "supervisor_pid", "device_lock", "more_locks", "l
 """Of attempt.json: they mean nothing elsewhere, or something else."""
 
 
+MOST_BESIDE = 256 << 20
+"""Bytes that a job's results may have beside its model: what no longer fits is left out."""
+
+
 class Replaced(ConflictError):
     """Another has written a checkpoint of this name: this attempt is not the job's any more."""
 
@@ -167,5 +171,19 @@ def _events_of(there: There, token: int) -> int:
 
 
 def _results_of(run: RunDir) -> list[Path]:
+    """What `srqueue pull` brings: the model with its figures, then, as far as it is not too much, what a
+    report or `explain` reads of a run folder elsewhere. Checkpoints are no part of it."""
     files = [p for p in sorted(run.export.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    return files + [f for f in (run.report, run.forecasts_file) if f.is_file()]
+    beside = [run.report, run.forecasts_file, run.spec_file, run.resolved_file, run.card_file]
+    for attempt in run.attempts():
+        beside += [attempt.outcome_file, attempt.events_file, attempt.log_file]
+    for folder in (run.pictures, run.tensorboard):
+        beside += [
+            p for p in sorted(folder.rglob("*")) if not any(part.startswith(".") for part in p.parts[-2:])
+        ]
+    room = MOST_BESIDE
+    for file in beside:
+        if file.is_file() and not file.is_symlink() and (size := file.stat().st_size) <= room:
+            files.append(file)
+            room -= size
+    return files

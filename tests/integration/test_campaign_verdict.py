@@ -21,7 +21,7 @@ from srqueue.queue.campaigns import CampaignClient
 from srqueue.queue.client import Client
 from srqueue.queue.outcomes import verdict_on
 from srqueue.queue.stewarding import tend
-from srqueue.run.folder import RunDir
+from srqueue.run.folder import RunDir, read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.run.scores import PictureScore, Scores, read_scores
@@ -251,7 +251,8 @@ def test_figures_of_pictures_come_from_the_run_folder_where_redis_has_lost_them(
     assert verdict_on(store, "night").entries[0].scores is None
     run = RunDir(tmp_path / record.id).create()
     (run.export / "metrics.json").write_text(json.dumps(scores(0.5).to_json()))
-    store.connection.redis.hset(store.keys.job(record.id), "run_dir", str(run.path))
+    its = {"run_dir": str(run.path), "root_id": read_root_id(tmp_path)}
+    store.connection.redis.hset(store.keys.job(record.id), mapping=its)
     assert verdict_on(store, "night").entries[0].scores == read_scores(run) == scores(0.5)
 
 

@@ -12,6 +12,7 @@ from srqueue.errors import UsageError
 from srqueue.remote.fetching import fetch
 from srqueue.remote.folder import BLOCK, Rate, RemoteFolder, RemoteUnreachable
 from srqueue.remote.layout import MANIFEST, JobNames
+from srqueue.remote.pulling import pull
 from srqueue.remote.pushing import Pusher, Replaced
 from srqueue.remote.root import read_remote_id
 from srqueue.remote.there import look
@@ -197,6 +198,8 @@ def test_events_are_sent_once_and_results_with_their_list(remote, tmp_path):
     push.events()
     (run.export / "model.safetensors").write_bytes(b"model")
     Outcome(StopReason.COMPLETED, "", 10, export="export/model.safetensors").write(attempt.outcome_file)
+    (run.path / "pictures" / "a").mkdir(parents=True)
+    (run.path / "pictures" / "a" / "it5.png").write_bytes(b"png")
     push.outcomes()
     push.results()
     there = look(remote, JOB)
@@ -204,6 +207,12 @@ def test_events_are_sent_once_and_results_with_their_list(remote, tmp_path):
     brought = RunDir(tmp_path / "b" / JOB)
     fetch(remote, brought, checkpoints=False)
     assert brought.attempt(1).events_file.read_bytes() == attempt.events_file.read_bytes()
+    # What is pulled can be looked at like a run folder.
+    pulled = tmp_path / "pulled"
+    pull(remote, JOB, pulled)
+    for file in ("spec.json", "attempts/1/events.jsonl", "attempts/1/outcome.json", "pictures/a/it5.png"):
+        assert (pulled / file).read_bytes() == (run.path / file).read_bytes()
+    assert not (pulled / "checkpoints").exists()
     # Who begins anew knows what is there.
     again = pusher(remote, run)
     writes = []

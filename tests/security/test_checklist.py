@@ -24,6 +24,11 @@ CHECKLIST = {
         "tests/security/test_signed_jobs.py::test_no_cell_is_drawn_for_a_campaign_that_nobody_signed",
         "tests/security/test_signed_jobs.py::test_nothing_is_built_upon_what_is_not_signed",
     ),
+    "Redis: each role may what it needs, and a server that lets anybody in is refused beyond loopback": (
+        "tests/deploy/test_acl.py::test_producer_and_worker_may_whatever_code_and_scripts_call",
+        "tests/deploy/test_acl.py::test_each_user_is_refused_what_is_not_its_affair",
+        "tests/deploy/test_acl.py::test_a_server_that_lets_anybody_in_is_refused_beyond_loopback",
+    ),
     "Flower: beyond this machine only with a password, and its own API closed without": (
         "tests/integration/test_monitor_acts.py::test_flower_is_not_opened_to_other_machines_without_a_password",
         "tests/integration/test_monitor_acts.py::test_pages_api_stream_and_metrics_ask_for_the_password",
@@ -38,6 +43,8 @@ CHECKLIST = {
         "tests/unit/datasets/test_scan.py::test_links_out_of_the_folder_are_refused_and_links_within_are_followed",
         "tests/security/test_signed_jobs.py::test_only_a_folder_in_a_runs_root_counts_as_a_run_folder",
         "tests/security/test_signed_jobs.py::test_a_model_is_taken_from_a_run_folder_alone_and_of_a_signed_job_alone",
+        "tests/security/test_records_name_no_other_folder.py::test_no_command_shows_a_folder_that_a_record_made_up",
+        "tests/security/test_records_name_no_other_folder.py::test_neither_flower_nor_a_forecast_nor_a_campaign_reads_there",
     ),
     "compressed records are bounded": (
         "tests/unit/store/test_packing.py::test_what_unpacks_to_more_than_any_spec_is_refused",
@@ -45,6 +52,8 @@ CHECKLIST = {
     "pictures: the header's size is looked at before any pixel is decoded": (
         "tests/unit/datasets/test_picture.py::test_a_png_that_claims_to_be_huge_is_refused_before_it_is_decoded",
         "tests/security/test_old_ground.py::test_a_picture_that_claims_to_be_huge_costs_no_memory",
+        "tests/security/test_old_ground.py::test_a_jpeg_of_endless_scans_or_of_another_format_is_not_decoded",
+        "tests/security/test_old_ground.py::test_a_deep_picture_takes_no_more_memory_than_a_few_of_its_size",
     ),
     "YAML: no tags, aliases, doubled keys or surprising numbers; bounded": (
         "tests/unit/spec/test_reading.py::test_a_tag_is_refused_and_nothing_runs",
@@ -71,6 +80,15 @@ CHECKLIST = {
         "tests/security/test_audit_trail.py::test_what_a_campaign_does_to_its_jobs_is_one_act",
         "tests/integration/test_monitor_acts.py::test_acts_are_those_of_the_command_line",
     ),
+    "a remote folder decides what weights a job goes on from, and not what is trained or read": (
+        "tests/integration/test_remote_at_a_claim.py::test_what_a_remote_folder_says_is_to_be_trained_is_not_believed",
+        "tests/integration/test_remote_at_a_claim.py::test_what_is_too_large_to_be_ours_is_not_read",
+        "tests/integration/test_remote_at_a_claim.py::test_a_model_of_another_machine_is_brought_verified_and_only_once",
+        "tests/unit/trainer/test_resolve.py::test_of_what_was_decided_elsewhere_nothing_else_is_taken",
+        "tests/integration/test_recover_remote.py::test_what_was_brought_starts_no_job_anew_and_is_not_signed",
+        "tests/integration/test_dataset_sync.py::test_a_path_that_leaves_its_folder_is_refused",
+        "tests/unit/remote/test_url.py::test_what_holds_credentials_or_names_no_folder_is_refused",
+    ),
     "dependencies: licences that we can ship, versions pinned by hash": (
         "tests/security/test_supply_chain.py::test_no_dependency_has_a_licence_that_binds_what_we_ship",
         "tests/security/test_supply_chain.py::test_every_version_of_an_image_is_pinned_by_hash",
@@ -91,3 +109,27 @@ def test_each_line_of_the_checklist_has_its_tests(line):
 def test_the_threat_model_names_every_line():
     page = (ROOT / "deploy" / "THREATS.md").read_text()
     assert [line for line in CHECKLIST if line not in page] == []
+
+
+def table() -> str:
+    """`benchmarks/results/security.md`, written by `python -m tests.security.test_checklist`."""
+    count = len(CHECKLIST)
+    head = [
+        f"# Security checklist: {count} of {count}",
+        "",
+        "Made by `python -m tests.security.test_checklist`. Each test is there, or the test suite fails; "
+        "what they guard is said in [THREATS.md](../../deploy/THREATS.md).",
+        "",
+        "| line | tests |",
+        "| --- | --- |",
+    ]
+    rows = [f"| {line} | {'<br>'.join(f'`{test}`' for test in tests)} |" for line, tests in CHECKLIST.items()]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def test_the_committed_table_is_of_this_list():
+    assert (ROOT / "benchmarks" / "results" / "security.md").read_text() == table()
+
+
+if __name__ == "__main__":
+    (ROOT / "benchmarks" / "results" / "security.md").write_text(table())

@@ -58,9 +58,7 @@ def forged(store, settings, tmp_path, tiny_spec):
     [["logs"], ["logs", "--json"], ["logs", "-f"], ["show"], ["show", "--json"], ["explain"], ["report"]],
     ids=" ".join,
 )
-def test_no_command_shows_what_lies_in_a_folder_that_a_record_made_up(
-    argv, forged, capsys, tmp_path, monkeypatch
-):
+def test_no_command_shows_a_folder_that_a_record_made_up(argv, forged, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     verb, *options = argv
     assert main([verb, forged.id, *options]) == 0

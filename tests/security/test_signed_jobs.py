@@ -19,6 +19,7 @@ from srqueue.run.confined import confined_run
 from srqueue.run.folder import RunDir, read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
+from srqueue.settings import load_settings
 from srqueue.spec.job import JobSpec
 from srqueue.store.new import NewJob
 from srqueue.store.packing import pack
@@ -65,6 +66,13 @@ def test_after_a_change_of_keys_the_old_one_is_accepted_and_the_new_one_signs():
     assert keyring(NEW).wrong_with_job(JOB, both.sign_job(JOB)) is None
     assert "another key" in (keyring(NEW).wrong_with_job(JOB, keyring(OLD).sign_job(JOB)) or "")
     assert NEW not in repr(both)
+
+
+def test_the_key_may_lie_in_a_file(settings, monkeypatch, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "srqueue_signing_key").write_text(f"{NEW},{OLD}\n")
+    monkeypatch.setenv("SRQUEUE_SECRETS", str(tmp_path / "secrets"))
+    assert Keyring.of(load_settings()) == keyring(NEW, OLD)
 
 
 def test_a_submit_that_the_workers_would_refuse_says_so_at_once(settings, store, monkeypatch, capsys):

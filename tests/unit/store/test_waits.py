@@ -91,4 +91,6 @@ def test_free_room_is_that_of_the_root_where_the_folder_is_gone(store, create, t
     gone = facts_of(store, job.id)
     assert gone.here and gone.evidence is None and gone.free > 0
     (root / job.id).mkdir()
+    assert facts_of(store, job.id).evidence is None, "a folder beside no root_id may be anybody's"
+    (root / "root_id").write_text("r\n")
     assert facts_of(store, job.id).evidence is not None

@@ -4,7 +4,7 @@ FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/srqueue \
-    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[monitor]'
+    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[monitor,remote]'
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /opt/srqueue /opt/srqueue

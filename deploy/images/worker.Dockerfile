@@ -11,7 +11,7 @@ RUN apt-get update \
 WORKDIR /src
 COPY . .
 RUN python3 -m venv /opt/srqueue \
-    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[worker,notices,search]'
+    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[worker,notices,search,remote]'
 
 FROM ${BASE}
 # gcc and Python's headers: Triton compiles a launcher (`compute.mode: fast`). tini: worker and trainers have

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from srqueue.errors import ServiceUnreachable
 from srqueue.settings import Settings
 from srqueue.store import tls_errors
@@ -32,7 +34,13 @@ def hint_of(settings: Settings, error: BaseException) -> str:
         return unread
     if known := tls_errors.meaning(told):
         return known[1]
-    return _SENTINELS if "AuthenticationError" in told else start_hint(settings)
+    if "AuthenticationError" in told:
+        return _SENTINELS
+    plain = settings.store_url.startswith(("redis:", "sentinel:"))
+    cut = plain and re.search("reset by peer|closed by server", told, re.IGNORECASE)
+    return ("does it speak TLS? then rediss:// and SRQUEUE_REDIS_CA; else " if cut else "") + start_hint(
+        settings
+    )
 
 
 def start_hint(settings: Settings) -> str:

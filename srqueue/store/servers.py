@@ -11,7 +11,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from srqueue import sentinel
-from srqueue.errors import ServiceUnreachable
+from srqueue.errors import ServiceUnreachable, UsageError
 from srqueue.settings import Settings
 
 CONNECT_SECONDS = 2.0
@@ -30,7 +30,15 @@ def open_client(settings: Settings, *, decode: bool = True, seconds: float = ANS
         "retry": Retry(NoBackoff(), 0), **_NAMELESS,
     }  # fmt: skip
     if not sentinel.is_sentinel(settings.store_url):
-        return redis.Redis.from_url(settings.store_url, **options)
+        try:
+            direct = redis.Redis.from_url(settings.store_url, **options)
+            direct.connection_pool.connection_class(**direct.connection_pool.connection_kwargs)
+        except (TypeError, ValueError) as error:  # else it comes at the first command
+            told = str(error).partition("__() got an ")[2] or str(error)
+            raise UsageError(
+                f"what stands behind the ? cannot be used: {told}", where="SRQUEUE_REDIS_URL"
+            ) from None
+        return direct
     known = sentinel.parse(settings.store_url)
     client: redis.Redis = _sentinels(known).master_for(known.master, **known.server, **options)
     return client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -194,8 +195,8 @@ def test_make_secrets_makes_nothing_twice_and_shows_nobody(tmp_path):
     assert password not in acl and "@" not in acl.replace("-@", "").replace("+@", "")
     assert all(f.stat().st_mode & 0o077 == 0 for f in folder.rglob("*"))
     make_secrets(tmp_path / "three", "sentinels://h1,h2,h3/lab")
-    url = (tmp_path / "three" / "secrets" / "worker" / "srqueue_redis_url").read_text()
-    known, conf = parse(url), (tmp_path / "three" / "redis" / "sentinel.conf").read_text()
+    three = (tmp_path / "three" / "secrets" / "worker" / "srqueue_redis_url").read_text()
+    known, conf = parse(three), (tmp_path / "three" / "redis" / "sentinel.conf").read_text()
     assert known.hosts[2] == ("h3", 26379) and (known.user, known.own_user) == ("worker", "client")
     assert (
         "monitor lab h1 6379 2" in conf
@@ -209,4 +210,8 @@ def test_make_secrets_makes_nothing_twice_and_shows_nobody(tmp_path):
     make_secrets(folder, "redis://elsewhere/0")
     assert (folder / "redis" / "users.acl").read_text() == acl
     assert (folder / "secrets" / "worker" / "srqueue_redis_url").read_text() == url
+    (tmp_path / "three" / "redis" / "users.acl").unlink()  # the word for the Sentinels is kept as well
+    make_secrets(tmp_path / "three", "sentinels://h1,h2,h3/lab")
+    word = hashlib.sha256(known.own_password.encode()).hexdigest()
+    assert f"#{word}" in (tmp_path / "three" / "redis" / "sentinel.conf").read_text()
     assert run(DEPLOY / "redis" / "make-secrets", tmp_path / "x", "redis://me@host").returncode == 2

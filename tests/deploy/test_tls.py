@@ -121,9 +121,7 @@ def test_tls_to_sentinels_and_to_the_server_that_they_name(encrypted, watched, e
     with make_app(settings).connection_for_write() as broker:
         broker.ensure_connection(max_retries=1)
         assert broker.default_channel.client.ping()
-    nowhere = {**own, "REDIS_CA": "/nowhere/ca.crt"}
     wrongs = [
-        (nowhere, "cannot be read", "SRQUEUE_REDIS_CA names /nowhere/ca.crt"),
         ({"files": {}}, "a CA that is not trusted"), ({"at": "127.0.0.2"}, "not for the name or address"),
         ({"asked": "sentinel_user=client&sentinel_password=wrong-canary"}, "a Sentinel refuses who asks"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What stands in the address of the server and cannot be used is a wrong setting, told before anything is asked."""
+"""What stands in the address of the server and cannot be used is a wrong setting, and nothing is asked."""
 
 import pytest
 

@@ -184,7 +184,8 @@ def test_a_campaign_survives_a_host_cut_off_and_a_failover(
     loads = (tmp_path / "loader.log").read_text().count("loaded into sentinels://loader:***@")
     assert loads == 2  # the replica had no scripts
     redis.Redis.from_url(address_now(client.settings)).ping()  # as Optuna goes there
-    assert refused + lab.redis.refusals() == []
+    # Until the loader has been there, a worker finds no scripts and tries to load them.
+    assert {one for one in refused + lab.redis.refusals() if not one.endswith("script|load")} == set()
     assert leaks(tmp_path, lab.redis) == []
     for one in lab.workers:
         assert "Traceback" not in one.worker.text()

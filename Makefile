@@ -58,9 +58,9 @@ PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-heade
 
 pins: $(TOOLS)/.done
 	$(TOOLS)/bin/uv pip compile $(PINNED) -c constraints.txt pyproject.toml -o deploy/requirements-producer.txt \
-	  --extra monitor --extra notices --extra report
+	  --extra monitor --extra notices --extra report --extra remote
 	$(TOOLS)/bin/uv pip compile $(PINNED) -c constraints.txt pyproject.toml -o deploy/requirements-worker.txt \
-	  --extra worker --extra notices --extra search --extra tensorboard --extra onnx --extra archs
+	  --extra worker --extra notices --extra search --extra tensorboard --extra onnx --extra archs --extra remote
 	$(TOOLS)/bin/uv pip compile $(PINNED) deploy/requirements-tools.in -o deploy/requirements-tools.txt
 
 # Asks the advisory service of PyPI; a package of which it knows nothing is an error.

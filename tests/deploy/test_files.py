@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -172,8 +173,6 @@ def test_alerts_please_promtool(tool):
 
 
 def test_alerts_and_board_ask_for_figures_that_there_are():
-    import re
-
     from srqueue.monitor import metrics
 
     source = Path(metrics.__file__).read_text()
@@ -215,3 +214,18 @@ def test_make_secrets_makes_nothing_twice_and_shows_nobody(tmp_path):
     word = hashlib.sha256(known.own_password.encode()).hexdigest()
     assert f"#{word}" in (tmp_path / "three" / "redis" / "sentinel.conf").read_text()
     assert run(DEPLOY / "redis" / "make-secrets", tmp_path / "x", "redis://me@host").returncode == 2
+
+
+def test_every_pinned_package_has_a_licence_that_we_can_ship():
+    elsewhere = (
+        r"nvidia-|cuda-|triton|torchvision|spandrel|einops|async-timeout|colorama|tzdata|wcwidth|setuptools"
+    )
+    rows = [line.split("|") for line in (DEPLOY / "LICENCES.md").read_text().splitlines() if line[:1] == "|"]
+    known = {re.sub(r"[-_.]+", "-", row[1].strip().lower()): row[3] for row in rows[2:]}
+    for kind in ("producer", "worker"):
+        pinned = re.findall(r"^([\w.-]+)==", (DEPLOY / f"requirements-{kind}.txt").read_text(), re.MULTILINE)
+        assert len(pinned) > 20
+        for name in pinned:
+            assert re.match(elsewhere, name) or name in known, f"{name}: make licences"
+    refused = [name for name, licence in known.items() if re.search(r"(?<!L)GPL|UNKNOWN", licence)]
+    assert not refused

@@ -14,6 +14,7 @@ from srqueue.campaign.verdict.judge import Verdict
 from srqueue.queue.campaigns import CampaignClient, CampaignSubmitted
 from srqueue.queue.client import Client
 from srqueue.queue.outcomes import verdict_on
+from srqueue.store.patience import OUTAGE, patiently
 
 _LOOK = 0.5
 """Seconds between two looks while somebody waits."""
@@ -66,10 +67,10 @@ class Campaign:
     def wait(self, timeout: float | None = None) -> dict[str, Any]:
         """The status once it has ended, or was stopped, or waits in vain, and nothing of it runs any more.
 
-        Raises TimeoutError after `timeout` seconds.
+        Raises TimeoutError after `timeout` seconds, ServiceUnreachable where Redis is away for ten minutes.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not _over(status := self.status()):
+        while not _over(status := patiently(self.status, OUTAGE, OUTAGE)):
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"campaign {self.name} has not ended after {timeout:g} s")
             time.sleep(_LOOK)

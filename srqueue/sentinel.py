@@ -53,7 +53,7 @@ class Sentinels:
     def broker_url(self) -> str:
         """As Celery spells them: each an address of its own."""
         sign = self._sign
-        return ";".join(f"sentinel://{sign}{host}:{port}/{self.db}" for host, port in self.hosts)
+        return ";".join(f"sentinel://{sign}{_spelt(host)}:{port}/{self.db}" for host, port in self.hosts)
 
     @property
     def broker_options(self) -> dict[str, Any]:
@@ -62,10 +62,8 @@ class Sentinels:
 
     def url_of(self, host: str, port: int) -> str:
         """The address of one server, for what knows no Sentinels."""
-        host = f"[{host}]" if ":" in host else host
-        if self.tls:
-            return f"rediss://{self._sign}{host}:{port}/{self.db}?{urlencode(self.tls)}"
-        return f"redis://{self._sign}{host}:{port}/{self.db}"
+        place = f"{self._sign}{_spelt(host)}:{port}/{self.db}"
+        return f"rediss://{place}?{urlencode(self.tls)}" if self.tls else f"redis://{place}"
 
     @property
     def _ssl(self) -> dict[str, Any]:
@@ -116,7 +114,13 @@ def shown(url: str) -> str:
     found = parse(url)
     sign = "" if found.password is None else f"{found.user or ''}:***@"
     scheme = SCHEME_TLS if found.tls else SCHEME
-    return f"{scheme}://{sign}{','.join(f'{host}:{port}' for host, port in found.hosts)}/{found.master}"
+    return (
+        f"{scheme}://{sign}{','.join(f'{_spelt(host)}:{port}' for host, port in found.hosts)}/{found.master}"
+    )
+
+
+def _spelt(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _place(text: str) -> tuple[str, int]:

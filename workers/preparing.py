@@ -22,13 +22,13 @@ from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
+from srqueue.store.patience import patiently
 from srqueue.store.record import Claim, JobRecord, LeaseLost, RecordGone
 from srqueue.store.store import Store
 from workers.devices import Device
 from workers.endings import FULL
 from workers.fetching import NotBrought, bring, bring_start, is_here
 from workers.forgotten import end_leftovers, free_device
-from workers.patience import patiently
 from workers.starting import NoModel, take_model
 from workers.targets import targets_of
 from workers.this_machine import machine_id

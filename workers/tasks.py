@@ -26,13 +26,13 @@ from srqueue.remote.root import remote_root_id
 from srqueue.run.folder import read_root_id
 from srqueue.run.reasons import CONSEQUENCES, JobState, StopReason
 from srqueue.store.connection import Connection
+from srqueue.store.patience import patiently
 from srqueue.store.record import Claim, JobRecord
 from srqueue.store.store import Store
 from workers import draining, yielding
 from workers.app import app, own_spares, settings, this_device
 from workers.asker import draw_and_ring
 from workers.learnt import learn
-from workers.patience import patiently
 from workers.progress import FlowerReport
 from workers.supervisor import Supervisor
 from workers.trusting import is_job

@@ -24,6 +24,7 @@ from srqueue.run.reasons import JobState
 from srqueue.settings import Settings, load_settings
 from srqueue.spec.expand import Expanded
 from srqueue.spec.needs import NeedsSpec, needs_text
+from srqueue.store.patience import OUTAGE, patiently
 from srqueue.store.record import Bell, JobRecord
 from srqueue.store.store import Store
 
@@ -190,11 +191,15 @@ class Client:
         return why_it_waits(self.store, record)
 
     def wait(self, ref: str, timeout: float | None = None) -> JobRecord:
-        """The record once nothing more happens by itself (ended, or paused), or after `timeout` seconds."""
+        """The record once nothing more happens by itself (ended, or paused), or after `timeout` seconds.
+
+        A Redis that is away for less than ten minutes is waited for; then ServiceUnreachable.
+        """
         job_id = self.store.resolve(ref)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            job = self.store.get(job_id)
+            left = OUTAGE if deadline is None else deadline - time.monotonic()
+            job = patiently(lambda: self.store.get(job_id), left, OUTAGE)
             if job.rests:
                 return job
             if deadline is not None and time.monotonic() >= deadline:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 
 import pytest
 
@@ -211,6 +212,22 @@ def test_a_job_whose_folder_no_worker_reaches_says_where_it_lies(client, saved, 
 def test_waiting_ends_with_its_time(client, spec):
     job = client.submit(spec).job
     assert client.wait(job.id, timeout=0.1).state is JobState.QUEUED
+
+
+def test_who_waits_rides_out_a_redis_that_is_away(own_valkey, environment, spec):
+    client = Client(environment(own_valkey))
+    job = client.submit(spec).job
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(client.wait(job.id, timeout=60)), daemon=True)
+    waiting.start()
+    own_valkey.process.terminate()  # it writes down what it has
+    own_valkey.process.wait()
+    waiting.join(1)
+    assert waiting.is_alive()
+    own_valkey.start()
+    Client(environment(own_valkey)).cancel(job.id)
+    waiting.join(20)
+    assert [job.state for job in answers] == [JobState.CANCELLED]
 
 
 def test_only_json_is_spoken(client):

@@ -16,12 +16,13 @@ def test_it_names_hosts_master_database_and_whatever_is_asked_for():
     assert known.hosts == (("a", 26379), ("b", 26380), ("::1", 7)) and known.master == "lab"
     assert known.server == {"db": 2, "username": "me", "password": "p@ss"}
     assert settings.broker_url.startswith("sentinel://me:p%40ss@a:26379/2;sentinel://me:p%40ss@b:26380/2;")
+    assert settings.broker_url.endswith("@[::1]:7/2")
     told = settings.broker_options
     assert told["master_name"] == "lab" and told["sentinel_kwargs"].items() >= {
         "username": "s", "password": "canary", "retry": None
     }.items()  # fmt: skip
     assert settings.broker_tls is None and "ssl" not in known.own
-    assert settings.shown_url == "sentinel://me:***@a:26379,b:26380,::1:7/lab"
+    assert settings.shown_url == "sentinel://me:***@a:26379,b:26380,[::1]:7/lab"
 
 
 def test_by_tls_its_files_reach_sentinels_server_celery_and_optuna_and_are_not_shown(tmp_path):

@@ -16,10 +16,10 @@ from srqueue.run.folder import RunDir
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.settings import Settings
-from workers import patience
+from srqueue.store import patience
+from srqueue.store.patience import patiently
 from workers.child import Trainer
 from workers.devices import Device, find_device
-from workers.patience import patiently
 from workers.supervisor import Supervisor
 
 UNTIL_ASKED = "import sys; print(sys.stdin.readline())"

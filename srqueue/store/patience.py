@@ -15,14 +15,16 @@ FIRST_WAIT = 0.1
 LONGEST_WAIT = 2.0
 LONGEST_PATIENCE = 60.0
 """Seconds; a worker that is to end must not hang for the hour that a lease may last."""
+OUTAGE = 600.0
+"""Seconds that somebody who waits for hours rides out."""
 
 
-def patiently(call: Callable[[], T], seconds: float) -> T:
-    """What `call` returns; a Redis that does not answer is asked again for `seconds`.
+def patiently(call: Callable[[], T], seconds: float, most: float = LONGEST_PATIENCE) -> T:
+    """What `call` returns; a Redis that does not answer is asked again for `seconds`, `most` at most.
 
     Only for calls that may run twice: the first may have been heard, and its answer lost.
     """
-    until = time.monotonic() + min(seconds, LONGEST_PATIENCE)
+    until = time.monotonic() + min(seconds, most)
     wait = FIRST_WAIT
     while True:
         try:

@@ -4,7 +4,9 @@ FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/srqueue \
-    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[monitor,remote]'
+    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+       -r deploy/requirements-producer.txt \
+    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /opt/srqueue /opt/srqueue

@@ -11,7 +11,9 @@ RUN apt-get update \
 WORKDIR /src
 COPY . .
 RUN python3 -m venv /opt/srqueue \
-    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[worker,notices,search,remote]'
+    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+       -r deploy/requirements-worker.txt \
+    && /opt/srqueue/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM ${BASE}
 # gcc and Python's headers: Triton compiles a launcher (`compute.mode: fast`). tini: worker and trainers have

@@ -63,7 +63,14 @@ def test_what_the_images_copy_is_not_ignored():
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert all((ROOT / name).exists() for name in kept)
     # What the wheel is built of, and what it is installed with.
-    assert {"pyproject.toml", "constraints.txt", "README.md", "srqueue", "workers", "presets"} <= kept
+    assert {"pyproject.toml", "README.md", "srqueue", "workers", "presets"} <= kept
+    for image, pins in (("light", "producer"), ("worker", "worker")):
+        pinned = f"deploy/requirements-{pins}.txt"
+        text = (DEPLOY / "images" / f"{image}.Dockerfile").read_text().replace("\\\n", " ")
+        installs = [part for part in text.split("&&") if "pip install" in part]
+        assert pinned in kept and len(installs) == 2, image
+        assert "--require-hashes" in installs[0] and pinned in installs[0], image
+        assert "--no-deps" in installs[1], image
 
 
 def test_scripts_please_shellcheck():

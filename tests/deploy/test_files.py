@@ -159,7 +159,7 @@ def test_manifests_name_only_what_is_there():
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
     assert {("PersistentVolumeClaim", claim) for claim in claims} <= by_kind.keys()
     readme = (DEPLOY / "kubernetes" / "README.md").read_text()
-    assert all(f"generic {secret} " in readme for secret in secrets), secrets
+    assert all(f"`{secret}`" in readme for secret in secrets), secrets
     scaled = by_kind["ScaledObject", "worker"]["spec"]
     assert ("Deployment", scaled["scaleTargetRef"]["name"]) in by_kind
     assert {t["name"] for t in scaled["triggers"]} == {"queued", "running"}

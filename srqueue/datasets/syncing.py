@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from srqueue.errors import DataError, UsageError
 from srqueue.remote.folder import RemoteFolder, unlimited
 from srqueue.remote.pulling import Listed, bring, safe_path
 from srqueue.run.listing import Listing, Picture, file_of, identity_of
+from srqueue.run.parsing import from_json
 from srqueue.settings import Settings
 
 
@@ -90,7 +90,7 @@ def _bring(remote: RemoteFolder, listing: Listing, picture: Picture, took: Calla
 
 def _read(remote: RemoteFolder, name: str) -> dict[str, Any]:
     try:
-        value = json.loads(remote.read(newest_name(name)))
+        value = from_json(remote.read(newest_name(name)))
         if value["v"] != 1 or not isinstance(value["listing"], dict):
             raise ValueError(f"version {value['v']}")
     except FileNotFoundError:
@@ -111,6 +111,9 @@ def _checked(
     try:
         listing = read_listing(value, folder)
         for picture in listing.pictures:
+            numbers = picture.size, picture.mtime_ns, picture.lr_size, picture.lr_mtime_ns
+            if not all(type(number) is int and abs(number) < 1 << 63 for number in numbers):
+                raise ValueError("a size or a time that is no whole number")
             for path in filter(None, (picture.path, picture.lr_path)):
                 safe_path(path)
                 for roots in filter(None, (listing.hr_roots, listing.lr_roots)):
@@ -121,7 +124,7 @@ def _checked(
         found = identity_of(listing.pictures, listing.lr_root)
         folders = _single({"hr": listing.hr_roots, "lr": listing.lr_roots or None})
         entry = read_entry(name, {**dict(value["entry"]), **folders}, where)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise DataError(f"the list of the data set does not hold: {error}", where=where) from None
     if not found == identity == entry.identity or listing.name != name:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from srqueue.errors import DataError
 from srqueue.remote.folder import RemoteFolder, unlimited
 from srqueue.remote.pulling import Listed, bring, newest_results
+from srqueue.run.parsing import from_json
 
 LARGEST_MODEL = 8 << 30
 """Bytes. What claims more is not brought."""
@@ -43,7 +43,7 @@ def bring_model(
 def _named(text: bytes) -> str | None:
     """The name of the model's file, as the export noted it."""
     try:
-        value: Any = json.loads(text)
+        value: Any = from_json(text)
     except ValueError:
         return None
     named = value.get("model") if isinstance(value, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from srqueue.remote.folder import RemoteFolder, unlimited
 from srqueue.remote.layout import RESULTS
 from srqueue.remote.sealed import sha256_of
 from srqueue.remote.there import look
+from srqueue.run.parsing import from_json
 
 MOST_FILES = 100_000
 LARGEST_LIST = 64 << 20
@@ -56,8 +56,8 @@ def newest_results(remote: RemoteFolder, job_id: str) -> tuple[Callable[[str], s
     token = there.results[-1]
     if there.sizes[there.names.result(token, RESULTS)] > LARGEST_LIST:
         raise DataError("the list of files is larger than any of ours", where=remote.url)
-    raw = _mapping(remote.read(there.names.result(token, RESULTS)), remote.url)
-    return lambda path: there.names.result(token, path), read_list(raw.get("files"), remote.url)
+    listed = read_list(remote.read(there.names.result(token, RESULTS)), remote.url)
+    return lambda path: there.names.result(token, path), listed
 
 
 def bring(
@@ -86,15 +86,16 @@ def bring(
     return path
 
 
-def read_list(raw: object, where: str) -> list[Listed]:
-    """Reads `{path: {bytes, sha256}}`. Raises DataError where a path would leave its folder."""
+def read_list(text: bytes, where: str) -> list[Listed]:
+    """Reads `{files: {path: {bytes, sha256}}}`. Raises DataError where a path would leave its folder."""
+    raw = _mapping(text, where).get("files")
     if not isinstance(raw, dict) or len(raw) > MOST_FILES:
         raise DataError("the list of files does not hold", where=where)
     found = []
     for path, value in raw.items():
         try:
             found.append(Listed(safe_path(path), int(value["bytes"]), str(value["sha256"])))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(f"the list of files does not hold: {path!r}: {error}", where=where) from None
     return found
 
@@ -110,7 +111,7 @@ def safe_path(path: str) -> str:
 
 def _mapping(text: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = from_json(text)
     except ValueError as error:
         raise DataError(f"the list is not whole: {error}", where=where) from None
     if not isinstance(value, dict):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from srqueue.errors import CheckpointError
+from srqueue.run.parsing import from_json
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Seal:
 def read_seal(text: bytes, name: str) -> Seal:
     """Raises CheckpointError where the manifest is damaged, or another checkpoint's."""
     try:
-        body: dict[str, Any] = json.loads(text)
+        body: dict[str, Any] = from_json(text)
         digest = body.pop("digest")
         if digest != hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest():
             raise CheckpointError("the manifest's SHA-256 is wrong", where=name)
@@ -32,7 +33,7 @@ def read_seal(text: bytes, name: str) -> Seal:
             raise CheckpointError(f"the manifest is of {body['name']}", where=name)
         sha256 = checked_sha256(body["sha256"], name)
         return Seal(int(body["bytes"]), sha256, int(body["events_offset"]), float(body.get("saved", 0.0)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"the manifest is not whole: {error}", where=name) from None
 
 

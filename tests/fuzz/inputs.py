@@ -61,7 +61,8 @@ LISTING = {
 }  # fmt: skip
 _MAPPINGS = {
     "yaml": SPEC, "spec": SPEC, "campaign": CAMPAIGN, "event": EVENT, "card": CARD, "listing": LISTING,
-    "manifest": {"digest": digest_of(MANIFEST), **MANIFEST},
+    **{key: {"digest": digest_of(MANIFEST), **MANIFEST} for key in ("manifest", "seal")},
+    "results": {"v": 1, "files": {"export/a.png": {"bytes": 9, "sha256": "0" * 64}}},
     "outcome": {"reason": "completed", "message": "", "iteration": 9},
     "scores": {"v": 1, "sets": {}},
 }  # fmt: skip

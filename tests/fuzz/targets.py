@@ -11,6 +11,8 @@ from pathlib import Path
 
 from srqueue.campaign.spec import campaign_of
 from srqueue.errors import CheckpointError, DataError, SpecError, SrqueueError
+from srqueue.remote.pulling import read_list
+from srqueue.remote.sealed import read_seal
 from srqueue.run.card import JobCard
 from srqueue.run.events import Event, read_events
 from srqueue.run.listing import Listing
@@ -93,6 +95,24 @@ def manifest(data: bytes) -> None:
                 read_manifest(folder)
 
 
+def seal(data: bytes) -> None:
+    name = "ckpt-000001-it10-t1"
+    with suppress(CheckpointError):
+        read_seal(data, name)
+    with suppress(ValueError, RecursionError):  # with a digest that is right, as above
+        body = json.loads(data)
+        if isinstance(body, dict):
+            body = {key: value for key, value in body.items() if key != "digest"}
+            with suppress(CheckpointError):
+                read_seal(json.dumps({"digest": digest_of(body), **body}).encode(), name)
+
+
+def results(data: bytes) -> None:
+    with suppress(DataError):
+        for one in read_list(data, "fuzz"):
+            assert ".." not in one.path and one.path[:1] != "/"
+
+
 def listing(data: bytes) -> None:
     with suppress(DataError):
         Listing.read(_file(data))
@@ -142,8 +162,8 @@ def signature(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     one.__name__: one
     for one in (
-        yaml, spec, campaign, rules, event, manifest, listing, card, outcome, packed, scores, thumbnails,
-        picture, signature,
+        yaml, spec, campaign, rules, event, manifest, seal, results, listing, card, outcome, packed,
+        scores, thumbnails, picture, signature,
     )
 }  # fmt: skip
 """By name: the folder of its corpus."""

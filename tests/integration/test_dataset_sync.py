@@ -112,6 +112,16 @@ def test_a_list_or_a_picture_that_was_changed_is_refused(published, other, remot
         sync(other, "small", remote)
 
 
+def test_a_list_without_an_end_is_refused(published, other, remote):
+    tampered(remote, lambda value: value["listing"]["pictures"][0].update(mtime_ns=float("inf")))
+    with pytest.raises(DataError, match="no whole number"):
+        sync(other, "tiny", remote)
+    remote.write(newest_name("tiny"), b"[" * 100_000)
+    with pytest.raises(DataError, match="nested too deep"):
+        sync(other, "tiny", remote)
+    assert not other.data_root.exists()
+
+
 def test_what_was_used_least_recently_gives_way_but_nothing_in_use(
     published, other, remote, settings, pictures
 ):

@@ -64,6 +64,14 @@ def test_nothing_unpickles_and_nothing_runs_a_shell():
         assert "shell=True" not in path.read_text(), path
 
 
+def test_nothing_unpacks_an_archive():
+    """Members, links and sizes of one that is brought would all have to be looked at."""
+    for path in CODE:
+        assert not re.search(r"^\s*(import|from) tarfile\b", path.read_text(), re.M), path
+        opened = {call.rpartition(".")[2] for call in calls(path)}
+        assert not opened & {"ZipFile", "extractall", "unpack_archive"}, path
+
+
 def test_nothing_in_training_draws_from_a_global_generator():
     """What a step trains on must be a pure function of (seed, iteration, slot)."""
     for path in ROOT.glob("workers/trainer/**/*.py"):

@@ -40,7 +40,7 @@ SAVES_A_LIFE = 3
 ITERATIONS_A_SAVE = 2
 PATIENCE = 120.0
 PEERS = (
-    "5 to 8 crashed resumes in 20 (as issue 4 quotes from measurements of peer trainers; not repeated here)"
+    "5 to 8 crashed resumes in 20 (measured on peer trainers before; not repeated here)"
 )
 
 

@@ -39,9 +39,7 @@ SAVES_A_LIFE = 3
 """A life is ended in one of its first so many saves."""
 ITERATIONS_A_SAVE = 2
 PATIENCE = 120.0
-PEERS = (
-    "5 to 8 crashed resumes in 20 (measured on peer trainers before; not repeated here)"
-)
+PEERS = "5 to 8 crashed resumes in 20 (measured on peer trainers before; not repeated here)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

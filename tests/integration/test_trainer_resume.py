@@ -128,15 +128,15 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_run_still_ends_the_same(new
 
 
 def test_a_changed_fingerprint_is_an_event_and_a_warning(new_job, stop_at):
-    job = new_job(20)
+    job = new_job(20, compute__channels_last="auto")
     stop_at(job, 1, 5, StopReason.PAUSED)
     assert job.events("fingerprint")[0]["data"]["changed"] == {}
     resolved = json.loads(job.run.resolved_file.read_text())
-    resolved["compute"]["channels_last"] = True
+    resolved["compute"]["channels_last"] = False
     job.run.resolved_file.write_text(json.dumps(resolved))
     job.resume(2)
-    assert job.events("fingerprint", 2)[0]["data"]["changed"] == {"channels_last": [False, True]}
-    assert "channels_last False -> True" in job.messages(2)[0]
+    assert job.events("fingerprint", 2)[0]["data"]["changed"] == {"channels_last": [True, False]}
+    assert "channels_last True -> False" in job.messages(2)[0]
     quiet = job.resume(3)
     assert quiet.reason is StopReason.COMPLETED
     assert job.events("fingerprint", 3) == []

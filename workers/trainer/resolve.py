@@ -125,18 +125,26 @@ def resolve(
         if earlier.compute.device == machine.kind:
             asked = spec.compute
             decided = {name: value for name, value in earlier.compute if getattr(asked, name) == "auto"}
+            decided["threads"] = earlier.compute.threads
+            resolved = spec.model_copy(update={"compute": asked.model_copy(update=decided)})
+            if resolved != earlier:
+                _write(run, resolved)  # the others of a team read it
             # That machine may have had more cores; the fingerprint tells it.
-            decided["threads"] = min(int(earlier.compute.threads), machine.most_threads)
-            compute = asked.model_copy(update=decided)
+            fewer = {"threads": min(int(earlier.compute.threads), machine.most_threads)}
+            compute = resolved.compute.model_copy(update=fewer)
             prepare_torch(compute)
-            return Resolved(spec.model_copy(update={"compute": compute}), now=False)
+            return Resolved(resolved.model_copy(update={"compute": compute}), now=False)
     compute = decide(spec.compute, machine, spec.datasets.train.batch_size)
     prepare_torch(compute)
     by_rule = spec.model_copy(update={"compute": compute})
     compute, measured = choose(by_rule, spec.compute, machine.device, run.path.parent / FILE, stopped)
     resolved = spec.model_copy(update={"compute": compute})
-    write_file(run.resolved_file, (resolved.model_dump_json(indent=2) + "\n").encode())
+    _write(run, resolved)
     return Resolved(resolved, now=True, measured=measured)
+
+
+def _write(run: RunDir, resolved: JobSpec) -> None:
+    write_file(run.resolved_file, (resolved.model_dump_json(indent=2) + "\n").encode())
 
 
 def decide(asked: ComputeSpec, machine: Machine, batch_size: int) -> ComputeSpec:

@@ -85,7 +85,6 @@ def test_free_room_is_that_of_the_root_where_the_folder_is_gone(store, create, t
     job = create("one")
     root = tmp_path / "runs"
     root.mkdir()
-    (root / "root_id").write_text("r")
     run = store.claim("w1@here:7", socket.gethostname(), ["any"], 60, {"r": str(root)})
     store.bind(job.id, run.token, "r", str(root / job.id))
     gone = facts_of(store, job.id)

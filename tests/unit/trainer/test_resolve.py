@@ -65,7 +65,7 @@ def test_of_what_was_decided_elsewhere_nothing_else_is_taken(tmp_path, spec):
     stranger["path"]["pretrain_network_g"] = "/home/other/secret.safetensors"
     stranger["compute"] |= {"mode": "fast", "devices": 8}
     run.resolved_file.write_text(json.dumps(stranger))
-    assert resolve(run, spec, PLAIN).spec == first
+    assert resolve(run, spec, PLAIN).spec == first == read_spec(run.resolved_file)
 
 
 def test_another_kind_of_device_is_decided_for_again(tmp_path, spec):

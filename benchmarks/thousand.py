@@ -28,6 +28,7 @@ RATES = {
 each two seconds, a sweep each five, a look at the owners on its machine each second."""
 BELLS_A_SWEEP, RING_AGAIN = 200, 30.0  # at the most; s between two bells for a job that waits
 LINES = 20  # event lines a report
+BEGIN = 4.0  # s until the processes that play have imported everything
 
 
 def main() -> None:
@@ -133,8 +134,9 @@ def step(client, number: int, calls: int) -> dict:
             "share_if_each_sweep_looked": round(RATES["give_way"] * number * look / 1e6, 3),
         },
         "calls_a_second": round(number * sum(RATES.values())),
-        "server_share_of_a_core": round(share, 4),
+        "server_share_added_up": round(share, 4),
         "fleet": fleet(number),
+        "borne": borne(client, number),
         "dispatch": dispatch(client),
     }
 
@@ -153,28 +155,48 @@ def one_kind(client, act, owned, calls: int) -> dict:
 def fleet(number: int, seconds: float = 5.0) -> dict:
     """Two processes make the calls of a fleet, in their proportions, as fast as they can, for a while."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        made = sum(pool.starmap(play, [(number, seconds, part) for part in range(2)]))
+        made = sum(pool.starmap(play, [(number, part, time.time() + BEGIN, seconds) for part in range(2)]))
     return {
         "calls_a_second_reached": round(made / seconds),
         "seconds_of_the_fleet_in_one": round(made / seconds / (number * sum(RATES.values())), 2),
     }
 
 
-def play(number: int, seconds: float, part: int) -> int:
-    """How many calls one process made."""
+def borne(client, number: int, seconds: float = 8.0) -> dict:
+    """They make them at the pace of the fleet, as far as they can; jobs are dispatched meanwhile."""
+    pace, begin, redis = number * sum(RATES.values()), time.time() + BEGIN, client.store.connection.redis
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        asked = [(number, part, begin, seconds, pace / 2) for part in range(2)]
+        making = pool.starmap_async(play, asked)
+        time.sleep(begin - time.time())
+        cpu, start = busy(redis), time.perf_counter()
+        waited = dispatch(client, rounds=40)
+        made = sum(making.get())
+        share = (busy(redis) - cpu) / (time.perf_counter() - start)
+    return {
+        "calls_a_second": round(made / seconds), "of_those_to_make": round(made / seconds / pace, 2),
+        "server_share_of_a_core": round(share, 3), "dispatch": waited,
+    }  # fmt: skip
+
+
+def play(number: int, part: int, begin: float, seconds: float, pace: float = 0.0) -> int:
+    """How many calls one process made from `begin` (UTC s) on; `pace`: a second at the most, or 0."""
     from srqueue.queue.client import Client
 
     client = Client()
     owned = [(r.job_id, r.token) for r in running(client.store)][:number]
     # Of 100 workers in ten seconds: each kind as often as it comes, evenly mixed.
     order = sorted((k / rate, name) for name, rate in RATES.items() for k in range(int(10 * rate)))
-    made, end = 0, time.monotonic() + seconds
+    time.sleep(max(begin - time.time(), 0.0))
+    made, start = 0, time.monotonic()
     while True:
         for _, name in order:
             i = (2 * made + part) % len(owned)
             ACTS[name](client, i, owned[i])
             made += 1
-            if made % 20 == 0 and time.monotonic() > end:
+            if pace and (early := made / pace - (time.monotonic() - start)) > 0:
+                time.sleep(early)
+            if made % 5 == 0 and time.monotonic() - start > seconds:
                 return made
 
 

@@ -76,7 +76,7 @@ sbom: $(TOOLS)/.done
 licences: $(TOOLS)/.done $(VENV)/.test
 	{ printf '# Licences\n\nOf what the images install, as each package tells it (`make licences`). Not here: what comes with the CUDA build of\n'; \
 	printf 'torch (NVIDIA, Triton), with other systems or Pythons, and the extra `archs` (spandrel: MIT, torchvision and einops: BSD, MIT).\n\n'; \
-	$(TOOLS)/bin/pip-licenses --python $(BIN)/python --format markdown --with-urls --packages \
+	$(TOOLS)/bin/pip-licenses --python $(BIN)/python --format markdown --packages \
 	  $$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' deploy/requirements-producer.txt deploy/requirements-worker.txt | sort -u); \
 	} > deploy/LICENCES.md
 

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from dataclasses import replace
-from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ulid import ULID
 
 from srqueue.errors import UsageError
 from srqueue.forecast.fleet import Server, Task, play_queue
@@ -15,99 +13,27 @@ from srqueue.forecast.turns import Turns
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import JobState, StopReason
 from srqueue.spec.needs import NeedsSpec
-from srqueue.store.campaigns import Campaigns
 from srqueue.store.known_memory import KnownMemory, loosen
-from srqueue.store.new import NewJob
 from srqueue.store.offers import Offer, fits
 from srqueue.store.preemption import preempt
 from srqueue.store.quotas import Quotas
 from srqueue.store.ready import anything_for
-from srqueue.store.record import LeaseLost, WorkerRecord
-
-GIB = 2**30
-CPU = Offer(host="box0", features=("bf16",), model="cpu")
-SMALL = Offer(host="box1.lab", memory=12 * GIB, gpus=1, capability=75, labels=("room=1",), model="T4")
-LARGE = Offer(
-    host="box2",
-    memory=80 * GIB,
-    gpus=2,
-    capability=90,
-    features=("bf16", "fp8"),
-    labels=("gpu=h100", "room=2"),
+from srqueue.store.record import LeaseLost
+from tests.unit.store.fleet import (
+    CLASSES,
+    CPU,
+    GIB,
+    JOBS,
+    LARGE,
+    SMALL,
+    USERS,
+    claim,
+    claimed,
+    job,
+    make,
+    may_take,
+    worker,
 )
-CLASSES = {CPU: ("cpu", "any"), SMALL: ("cuda", "any", "cpu"), LARGE: ("cuda", "any")}
-ROOTS = {"r": "/runs"}
-NEEDS = st.builds(
-    NeedsSpec,
-    gpu_memory=st.sampled_from([None, 4 * GIB, 24 * GIB]),
-    gpus=st.sampled_from([0, 0, 1, 2]),
-    require=st.sampled_from([(), (), ("bf16",), ("cc8.0",), ("fp8", "bf16")]),
-    host=st.sampled_from([None, None, "box1", "BOX2", "box1.lab"]),
-    labels=st.sampled_from([(), (), ("room=1",), ("gpu=h100", "room=2")]),
-)
-JOBS = st.tuples(
-    NEEDS,
-    st.sampled_from(["any", "cpu", "cuda"]),
-    st.integers(4, 6),
-    st.sampled_from(["", "ann", "bob", "cy"]),
-)
-
-
-USERS = st.sampled_from(["ann", "bob", "cy"])
-NUMBERS = count(1 << 80)  # of one moment, the lower id goes first
-
-
-NOTHING = NeedsSpec()
-
-
-def job(needs=NOTHING, kind="any", priority=5, user="", share=""):
-    return NewJob(
-        str(ULID.from_int(next(NUMBERS))),
-        {},
-        {},
-        str(ULID()),
-        "job",
-        9,
-        priority,
-        kind,
-        needs=needs,
-        user=user,
-        share=share,
-    )
-
-
-def make(store, *jobs, campaign=""):
-    return [job_id for job_id, _ in store.create_many(jobs, campaign=campaign)]
-
-
-def claim(store, offer, worker="w"):
-    return store.claim(f"{worker}:7", offer.host, CLASSES[offer], 3600, ROOTS, offer=offer)
-
-
-def claimed(store, offer, worker="w"):
-    found = claim(store, offer, worker)
-    return found and found.record.id
-
-
-def worker(offer, name="w", **more):
-    return WorkerRecord(
-        name=name, host=offer.host, pid=1, classes=CLASSES[offer], device="d", version="0", since=1.0,
-        root_id="r", offer=offer, **more,
-    )  # fmt: skip
-
-
-def may_take(offer, needs):
-    """In plain words."""
-    host = offer.host.lower()
-    least = [int(f[2:].replace(".", "")) for f in needs.require if f.startswith("cc")]
-    return (
-        (needs.gpu_memory or 0) <= offer.memory
-        and needs.gpus <= offer.gpus
-        and all(offer.capability >= capability for capability in least)
-        and all(f in offer.features for f in needs.require if not f.startswith("cc"))
-        and needs.host in (None, host, host.split(".")[0])
-        and set(needs.labels) <= set(offer.labels)
-    )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -334,80 +260,6 @@ def test_forecasts_and_counts_of_those_ahead_follow_the_claims(store, jobs, used
     assert foreseen == order
     if not quota and not any(share for *_, share in jobs):
         assert [ahead[i] for i in order] == list(range(len(order)))
-
-
-def test_a_quota_holds_jobs_back_and_refuses_more(store):
-    quotas = Quotas(store.connection)
-    quotas.set("ann", running=1, queued=3)
-    anns = make(store, *(job(user="ann") for _ in range(3)))
-    with pytest.raises(
-        UsageError, match="user ann may have 3 jobs queued, has 3, and 2 more are asked for"
-    ) as error:
-        make(store, job(user="ann"), job(user="bob"), job(user="ann"))
-    assert "srqueue quota set ann --queued 5" in error.value.hint
-    assert store.count() == 3  # nobody's
-    assert claimed(store, LARGE) == anns[0] and claimed(store, LARGE) is None
-    assert quotas.full() == {"ann": 1}
-    assert anything_for(store.connection, worker(LARGE)) is None
-    store.ask(anns[1], "cancel")
-    (one,) = quotas.all()
-    assert (one.running, one.waiting, one.most_running, one.most_queued) == (1, 1, 1, 3)
-    store.finish(anns[0], 1, Outcome(StopReason.COMPLETED, "", 9))
-    assert claimed(store, LARGE) == anns[2]
-    quotas.remove("ann")
-    with pytest.raises(UsageError, match="has no quota"):
-        quotas.remove("ann")
-
-
-def test_a_quota_refuses_a_long_submit_wholly_and_counts_each_spec_once(store):
-    Quotas(store.connection).set("ann", queued=250)
-    many = [job(user="ann") for _ in range(251)]
-    with pytest.raises(UsageError, match="may have 250 jobs queued, has 0, and 251 more are asked for\n"):
-        store.create_many(many)
-    assert store.count() == 0
-    made = store.create_many([*many[:250], replace(many[0], id=str(ULID()))])
-    assert sum(new for _, new in made) == 250 and made[250] == (many[0].id, False)
-    store.create_many(many[:250])  # the same call once more: nothing is new
-    assert store.count() == 250
-
-
-def test_a_quota_refuses_who_comes_back_to_the_queue_but_not_who_is_in_it(store):
-    quotas = Quotas(store.connection)
-    paused, cancelled, waits = make(store, *(job(user="ann") for _ in range(3)))
-    store.ask(paused, "pause")
-    store.ask(cancelled, "cancel")
-    quotas.set("ann", queued=1)
-    for back in (store.resume, store.retry):
-        with pytest.raises(UsageError, match="may have 1 job queued, has 1, and 1 more"):
-            back(paused if back == store.resume else cancelled)
-    assert (store.get(paused).state, store.get(cancelled).state) == (JobState.PAUSED, JobState.CANCELLED)
-    redis = store.connection.redis
-    redis.hset(store.keys.job(waits), "not_before", "9e9")
-    assert store.resume(waits).state is JobState.QUEUED  # it waits already
-    quotas.set("ann", queued=2)
-    assert store.retry(cancelled).state is JobState.QUEUED
-    assert quotas.room("ann") == 0 and quotas.room("bob") == float("inf")
-
-
-def test_cells_of_a_campaign_are_held_again_all_or_none(store):
-    campaigns = Campaigns(store.connection)
-    cells = make(store, *(job(user="ann") for _ in range(3)), campaign="night")
-    for job_id in cells:
-        store.ask(job_id, "cancel")
-    Quotas(store.connection).set("ann", queued=2)
-    with pytest.raises(UsageError, match="has 0, and 3 more are asked for\n"):
-        campaigns.hold_again("night", cells)
-    assert {r.state for r in store.many(cells)} == {JobState.CANCELLED}
-    assert campaigns.hold_again("night", cells[:2]) == 2
-
-
-def test_a_removed_job_counts_for_nobody_and_what_drifted_is_swept(store):
-    one, two = make(store, job(user="ann"), job(user="ann"))
-    store.remove(one)
-    store.connection.redis.sadd(store.keys.of_user("ann", "running"), two)  # left by a script of before
-    store.sweep()
-    (ann,) = Quotas(store.connection).all()
-    assert (ann.running, ann.waiting) == (0, 1)
 
 
 def test_nobody_gives_way_to_a_job_that_his_worker_cannot_take(store):

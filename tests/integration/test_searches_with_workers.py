@@ -46,17 +46,25 @@ def run_of(job):
 
 
 def _kill_a_trainer(client, wait_until):
-    # Three failures in a row end a trial: no one is killed twice before it got on.
+    # Three failures in a row end a trial: no one is killed twice before it got on. One that had told its
+    # outcome by then has not crashed: another is killed.
     def killed():
         for job in client.store.list(["running"], campaign="night"):
             if job.failures:
                 continue
             with contextlib.suppress(psutil.Error, AttributeError):
                 trainer_of(job).kill()
-                return True
+                end = wait_until(lambda job=job: reason_of(client, job), "the attempt ends", 60)
+                if end is StopReason.CRASHED:
+                    return True
         return False
 
     wait_until(killed, "a trial trains", 300)
+
+
+def reason_of(client, job):
+    """Why the attempt that is under way in this record has ended."""
+    return next(a.reason for a in client.store.attempts(job.id) if a.token == job.token)
 
 
 @pytest.mark.timeout(1500)

@@ -48,7 +48,9 @@ def publish(
 
 def sync(
     name: Annotated[str, typer.Argument(help="Name of the data set there, and here.")],
-    url: Url = None,
+    url: Annotated[
+        str | None, typer.Argument(help="Remote folder, also by https; without it SRQUEUE_REMOTE.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a data set of that name.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +68,7 @@ def sync(
     from srqueue.settings import load_settings
 
     settings = load_settings()
-    remote = _remote(settings.remote, url)
+    remote = _remote(settings.remote, url, reading=True)
     done = bring(settings, name, remote, replace=replace, progress=_progress(name))
     for other in done.gave_way:
         say(f"{other} gave way: bring it again with srqueue dataset sync {other}")
@@ -80,14 +82,14 @@ def sync(
     print(f"{name}: {pictures} in {done.folder}, {gigabytes(done.bytes)} came over the wire")
 
 
-def _remote(known: str, url: str | None) -> RemoteFolder:
+def _remote(known: str, url: str | None, *, reading: bool = False) -> RemoteFolder:
     from srqueue.errors import UsageError
     from srqueue.remote.folder import RemoteFolder
     from srqueue.remote.url import parse_remote
 
     if not (url or known):
         raise UsageError("no remote folder was named", where="URL", hint="s3://bucket/prefix")
-    return RemoteFolder.open(parse_remote(url, "URL") if url else known)
+    return RemoteFolder.open(parse_remote(url, "URL", reading=reading) if url else known)
 
 
 def _progress(name: str) -> Callable[[int, int], None]:

@@ -13,7 +13,7 @@ from srqueue.datasets.entry import DatasetEntry, read_entry
 from srqueue.datasets.publishing import Progress, file_name, newest_name, read_listing
 from srqueue.datasets.registry import Registry
 from srqueue.errors import DataError, UsageError
-from srqueue.remote.folder import RemoteFolder, unlimited
+from srqueue.remote.folder import RemoteFolder, RemoteUnreachable, unlimited
 from srqueue.remote.pulling import Listed, bring, safe_path
 from srqueue.run.listing import Listing, Picture, file_of, identity_of
 from srqueue.run.parsing import from_json
@@ -97,11 +97,19 @@ def _read(remote: RemoteFolder, name: str) -> dict[str, Any]:
         raise UsageError(
             f"there is no data set {name!r} in that folder",
             where=remote.url,
-            hint=f"known there: {', '.join(n for n in remote.folders('datasets') if n != 'files') or 'none'}",
+            hint=f"known there: {_known(remote)}",
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"the list of the data set does not hold: {error}", where=remote.url) from None
     return dict(value)
+
+
+def _known(remote: RemoteFolder) -> str:
+    try:
+        found = remote.folders("datasets")
+    except RemoteUnreachable:  # a web server need not say what it has
+        return "it does not say"
+    return ", ".join(name for name in found if name not in ("files", "..")) or "none"
 
 
 def _checked(

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from srqueue.errors import ServiceUnreachable, UsageError
-from srqueue.remote.url import check_installed
+from srqueue.remote.url import READ_ONLY, check_installed
 
 BLOCK = 8 << 20
 """Bytes of one part of an upload or download; S3 takes none below 5 MiB."""
@@ -53,6 +53,7 @@ class RemoteFolder:
         self.url = url
         self._fs = fs
         self._scheme = urlsplit(url).scheme
+        self._by_web = self._scheme in READ_ONLY
         self._base = str(fs._strip_protocol(url)).rstrip("/")
 
     @classmethod
@@ -68,7 +69,10 @@ class RemoteFolder:
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
         """An object, or its bytes from `start` up to `end`."""
         with _reached(self.url):
-            return bytes(self._fs.cat_file(self._path(name), start=start, end=end))
+            data = bytes(self._fs.cat_file(self._path(name), start=start, end=end))
+        if start is not None and end is not None and len(data) > end - start:
+            return data[start:end]  # a web server that knows no ranges has sent all of it
+        return data
 
     def size(self, name: str) -> int | None:
         """Bytes of an object; None where there is none."""
@@ -96,7 +100,9 @@ class RemoteFolder:
         """The names of what lies directly below a folder, sorted."""
         try:
             with _reached(self.url):
-                found = self._fs.ls(self._path(below), detail=False)
+                # A web server may have a list, under the name with a slash, and links to more than folders.
+                path = self._path(below) + "/" * self._by_web
+                found = [f for f in self._fs.ls(path, detail=False) if not self._by_web or f.endswith("/")]
         except FileNotFoundError:
             return []
         return sorted(name for path in found if (name := str(path).rstrip("/").rpartition("/")[2]))
@@ -245,9 +251,19 @@ def _options(scheme: str) -> dict[str, Any]:
         # One attempt here: who calls tries again, and knows for how long.
         retries = {"max_attempts": 1}
         options["config_kwargs"] = {"connect_timeout": _CONNECT, "read_timeout": _READ, "retries": retries}
+    if scheme in READ_ONLY:
+        options["get_client"] = _web_client
     if scheme == "ssh":
         options["known_hosts"] = ()  # the user's: sshfs itself would believe any host
     return options
+
+
+async def _web_client(**more: Any) -> Any:
+    """~/.netrc and the proxies of the environment count, as for every other client."""
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT, sock_read=_READ, total=None)
+    return aiohttp.ClientSession(trust_env=True, timeout=timeout, **more)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ def test_a_folder_in_a_store_or_on_a_host_is_taken(url):
         ("file://lab/runs", "absolute"),
         ("/mnt/lab", "path"),
         ("s3n://bucket", "s3n"),
+        ("https://lab.example/srqueue", "nothing can be put there"),
     ],
 )
 def test_what_holds_credentials_or_names_no_folder_is_refused(url, told, monkeypatch):
@@ -37,3 +38,12 @@ def test_what_holds_credentials_or_names_no_folder_is_refused(url, told, monkeyp
     with pytest.raises(UsageError, match="SRQUEUE_REMOTE") as caught:
         load_settings()
     assert "secret" not in str(caught.value)
+
+
+def test_a_web_server_is_read_from_only():
+    assert parse_remote("https://lab.example/data/", "here", reading=True) == "https://lab.example/data"
+    assert parse_remote("http://127.0.0.1:8000", "here", reading=True) == "http://127.0.0.1:8000"
+    with pytest.raises(UsageError, match="changed on its way"):
+        parse_remote("http://lab.example/data", "here", reading=True)
+    with pytest.raises(UsageError, match="netrc"):
+        parse_remote("https://me:secret@lab.example/data", "here", reading=True)

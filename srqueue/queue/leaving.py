@@ -70,7 +70,7 @@ def leaves(store: Store, job: JobRecord, own: str, now: float) -> Left | None:
         (free + there, free, there, w)
         for w in others
         if (there := _seconds(job, spec, w, earlier)) is not None and there < WORTH * here
-        and (free := _free_in(w, running, job)) is not None
+        and (free := _free_in(w, running, job, now)) is not None
     ]  # fmt: skip
     if waiting >= len(found):
         return None
@@ -91,7 +91,7 @@ def _seconds(job: JobRecord, spec: JobSpec, worker: WorkerRecord, earlier: Earli
     return limits_of(job).length(job.total_iter) / rate if rate else None
 
 
-def _free_in(worker: WorkerRecord, running: Sequence[JobRecord], job: JobRecord) -> float | None:
+def _free_in(worker: WorkerRecord, running: Sequence[JobRecord], job: JobRecord, now: float) -> float | None:
     """Seconds until a slot is free; None where that is not known, or a job of lower priority runs there: that
     one would be asked to give way, were this one not left."""
     mine = [r for r in running if r.worker == worker.name and r.id != job.id]
@@ -99,13 +99,13 @@ def _free_in(worker: WorkerRecord, running: Sequence[JobRecord], job: JobRecord)
         return 0.0
     if any(r.priority < job.priority for r in mine):
         return None
-    ends = [end for r in mine if (end := _left(r)) is not None]
+    ends = [end for r in mine if (end := _left(r, now)) is not None]
     return min(ends, default=None)
 
 
-def _left(record: JobRecord) -> float | None:
+def _left(record: JobRecord, now: float) -> float | None:
     told = told_of(record)
     if told is not None and told.end is not None:
-        return max(told.end.middle, 0.0)
+        return max(told.end.middle - now, 0.0)
     eta = record.progress.get("eta_s")
     return float(eta) if isinstance(eta, int | float) else None

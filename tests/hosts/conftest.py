@@ -83,14 +83,17 @@ def submit(spec_for, wait_until):  # noqa: F811
 
 @pytest.fixture
 def work_on(tmp_path, wait_until):
-    """Starts a worker on a host, and waits until it is `ready`; `variables`: of its environment."""
+    """Starts a worker on a host, and waits until it is `ready`; `variables`: of its environment, `within`: a
+    file that it has as /proc/cpuinfo."""
     started = []
 
-    def work_on(host, ready=True, **variables):
+    def work_on(host, ready=True, within=None, **variables):
         log = tmp_path / f"{host.name}.log"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
         argv = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "--pool", "prefork"]
         argv += ["--without-gossip", "--without-mingle", "-n", f"w@{host.name}", "-l", "INFO"]
+        if within is not None:  # a host has mounts of its own
+            argv = ["sh", "-c", 'mount --bind "$0" /proc/cpuinfo && exec "$@"', str(within), *argv]
         with log.open("wb") as file:
             process = subprocess.Popen(
                 host.command(argv), cwd=tmp_path, env=environment, stdout=file, stderr=file

@@ -122,7 +122,8 @@ def test_a_job_is_left_to_a_faster_worker_only_where_that_pays_and_never_for_lon
         return store.claim(f"{worker}:1", "box", ("cuda", "any"), 60, {"r": "/r"}, offer=GPU.offer)
 
     runs = taken("fast", 1)
-    store.set_progress(runs.record.id, 1, 1, {"eta_s": 300.0})
+    told = {"made": now, "iteration": 1, "end": [now + 290, now + 300, now + 310]}
+    store.set_progress(runs.record.id, 1, 1, {"eta_s": 400.0, "forecast": told})
     claim = taken("slow", 2)
     left = leaves(store, claim.record, "slow", now)  # 300 s and 100 s there, 1000 s here
     assert (left.to, left.at, left.until) == ("fast", now + 30, now + 1.25 * 300 + 60)
@@ -139,7 +140,7 @@ def test_a_job_is_left_to_a_faster_worker_only_where_that_pays_and_never_for_lon
     assert leaves(store, claim.record, "slow", time.time()) is None
     fresh = replace(claim.record, left_until=None)
     assert leaves(store, fresh, "slow", now) is not None
-    store.set_progress(runs.record.id, 1, 1, {"eta_s": 900.0})
+    store.set_progress(runs.record.id, 1, 1, {"eta_s": 900.0, "forecast": None})
     assert leaves(store, fresh, "slow", now) is None  # too late
     store.set_progress(runs.record.id, 1, 1, {"eta_s": 300.0})
     assert leaves(store, replace(fresh, priority=6), "slow", now) is None  # the other is to give way

@@ -7,6 +7,7 @@ import dataclasses
 import re
 import socket
 import subprocess
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,12 +15,16 @@ import redis
 
 from srqueue.errors import ServiceUnreachable
 from srqueue.queue.app import make_app
+from srqueue.queue.campaigns import CampaignClient
+from srqueue.queue.client import Client
+from srqueue.queue.drawing import draw
 from srqueue.queue.lua_loading import load_missing
 from srqueue.store.connection import Connection
 from srqueue.store.server_safety import refuse_anybody
 from srqueue.store.servers import address_now
 from srqueue.store.store import Store
 from tests.deploy.conftest import DEPLOY, a_port, make_secrets, shipped
+from tests.integration.test_drawn_searches import night
 
 
 @pytest.fixture
@@ -103,7 +108,9 @@ def watched(encrypted, certificates, tmp_path, wait_until):
     process.wait()
 
 
-def test_tls_to_sentinels_and_to_the_server_that_they_name(encrypted, watched, environment, certificates):
+@pytest.fixture
+def settings_of(encrypted, watched, environment, certificates):
+    """The settings of a user who comes by way of the Sentinel."""
     port, asked = watched
     own = {f"REDIS_{kind}": f"{certificates}/{file}" for kind, file in
            (("CA", "ca.crt"), ("CERT", "client.crt"), ("KEY", "client.key"))}  # fmt: skip
@@ -112,6 +119,25 @@ def test_tls_to_sentinels_and_to_the_server_that_they_name(encrypted, watched, e
         sign = encrypted.url_of(user).removeprefix("rediss://").partition("@")[0]
         return environment(encrypted, REDIS_URL=f"sentinels://{sign}@{at}:{port}/lab?{asked}", **files)
 
+    return settings_of
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="the extra `search` is not installed")
+def test_optuna_draws_by_tls_as_the_workers_user(settings_of, tiny_dataset):
+    load_missing(Connection(settings_of("loader")))
+    producer = settings_of("producer")
+    tiny_dataset(producer)
+    campaigns = CampaignClient(Client(producer))
+    campaigns.submit(night(trials=3))
+    worker = Store.connect(settings_of("worker"))
+    assert draw(worker) == 1
+    campaigns.client.cancel(campaigns.records.cells("night")[0].job_id)
+    assert draw(worker) == 1  # the study knows the first
+    assert [cell.trial for cell in campaigns.records.cells("night")] == [0, 1]
+
+
+def test_tls_to_sentinels_and_to_the_server_that_they_name(watched, settings_of):
+    port, _ = watched
     load_missing(Connection(settings_of("loader")))
     settings = settings_of("worker")
     assert not any(Store.connect(settings).count_by_state().values())

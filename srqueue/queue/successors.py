@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,22 +42,17 @@ def upgraded(
     """`preset` on the same data set and network, its weights those that `record` exported.
 
     A job that failed may have one too: what was best before it diverged. A notice says so. Raises UsageError
-    where the job has not ended, has no model, or `overrides` name another network; DataError where its run
-    folder is not on this machine.
+    where the job has not ended, has no model, or `overrides` name another network. Where its run folder is on
+    another machine, or was and is in a remote folder, the worker takes the model; DataError where it is gone.
     """
     before = _spec(record)
-    model = _model(record)
+    path, model = _start(record)
     origin = f"job {record.short_id}"
     own = {
         "scale": before.scale,
         "manual_seed": before.manual_seed,
         "network_g": before.network_g.model_dump(mode="json"),
-        "path": {
-            "pretrain_network_g": str(model),
-            "pretrain_sha256": sha256_of(model),
-            "strict_load_g": True,
-            "resume_from": None,
-        },
+        "path": {**path, "strict_load_g": True, "resume_from": None},
         "needs": record.wants.model_dump(mode="json"),
     }
     expanded = expand(
@@ -168,9 +164,20 @@ def _run(record: JobRecord) -> RunDir:
     return run
 
 
+def _start(record: JobRecord) -> tuple[dict[str, Any], str]:
+    """What of the `path` section names the model of a job, and where it is, in words."""
+    _ended(record, "upgrade")
+    away = record.remote_seq is not None or record.host not in (None, "", socket.gethostname())
+    if away and record.state is JobState.SUCCEEDED and run_of(record) is None:
+        told = f"which its worker takes from {record.host}:{record.run_dir} or a remote folder"
+        return {"pretrain_network_g": None, "pretrain_sha256": None, "pretrain_jobs": [record.id]}, told
+    model = _model(record)
+    content = sha256_of(model)
+    return {"pretrain_network_g": str(model), "pretrain_sha256": content, "pretrain_jobs": ()}, str(model)
+
+
 def _model(record: JobRecord) -> Path:
     """The exported model. Raises UsageError where there is none."""
-    _ended(record, "upgrade")
     failed = record.state is JobState.FAILED
     if failed and record.run_dir is None:
         raise _left_nothing(record)

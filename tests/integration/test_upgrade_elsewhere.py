@@ -1,0 +1,36 @@
+"""A job's upgrade is asked for on a machine that has not its run folder: the worker takes the model."""
+
+import pytest
+
+from srqueue.errors import DataError
+from srqueue.queue.client import Client
+from srqueue.run.atomic import read_object
+from srqueue.run.reasons import JobState
+from srqueue.store.run_folders import run_of
+
+
+@pytest.fixture
+def client(settings):
+    return Client(settings)
+
+
+def test_an_upgrade_begins_with_a_model_that_only_workers_see(client, tiny_dataset, tiny_spec, start_worker):
+    start_worker("w1", host="box1")
+    job = client.submit(tiny_spec(tiny_dataset(client.settings).identity, 40)).job
+    assert client.wait(job.id, 120).state is JobState.SUCCEEDED
+    run = run_of(client.get(job.id))
+    away = run.path.rename(run.path.with_name("away"))  # as on another machine
+    small = {"train": {"total_iter": 10}, "datasets": {"train": {"lq_size": 16, "batch_size": 4}}}
+    expanded = client.upgrade(job.id, "quick", overrides=[("flags", small)])
+    client.store.connection.redis.hdel(client.store.keys.job(job.id), "host")
+    with pytest.raises(DataError, match="not on this machine"):  # nobody knows where it would be
+        client.upgrade(job.id, "quick")
+    away.rename(run.path)
+
+    path = expanded.spec.path
+    assert path.pretrain_jobs == (job.id,) and path.pretrain_network_g is None
+    assert f"which its worker takes from box1:{run.path}" in expanded.notices[0]
+    done = client.wait(client.submit(expanded).job.id, 120)
+    assert done.state is JobState.SUCCEEDED
+    assert read_object(run_of(done).start_file)["job"] == job.id
+    assert run_of(done).start_model.read_bytes() == next(run.export.glob("*.safetensors")).read_bytes()

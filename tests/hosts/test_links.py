@@ -51,7 +51,7 @@ def test_the_job_of_a_host_that_stays_cut_off_ends_elsewhere_and_the_first_one_g
 
 def test_a_slow_link_that_loses_packets_changes_nothing(lab, client, submit, work_on, undisturbed_job, note):
     how = lab.one.slow()
-    worker = work_on(lab.one)
+    worker = work_on(lab.one, SRQUEUE_LEASE="10")  # of a machine that is busy as well, 2 s are too short
     done = client.wait(submit(client).id, timeout=300)
     assert_one_run(done)
     assert_exact(client, done, undisturbed_job)

@@ -43,7 +43,8 @@ def upgraded(
 
     A job that failed may have one too: what was best before it diverged. A notice says so. Raises UsageError
     where the job has not ended, has no model, or `overrides` name another network. Where its run folder is on
-    another machine, or was and is in a remote folder, the worker takes the model; DataError where it is gone.
+    another machine, or in a remote folder, whatever worker has the job takes the model; DataError where the
+    folder was here and is gone.
     """
     before = _spec(record)
     path, model = _start(record)
@@ -81,8 +82,9 @@ def upgraded(
 def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> Expanded:
     """The same training, `iterations` longer, from the newest checkpoint of `record`.
 
-    Raises UsageError where the job has not ended; CheckpointError where it has no whole checkpoint; DataError
-    where its run folder is not on this machine.
+    Where workers do not share its run folder it goes on where that is. Raises UsageError where the job has
+    not ended; CheckpointError where it has no whole checkpoint; DataError where its run folder was on this
+    machine and is gone.
     """
     if iterations < 1:
         raise UsageError(f"{iterations} iterations more are none", where="--iterations")
@@ -90,6 +92,9 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
     folder, at = _newest_checkpoint(record)
     total = at.iteration + iterations
     needs = record.wants.model_dump(mode="json")
+    elsewhere = _is_elsewhere(record)
+    if elsewhere or record.remote_seq is not None:
+        needs["host"] = record.host if elsewhere else socket.gethostname()
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (
             f"job {record.short_id}",
@@ -105,6 +110,8 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
         name=name or _shortened(re.sub(r"_to\d+\Z", "", record.name), f"_to{total}"),
     )
     told = [f"goes on from {record.name} {record.short_id} at iteration {at.iteration}, to {total}"]
+    if host := needs.get("host"):
+        told.append(f"on {host}, where its checkpoint is")
     if before.stop:
         told.append(f"without the stop rules of {record.short_id}: {', '.join(map(str, before.stop))}")
     if record.reason is StopReason.STOPPED_EARLY and not before.stop:
@@ -152,6 +159,12 @@ def _ended(record: JobRecord, verb: str) -> None:
         )
 
 
+def _is_elsewhere(record: JobRecord) -> bool:
+    """Whether its run folder is on another machine and not to be seen from here."""
+    on = record.host not in (None, "", socket.gethostname())
+    return on and record.run_dir is not None and run_of(record) is None
+
+
 def _run(record: JobRecord) -> RunDir:
     """The job's run folder. Raises DataError where it is not on this machine."""
     run = run_of(record)
@@ -167,8 +180,8 @@ def _run(record: JobRecord) -> RunDir:
 def _start(record: JobRecord) -> tuple[dict[str, Any], str]:
     """What of the `path` section names the model of a job, and where it is, in words."""
     _ended(record, "upgrade")
-    away = record.remote_seq is not None or record.host not in (None, "", socket.gethostname())
-    if away and record.state is JobState.SUCCEEDED and run_of(record) is None:
+    away = record.remote_seq is not None or _is_elsewhere(record)
+    if away and record.state is JobState.SUCCEEDED:
         told = f"which its worker takes from {record.host}:{record.run_dir} or a remote folder"
         return {"pretrain_network_g": None, "pretrain_sha256": None, "pretrain_jobs": [record.id]}, told
     model = _model(record)
@@ -206,8 +219,12 @@ def _left_nothing(record: JobRecord) -> UsageError:
 
 
 def _newest_checkpoint(record: JobRecord) -> tuple[Path, CheckpointName]:
-    """The newest checkpoint folder with all its files; the trainer checks their content."""
+    """The newest checkpoint folder with all its files; the trainer checks their content. Of a run folder on
+    another machine the newest that was published."""
     _ended(record, "extend")
+    if _is_elsewhere(record) and record.seq is not None and record.seq_token and record.run_dir:
+        at = CheckpointName(record.seq, record.saved_iteration or 0, record.seq_token)
+        return RunDir(Path(record.run_dir)).checkpoints / str(at), at
     run = _run(record)
     for name in reversed(run.checkpoint_names()):
         folder = run.checkpoints / str(name)

@@ -1,4 +1,4 @@
-"""A job's upgrade is asked for on a machine that has not its run folder: the worker takes the model."""
+"""`upgrade` and `extend` on a machine that has not the run folder: the worker finds model or checkpoint."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def client(settings):
     return Client(settings)
 
 
-def test_an_upgrade_begins_with_a_model_that_only_workers_see(client, tiny_dataset, tiny_spec, start_worker):
+def test_an_upgrade_and_an_extension_of_what_only_workers_see(client, tiny_dataset, tiny_spec, start_worker):
     start_worker("w1", host="box1")
     job = client.submit(tiny_spec(tiny_dataset(client.settings).identity, 40)).job
     assert client.wait(job.id, 120).state is JobState.SUCCEEDED
@@ -22,9 +22,12 @@ def test_an_upgrade_begins_with_a_model_that_only_workers_see(client, tiny_datas
     away = run.path.rename(run.path.with_name("away"))  # as on another machine
     small = {"train": {"total_iter": 10}, "datasets": {"train": {"lq_size": 16, "batch_size": 4}}}
     expanded = client.upgrade(job.id, "quick", overrides=[("flags", small)])
+    longer = client.extend(job.id, 20)
     client.store.connection.redis.hdel(client.store.keys.job(job.id), "host")
     with pytest.raises(DataError, match="not on this machine"):  # nobody knows where it would be
         client.upgrade(job.id, "quick")
+    with pytest.raises(DataError, match="not on this machine"):
+        client.extend(job.id, 20)
     away.rename(run.path)
 
     path = expanded.spec.path
@@ -34,3 +37,8 @@ def test_an_upgrade_begins_with_a_model_that_only_workers_see(client, tiny_datas
     assert done.state is JobState.SUCCEEDED
     assert read_object(run_of(done).start_file)["job"] == job.id
     assert run_of(done).start_model.read_bytes() == next(run.export.glob("*.safetensors")).read_bytes()
+
+    assert longer.spec.needs.host == "box1" and "on box1, where its checkpoint is" in longer.notices
+    done = client.wait(client.submit(longer).job.id, 120)
+    assert (done.state, done.iteration, done.host) == (JobState.SUCCEEDED, 60, "box1")
+    assert min(e.it for e in run_of(done).events() if e.kind == "train") > 40

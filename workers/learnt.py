@@ -25,7 +25,8 @@ def learn(store: Store, settings: Settings, record: JobRecord, device: Device) -
     except ValidationError:
         return
     it_s, on_gpu = record.progress.get("it_s"), "cuda" in record.progress
-    if isinstance(it_s, int | float) and it_s > 0 and on_gpu == (device.name != "cpu"):
+    own = record.progress.get("kwh_token") == record.token  # else it is what another worker was told of
+    if own and isinstance(it_s, int | float) and it_s > 0 and on_gpu == (device.name != "cpu"):
         DeviceSpeeds(settings).note(device.model, device.slots, work_text(spec), it_s)
     if on_gpu and record.peak and record.state is JobState.SUCCEEDED:
         with contextlib.suppress(ServiceUnreachable):  # another job of its kind tells

@@ -8,7 +8,7 @@ from typing import Any
 from srqueue.queue.searching import kept
 from srqueue.run.events import Event, read_events
 from srqueue.run.folder import AttemptDir
-from srqueue.run.shown import shown
+from srqueue.run.shown import show
 from srqueue.store.occasions import Occasions
 from srqueue.store.offers import CONTEXT, coarse
 from srqueue.store.record import Claim
@@ -74,7 +74,7 @@ class Relay:
         for event in events:
             if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
                 self.iteration = event.it
-            self.progress.update(shown(event))
+            show(self.progress, event)
             if event.kind == "fingerprint":
                 self._on_gpu = event.data.get("cuda") is not None
             if self._on_gpu and event.kind == "resource" and (peak := event.data.get("peak_bytes")):

@@ -24,7 +24,7 @@ from srqueue.run.events import read_events
 from srqueue.run.folder import AttemptDir, CheckpointName, RunDir, read_root_id
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import CONSEQUENCES, JobState, Requeue
-from srqueue.run.shown import shown
+from srqueue.run.shown import show
 from srqueue.run.spent import Spent, spent
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec, spec_id
@@ -241,7 +241,7 @@ def _progress(run: RunDir) -> tuple[dict[str, object], int]:
     progress: dict[str, object] = {}
     iteration = 0
     for event in run.events():
-        progress.update(shown(event))
+        show(progress, event)
         iteration = event.it
     if told := newest_of(run):
         progress["forecast"] = told

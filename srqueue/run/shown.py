@@ -21,10 +21,15 @@ _VAL = {
 }
 _ON = {"device": "device", "cuda": "cuda"}
 _SHOWN = {"train": _TRAIN, "val": _VAL, "phase": {"phase": "phase"}, "fingerprint": _ON}
+_OF_A_DEVICE = (*_ON, "it_s", "eta_s", "validation_s")
+"""What another device, of which a fingerprint tells, makes void."""
 
 
-def shown(event: Event) -> dict[str, Any]:
-    """The newer values of the progress on the record; empty for most events."""
+def show(progress: dict[str, Any], event: Event) -> None:
+    """Brings the progress on a record up to what an event says; most say nothing of it."""
     keys = _SHOWN.get(event.kind, {})
+    if event.kind == "fingerprint":
+        for name in _OF_A_DEVICE:
+            progress.pop(name, None)
     found = {name: event.data[key] for name, key in keys.items() if event.data.get(key) is not None}
-    return {**found, "kwh_token": event.token} if "attempt_kwh" in found else found
+    progress.update({**found, "kwh_token": event.token} if "attempt_kwh" in found else found)

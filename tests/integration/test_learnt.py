@@ -1,6 +1,7 @@
 """What workers learn of their devices from attempts of the real trainer, as the relay tells of them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from ulid import ULID
@@ -8,6 +9,7 @@ from ulid import ULID
 from srqueue.queue.device_speeds import DeviceSpeeds
 from srqueue.run.outcome import Outcome
 from srqueue.run.reasons import StopReason
+from srqueue.run.shown import show
 from srqueue.store.new import NewJob
 from workers.devices import Device
 from workers.learnt import learn
@@ -43,3 +45,18 @@ def test_a_speed_is_noted_by_the_worker_that_measured_it_and_by_none_after_it(st
     assert record.progress["it_s"] > 0
     learn(store, settings, record, SLOW)
     assert DeviceSpeeds(settings).newest("slow") == {}
+
+
+def test_what_a_job_did_on_a_gpu_is_not_taken_for_a_processors_that_goes_on_with_it(queued):
+    queued.attempt()
+    events = list(queued.run.events())
+    progress = {}
+    for event in events:
+        marks = {"device": "a card", "cuda": "12.8"} if event.kind == "fingerprint" else {}
+        show(progress, replace(event, data={**event.data, **marks}))
+    assert progress["cuda"] and progress["it_s"] > 0
+    show(progress, next(event for event in events if event.kind == "fingerprint"))
+    assert progress["device"] not in (None, "a card") and progress.keys().isdisjoint(
+        {"cuda", "it_s", "eta_s"}
+    )
+    assert progress["best_psnr"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from srqueue.monitor.metrics import Snapshot, TrainingCollector
 from srqueue.sentinel import parse
 from tests.conftest import ROOT
 from tests.deploy.conftest import DEPLOY, make_secrets
@@ -189,6 +191,24 @@ def test_alerts_and_board_ask_for_figures_that_there_are():
     for file in (DEPLOY / "prometheus" / "alerts.yaml", DEPLOY / "grafana-dashboard.json"):
         asked = set(re.findall(r"srqueue_[a-z_]+", file.read_text()))
         assert asked - known == set(), file
+
+
+def test_alerts_and_board_name_labels_that_their_figures_have():
+    """`job` is a label of Prometheus' own as well: it is ours where the scrape says so."""
+    collector = TrainingCollector()
+    collector.seen = Snapshot(up=True)
+    labels = {family.name: set(family._labelnames) for family in collector.collect()}
+    (scrape,) = yaml.safe_load((DEPLOY / "prometheus" / "scrape.yaml").read_text())["scrape_configs"]
+    if not scrape.get("honor_labels"):
+        labels = {name: known - {"job", "instance"} for name, known in labels.items()}
+    (group,) = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())["groups"]
+    board = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+    told = [(rule["expr"], " ".join(rule["annotations"].values())) for rule in group["rules"]]
+    told += [(t["expr"], t.get("legendFormat", "")) for panel in board["panels"] for t in panel["targets"]]
+    for expression, text in told:
+        named = set(re.findall(r"{{ ?(?:\$labels\.)?(\w+) ?}}", text))
+        for name in set(re.findall(r"srqueue_[a-z_]+", expression)) if named else ():
+            assert named <= labels[name] or not labels[name], (name, named)
 
 
 def test_make_secrets_makes_nothing_twice_and_shows_nobody(tmp_path):

@@ -98,8 +98,9 @@ def _visible(gpus: list[Gpu], listed: str | None) -> list[Gpu]:
     for word in (w.strip() for w in listed.split(",")):
         if word.isdigit() and int(word) < len(gpus):
             found.append(gpus[int(word)])
-        elif word.startswith(("GPU-", "MIG-")):
-            found.append(Gpu(word, uuid=word))
+        elif word.startswith(("GPU-", "MIG-")):  # of a UUID CUDA takes the beginning, too
+            known = [gpu for gpu in gpus if gpu.uuid.startswith(word)]
+            found.append(known[0] if len(known) == 1 else Gpu(word, uuid=word))
         else:
             break
     return found

@@ -45,6 +45,17 @@ def test_hidden_gpus_are_left_out(smi, monkeypatch):
     assert gpu_names() == ["B"]
 
 
+@pytest.mark.parametrize("listed", ["GPU-8b2c41d0-0000-0000-0000-000000000002", "GPU-8b"])
+def test_one_that_is_listed_by_its_uuid_is_the_one_that_nvidia_smi_tells_of(smi, monkeypatch, listed):
+    """Else a worker there would offer no memory and no bf16, and be another model than its trainer says."""
+    smi(
+        "echo 'A, 1024, 7.5, GPU-1f05e1a7-0000-0000-0000-000000000001'\n"
+        "echo 'B, 2048, 8.0, GPU-8b2c41d0-0000-0000-0000-000000000002'"
+    )
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    assert find_gpus() == [Gpu("B", 2048, (8, 0), "GPU-8b2c41d0-0000-0000-0000-000000000002")]
+
+
 @pytest.mark.parametrize(
     ("device", "name"), [("auto", "A"), ("cuda", "A"), ("cuda:1", "B"), ("cuda:2", None), ("cpu", None)]
 )

@@ -7,7 +7,7 @@ from typing import Any
 from srqueue.run.events import Event
 
 _PHASES = {
-    "started": "begins", "restored": "goes on from a checkpoint", "preparing": "prepares",
+    "started": "begins", "restored": "goes on from a checkpoint", "loading": "loads what it trains on",
     "preflight": "is tried before the long run", "training": "trains", "validating": "validates",
     "exporting": "exports its model",
 }  # fmt: skip

@@ -156,20 +156,22 @@ def _names(facts: Facts) -> str:
 
 def _workers(facts: Facts) -> list[str]:
     """Who could take it, and when: a guess from what is said about the time left."""
-    idle = [w.name for w in facts.able if facts.runs_on(w) is None]
-    if idle and facts.ahead < len(idle):
+    free = {w.name: w.slots - len(facts.runs_on(w)) for w in facts.able}
+    idle, room = [name for name, slots in free.items() if slots > 0], sum(max(n, 0) for n in free.values())
+    if idle and facts.ahead < room:
         rung = facts.moments.rung_in
         again = f"; it is rung for again in {span(rung)}" if rung is not None else ""
         return [f"{', '.join(idle[:3])} {'is' if len(idle) == 1 else 'are'} idle and should take it{again}"]
-    busy = [job for w in facts.able if (job := facts.runs_on(w)) is not None]
+    busy = [job for w in facts.able for job in facts.runs_on(w)]
     told = [f"{job.worker} runs {_name(job)}{_left(job)}{_yields(job, facts)}" for job in busy[:3]]
     why = ["; ".join(told)] if told else []
     times = sorted(eta for job in busy if (eta := _eta(job)) is not None)
-    turn = facts.ahead - len(idle)
+    turn = facts.ahead - room
     if len(times) == len(busy) and turn < len(times):
         why.append(f"a worker should be free for it in about {span(times[turn])}")
     elif len(busy) > 3:
-        why.append(f"{counted(len(busy), 'worker')} could take it, all of them busy")
+        able = len(free) - len(idle)
+        why.append(f"{counted(able, 'worker')} could take it, all of them busy")
     return why
 
 

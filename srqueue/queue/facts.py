@@ -61,9 +61,9 @@ class Facts:
         """The workers that may take it."""
         return able(self.job, self.workers)
 
-    def runs_on(self, worker: WorkerRecord) -> JobRecord | None:
-        """The job that a worker runs."""
-        return next((job for job in self.running if job.worker == worker.name), None)
+    def runs_on(self, worker: WorkerRecord) -> list[JobRecord]:
+        """The jobs that a worker runs: one in each of its slots at the most."""
+        return [job for job in self.running if job.worker == worker.name]
 
 
 def facts_of(store: Store, job_id: str) -> Facts:

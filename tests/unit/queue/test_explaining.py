@@ -143,6 +143,14 @@ def test_a_guess_needs_to_know_of_every_busy_worker():
     assert "a worker should be free for it in about 2.0 h" in found.why
 
 
+def test_a_worker_of_several_slots_is_free_when_the_first_of_its_jobs_ends():
+    worker, soon = replace(WORKER, slots=2), replace(OTHER, id=OTHER.id[:-1] + "A", progress={"eta_s": 60.0})
+    found = told(workers=[worker], running=[OTHER, soon])
+    assert "a worker should be free for it in about 60 s" in found.why
+    assert "w@here runs other 00wxyz (about 12 min left); w@here runs other 00wxya" in text_of(found)
+    assert "w@here is idle and should take it" in text_of(told(workers=[worker], running=[OTHER]))
+
+
 def test_an_idle_worker_that_was_not_woken():
     found = told(workers=[WORKER], rung_in=24.0)
     assert "w@here is idle and should take it; it is rung for again in 24 s" in found.why

@@ -90,8 +90,9 @@ def _of_jobs(running: Iterable[JobRecord]) -> Iterator[GaugeMetricFamily]:
 
 def _of_workers(workers: Iterable[WorkerRecord]) -> Iterator[GaugeMetricFamily]:
     known = list(workers)
-    rows = [((w.name, w.host, w.device, str(w.draining is not None).lower()), 1.0) for w in known]
-    yield _gauge("srqueue_worker_up", "Workers that are up.", ("worker", "host", "device", "draining"), rows)
+    rows = [((w.name, w.host, w.device, _said(w.draining), _said(w.yielding)), 1.0) for w in known]
+    told = ("worker", "host", "device", "draining", "resting")
+    yield _gauge("srqueue_worker_up", "Workers that are up.", told, rows)
     cpu = [((w.name, w.host), v) for w in known if (v := _number(w.load, "cpu")) is not None]
     yield _gauge("srqueue_worker_cpu_percent", "Use of all cores, percent.", ("worker", "host"), cpu)
     memory = [((w.name, w.host), v) for w in known if (v := _mib(w.load.get("memory_mib"), 0)) is not None]
@@ -121,6 +122,10 @@ def _gauge(
     for values, value in dict(rows).items():
         family.add_metric(values, value)
     return family
+
+
+def _said(why: str | None) -> str:
+    return "false" if why is None else "true"
 
 
 def _number(values: Mapping[str, Any], key: str) -> float | None:

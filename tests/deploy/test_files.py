@@ -207,6 +207,8 @@ def test_alerts_and_board_name_labels_that_their_figures_have():
     told += [(t["expr"], t.get("legendFormat", "")) for panel in board["panels"] for t in panel["targets"]]
     for expression, text in told:
         named = set(re.findall(r"{{ ?(?:\$labels\.)?(\w+) ?}}", text))
+        for name, asked in re.findall(r"(srqueue_[a-z_]+){(.*?)}", expression):
+            assert set(re.findall(r"(\w+)(?:=|!=|=~)\"", asked)) <= labels[name], (name, asked)
         for name in set(re.findall(r"srqueue_[a-z_]+", expression)) if named else ():
             assert named <= labels[name] or not labels[name], (name, named)
 

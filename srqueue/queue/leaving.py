@@ -19,7 +19,7 @@ from srqueue.forecast.earlier import Earlier
 from srqueue.forecast.kinds import work_text
 from srqueue.queue.ends import limits_of, told_of
 from srqueue.queue.histories import earlier_runs
-from srqueue.queue.steering import pace
+from srqueue.queue.steering import is_on_its_device, pace
 from srqueue.queue.waiting import able
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
@@ -87,6 +87,8 @@ def leaves(store: Store, job: JobRecord, own: str, now: float) -> Left | None:
 
 
 def _seconds(job: JobRecord, spec: JobSpec, worker: WorkerRecord, earlier: Earlier) -> float | None:
+    if not is_on_its_device(spec, worker):
+        return None
     rate = pace(spec, worker, earlier) or worker.speeds.get(work_text(spec))
     return limits_of(job).length(job.total_iter) / rate if rate else None
 

@@ -59,13 +59,15 @@ def choose(
 
 def fastest(job: JobRecord, workers: Sequence[WorkerRecord], earlier: Earlier) -> WorkerRecord:
     """By what earlier jobs of the same work did on their devices, where that is known of all of them; else a
-    GPU before a CPU, then the newer and the larger one."""
+    GPU before a CPU, then the newer and the larger one. One for a CPU leaves the GPUs to others."""
     paces = [_pace(job, worker, earlier) for worker in workers]
     if all(paces):
         return max(zip(paces, workers, strict=True), key=lambda pair: pair[0] or 0.0)[1]
 
     def likely(worker: WorkerRecord) -> tuple[int, int, int]:
         offer = worker.offer
+        if job.device_class == "cpu":
+            return (0 if offer and offer.gpus else 1, 0, 0)
         return (min(offer.gpus, 1), offer.capability, offer.memory) if offer else (0, 0, 0)
 
     return max(workers, key=likely)
@@ -80,6 +82,14 @@ def _pace(job: JobRecord, worker: WorkerRecord, earlier: Earlier) -> float | Non
 
 def pace(spec: JobSpec, worker: WorkerRecord, earlier: Earlier) -> float | None:
     """Iterations a second of the same work on such a device, by earlier jobs; None where none is known."""
+    if not is_on_its_device(spec, worker):
+        return None
     model = worker.offer.model if worker.offer else ""
     rates = [run.it_s for run in earlier.by_work.get(work_of(spec), ()) if run.it_s and run.device == model]
     return median(rates) if rates else None
+
+
+def is_on_its_device(spec: JobSpec, worker: WorkerRecord) -> bool:
+    """Whether it trains on what the worker offers: one for a CPU gets the processor of a GPU machine, whose
+    model and speeds nobody announces."""
+    return spec.compute.device != "cpu" or not (worker.offer and worker.offer.gpus)

@@ -15,11 +15,15 @@ from srqueue.queue.client import Client
 from srqueue.queue.doorbell import ring_worker
 from srqueue.queue.leaving import leaves
 from srqueue.queue.routing import own_queue
-from srqueue.run.reasons import JobState
+from srqueue.queue.steering import choose
+from srqueue.run.outcome import Outcome
+from srqueue.run.reasons import JobState, StopReason
+from srqueue.settings import Settings
 from srqueue.spec.needs import NeedsSpec
 from srqueue.store.known_memory import KnownMemory, loosen
 from srqueue.store.offers import Offer
 from srqueue.store.record import WorkerRecord
+from workers.devices import find_device
 from workers.windows import put_off
 
 GPU = WorkerRecord(
@@ -146,6 +150,36 @@ def test_a_job_is_left_to_a_faster_worker_only_where_that_pays_and_never_for_lon
     assert leaves(store, replace(fresh, priority=6), "slow", now) is None  # the other is to give way
     client.submit(auto.model_copy(update={"manual_seed": 3}))
     assert leaves(store, fresh, "slow", now) is None  # one more waits: all are to work
+
+
+def test_a_job_for_a_cpu_gains_nothing_by_a_gpu_and_is_neither_left_nor_sent_to_it(
+    client, spec, monkeypatch, tmp_path
+):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA H200, 143771, 9.0, GPU-a'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    auto = spec.model_copy(update={"compute": spec.compute.model_copy(update={"device": "auto"})})
+    total, work, store = auto.train.total_iter, work_text(auto), client.store
+
+    def announced(name, seconds, asked):
+        device = find_device(Settings(device=asked))
+        store.announce_worker(
+            WorkerRecord(
+                name=name, host="box", pid=1, classes=device.classes, device=device.label, version="0",
+                since=1.0, root_id="r", offer=device.offer(Settings()), speeds={work: total / seconds},
+            ),
+            60,
+        )  # fmt: skip
+        return device
+
+    announced("gpu", 100, "auto")
+    cpu = announced("cpu", 1000, "cpu")
+    for one, left in ((auto, True), (spec, False)):
+        job = client.submit(one.model_copy(update={"manual_seed": 7})).job
+        assert choose(store, job, store.workers()).name == ("gpu" if left else "cpu")
+        claim = store.claim("cpu:1", "box", cpu.classes, 60, {"r": "/r"}, offer=cpu.offer(Settings()))
+        assert (claim.record.id, bool(leaves(store, claim.record, "cpu", time.time()))) == (job.id, left)
+        store.finish(job.id, claim.token, Outcome(StopReason.CANCELLED, "", 0))
 
 
 def test_quotas_are_set_and_shown_and_refuse_a_submit(client, spec, capsys):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from celery import Celery
 from ulid import ULID
@@ -198,16 +198,18 @@ def read_run(run: RunDir, root_id: str, elsewhere: Sequence[CheckpointName] = ()
         iteration = names[-1].iteration if names else 0
     if state is JobState.SUCCEEDED and outcome:
         iteration = outcome.iteration
-    noted = attempts[-1].read() if attempts and outcome is None else {}
+    noted = attempts[-1].read() if attempts else {}
+    is_its_own = outcome is None or not run.brought_file.exists()  # else another machine's, brought here
     took = spent(attempts)
     if state is JobState.RUNNING:
         took = replace(took, kwh=spent(attempts[:-1]).kwh)
     record = JobRecord(
         id=run.job_id, name=card.name, state=state, spec=raw, origins=dict(card.origins),
         spec_id=card.spec_id, priority=card.priority, device_class=card.device_class, created=card.created,
-        updated=card.created, started=attempts[0].path.stat().st_mtime if attempts else None,
+        updated=card.created, started=_begun(attempts[0]) if attempts else None,
         finished=attempts[-1].outcome_file.stat().st_mtime if state.final else None,
-        token=run.highest_token(), owner=noted.get("owner"), host=noted.get("host"), iteration=iteration,
+        token=run.highest_token(), owner=None if outcome else noted.get("owner"),
+        host=noted.get("host") if is_its_own else None, iteration=iteration,
         total_iter=spec.train.total_iter, progress=progress, attempts=len(attempts),
         reason=outcome.reason if outcome else None,
         campaigns=tuple(card.campaigns), maker=card.maker or None, rungs=tuple(card.rungs),
@@ -236,16 +238,23 @@ def _rung(card: JobCard, attempts: list[AttemptDir]) -> int | None:
     return card.rungs[0] if card.rungs else None
 
 
-def _progress(run: RunDir) -> tuple[dict[str, object], int]:
+def _progress(run: RunDir) -> tuple[dict[str, Any], int]:
     """Progress and iteration by the newest events."""
-    progress: dict[str, object] = {}
+    progress: dict[str, Any] = {}
     iteration = 0
     for event in run.events():
         show(progress, event)
-        iteration = event.it
+        if event.kind != "checkpoint":  # it may tell of an earlier one, written meanwhile
+            iteration = event.it
     if told := newest_of(run):
         progress["forecast"] = told
     return progress, iteration
+
+
+def _begun(attempt: AttemptDir) -> float:
+    """When an attempt began: by its first event, for its folder changes until its outcome is there."""
+    first = next(read_events(attempt.events_file), None)
+    return first[0].t if first else attempt.path.stat().st_mtime
 
 
 def _whole_bytes(attempt: AttemptDir) -> int:

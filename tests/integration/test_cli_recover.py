@@ -261,7 +261,8 @@ def test_a_job_that_ended_comes_back_as_it_was(
     client.store.connection.redis.flushall()
     recover()
     after = client.get(job.id)
-    told = {"updated", "claimed", "started", "finished", "host", "message"}
+    assert after.started == next(RunDir(settings.runs_root / job.id).events()).t
+    told = {"updated", "claimed", "started", "finished", "message"}
     same = [f for f in before.__dataclass_fields__ if f not in told]
     assert [getattr(after, f) for f in same] == [getattr(before, f) for f in same]
     assert worker.process.poll() is None

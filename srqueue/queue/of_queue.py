@@ -23,7 +23,7 @@ from srqueue.queue.paying import budgets_left, draw, draws, payer
 from srqueue.run.reasons import JobState
 from srqueue.spec.job import JobSpec
 from srqueue.store.campaigns import CampaignRecord, Campaigns
-from srqueue.store.foremost import foremost, place
+from srqueue.store.foremost import foremost
 from srqueue.store.offers import fits
 from srqueue.store.quotas import Quotas
 from srqueue.store.record import JobRecord, WorkerRecord
@@ -195,7 +195,7 @@ def _task(
     moment, runs = limits_of(record).moment, record.state is JobState.RUNNING
     return Task(
         record.id, seconds, record.priority, record.id, record.device_class, record.root_id,
-        front=not place(record.preemptions, record.attempts),
+        front=record.front,
         ran=max(now - record.claimed, 0.0) if runs and record.claimed else 0.0,
         on=record.worker if runs else None, after=frozenset(after),
         cap=record.held_by or (record.campaigns[0] if record.campaigns else None), not_before=wait,

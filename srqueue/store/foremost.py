@@ -18,17 +18,12 @@ def foremost(connection: Connection, states: Iterable[JobState], most: int) -> l
     """
     with connection.reach() as client:
         ids = [i for state in states for i in client.zrange(connection.keys.state(state), 0, -1)]
-        rows: list[tuple[int, int, str]] = []
+        rows: list[tuple[int, bool, str]] = []
         for start in range(0, len(ids), _A_CALL):
             some = ids[start : start + _A_CALL]
             pipeline = client.pipeline(transaction=False)
             for job_id in some:
-                pipeline.hmget(connection.keys.job(job_id), "priority", "preemptions", "attempts")
-            for job_id, (priority, preemptions, attempts) in zip(some, pipeline.execute(), strict=True):
-                rows.append((-int(priority or 0), place(preemptions, attempts), job_id))
+                pipeline.hmget(connection.keys.job(job_id), "priority", "front")
+            for job_id, (priority, front) in zip(some, pipeline.execute(), strict=True):
+                rows.append((-int(priority or 0), front != "1", job_id))
     return [job_id for *_, job_id in nsmallest(most, rows)]
-
-
-def place(preemptions: str | int | None, attempts: str | int | None) -> int:
-    """0 for what was handed back, which goes before others of its priority; else 1."""
-    return 0 if int(preemptions or 0) and int(attempts or 0) else 1

@@ -67,6 +67,7 @@ class JobRecord:
     message: str | None = None
     root_id: str | None = None  # runs root that holds its folder, once there is one
     run_dir: str | None = None  # absolute path on the host, once there is one
+    front: bool = False  # handed back: ready before others of its priority
     not_before: float | None = None
     left_until: float | None = None  # until then slower workers leave it to a faster one
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -192,6 +193,7 @@ _READ: dict[str, Any] = {
     "rungs": lambda text: tuple(map(int, text.split(","))),
     "stopped": bool,
     "guess_off": bool,
+    "front": lambda text: text == "1",  # 0 where it is not
     "state": JobState,
     "reason": StopReason,
 }

@@ -312,7 +312,7 @@ class Store(Reader):
         newest attempt's events the history will go; `took`: what attempts of which Redis will not see the end
         have taken.
         """
-        fields: dict[str, Any] = {"failures": 0, "front": int(front), **record.to_hash()}
+        fields: dict[str, Any] = {"failures": 0, **record.to_hash(), "front": int(front)}
         fields |= {"told": told, "told_token": record.token}
         fields |= {"spent_s": f"{took.seconds:.3f}", "spent_kwh": f"{took.kwh:.9f}"}
         if newest is not None:

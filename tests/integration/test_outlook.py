@@ -91,6 +91,26 @@ def test_jobs_are_played_on_every_slot(client, spec, worker, history, cli):
     assert "your 4 jobs end" in cli("forecast").stdout
 
 
+def test_what_a_worker_has_handed_back_is_foreseen_to_begin_first_as_it_is_claimed(
+    client, spec, worker, history
+):
+    history()
+    worker()
+    older, handed = (client.submit(spec(1, seed), priority=seed + 4).job.id for seed in (1, 2))
+    for reason, first in ((StopReason.DRAINED, handed), (StopReason.PAUSED, older)):
+        claim = client.store.claim("w1:1", "h", ["cpu"], 30, {"r": "/runs"})
+        assert claim.record.id == handed
+        client.set_priority(handed, 5)
+        if reason is StopReason.PAUSED:
+            client.pause(handed)
+        client.store.finish(handed, claim.token, Outcome(reason, "", 0))
+        if reason is StopReason.PAUSED:
+            client.resume(handed)
+        begins = {o.job.id: o.begin for o in outlook(client.store, now(client)).jobs}
+        assert min(begins, key=begins.get) == first
+    assert client.store.claim("w1:1", "h", ["cpu"], 30, {"r": "/runs"}).record.id == older
+
+
 def test_what_nothing_is_known_of_is_counted(client, spec, worker, history, cli):
     history()
     worker()

@@ -16,6 +16,7 @@ from srqueue.gpus import find_gpu
 from srqueue.queue.histories import earlier_runs
 from srqueue.queue.kept_speeds import KeptSpeeds
 from srqueue.queue.paying import draws, left_of
+from srqueue.queue.placing import device_class
 from srqueue.run.reasons import JobState
 from srqueue.settings import Settings
 from srqueue.spec.job import JobSpec
@@ -36,20 +37,21 @@ def forecast_specs(settings: Settings, specs: Sequence[JobSpec], *, kept: bool =
     now = time.time()
     drawn = _draws(settings, now) if any(spec.stop for spec in specs) else {}
     for spec in specs:
-        wanted = spec.compute.device
-        able = [w for w in workers if (wanted if wanted != "auto" else "any") in w.classes]
+        wanted = device_class(spec.compute.device, spec.needs)
+        able = [w for w in workers if wanted in w.classes]
         cuda = on_cuda(settings, spec, workers)
         speed = measured.speed(spec, cuda) if measured else None
         kw = drawn.get(spec.network_g.type, drawn.get(""))
-        found.append(before_start(spec, earlier, cuda, [w.device for w in able], speed, now=now, kw=kw))
+        found.append(before_start(spec, earlier, cuda, [w.model for w in able], speed, now=now, kw=kw))
     return found
 
 
 def on_cuda(settings: Settings, spec: JobSpec, workers: Sequence[WorkerRecord]) -> bool | None:
     """Whether a spec will run on a GPU, by the workers that are up, else by this machine; None where that is
     open."""
-    if spec.compute.device in ("cpu", "cuda"):
-        return spec.compute.device == "cuda"
+    wanted = device_class(spec.compute.device, spec.needs)
+    if wanted != "any":
+        return wanted == "cuda"
     kinds = {"cuda" in w.classes for w in workers if "any" in w.classes}
     kinds = kinds or {find_gpu(settings.device) is not None}
     return kinds.pop() if len(kinds) == 1 else None

@@ -123,7 +123,7 @@ def before(
     able = [w for w in workers if record.device_class in w.classes and fits(w.offer, record.lot)]
     cuda = _on_cuda(record.device_class, able)
     known = kept.speed(spec, cuda)
-    return before_start(spec, earlier, cuda, [w.device for w in able], known, rung=record.until, kw=kw)
+    return before_start(spec, earlier, cuda, [w.model for w in able], known, rung=record.until, kw=kw)
 
 
 def _turns(store: Store) -> tuple[Turns, str]:

@@ -257,6 +257,11 @@ class WorkerRecord:
         return next((f"{rate:.3g} it/s ({work})" for work, rate in self.speeds.items()), "")
 
     @property
+    def model(self) -> str:
+        """Its device as the jobs that it trains name theirs; `device` is `cpu` whatever the processor."""
+        return (self.offer.model if self.offer else "") or self.device
+
+    @property
     def roots(self) -> tuple[str, ...]:
         """Ids of the roots whose run folders it can go on with."""
         return tuple(root for root in (self.remote_id, self.root_id) if root)

@@ -54,6 +54,8 @@ def report(
     given = [name for name, wanted in asked.items() if wanted]
     if len(given) > 1:
         raise UsageError("more than one kind of report is asked for", where=", ".join(given))
+    if hours and png is None:
+        raise UsageError("--hours goes with --png", where="--hours", hint="--png FILE --hours")
     if to not in (None, "wandb", "mlflow"):
         raise UsageError(f"there is no {to!r} to log to", where="--to", hint="take wandb or mlflow")
     if out is not None and given and given[0] in ("--png", "--tensorboard", "--to"):

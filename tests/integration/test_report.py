@@ -81,6 +81,7 @@ def test_a_campaign_of_two_jobs_from_the_worker_to_every_kind_of_report(
     srqueue("report", "night", "--png", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert "more than one kind" in srqueue("report", "night", "--png", "x.png", "--csv", code=2).err
+    assert "--hours goes with --png" in srqueue("report", "night", "--hours", code=2).err
     assert "no job 'nigth'" in srqueue("report", "nigth", code=2).err
     assert "no plain file" in srqueue("report", "job-1", "--out", "/dev/null", code=2).err
 

@@ -42,6 +42,7 @@ class Snapshot:
     running: tuple[JobRecord, ...] = ()
     silent: int = 0  # running jobs whose lease ran out
     workers: tuple[WorkerRecord, ...] = ()
+    left: tuple[str, ...] = ()  # names of workers that ended by themselves
 
 
 def snapshot(store: Store) -> Snapshot:
@@ -50,7 +51,7 @@ def snapshot(store: Store) -> Snapshot:
         running = store.list([JobState.RUNNING], MOST_RUNNING)
         _, left = leases(store.connection, (r.id for r in running))
         silent = sum(seconds < 0 for seconds in left.values())
-        return Snapshot(True, store.count_by_state(), running, silent, store.workers())
+        return Snapshot(True, store.count_by_state(), running, silent, store.workers(), store.left_workers())
     except SrqueueError:
         return Snapshot()
 
@@ -76,6 +77,9 @@ class TrainingCollector(Collector):
         )
         yield from _of_jobs(seen.running)
         yield from _of_workers(seen.workers)
+        left = [((name,), 1.0) for name in seen.left]
+        told = "Workers that ended by themselves within an hour or so, and are not back."
+        yield _gauge("srqueue_worker_left", told, ("worker",), left)
 
 
 def _of_jobs(running: Iterable[JobRecord]) -> Iterator[GaugeMetricFamily]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from srqueue.errors import SpecError
 from srqueue.forecast.limits import Limits
 from srqueue.forecast.told import Told
@@ -21,8 +23,11 @@ def limits_of(record: JobRecord) -> Limits:
 
 
 def told_of(record: JobRecord) -> Told | None:
-    """Its own forecast; None where that was of a rung from which it goes on."""
+    """Its own forecast; None where that was of a rung from which it goes on. The end is left out that an
+    attempt before told: it knew nothing of what came between."""
     told = Told.of(record.progress)
+    if told is not None and told.made < (record.claimed or 0.0):
+        told = replace(told, end=None)
     if told is None or told.ends_at is None:
         return told
     there = told.ends_at.high <= record.iteration < limits_of(record).length(record.total_iter)

@@ -60,6 +60,7 @@
 <prefix>:audit                        stream   acts: who did what, when, from where; bounded (audit.py)
 <prefix>:machine:<machine>            set      ids that were bound on a machine, swept by its workers
 <prefix>:workers                      zset     worker names by the time their announcement ends
+<prefix>:left                         zset     names of workers that ended by themselves, by when, for an hour
 <prefix>:worker:<name>                hash     the announcement
 <prefix>:drain:<name>                 hash     the request to that worker to end: when, how
 <prefix>:schema                       string   newest version of srqueue's records that wrote here (schema.py)
@@ -175,6 +176,11 @@ class Keys:
     def audit(self) -> str:
         """Acts, oldest first."""
         return f"{self.prefix}:audit"
+
+    @property
+    def left(self) -> str:
+        """Names of workers that ended by themselves, by when."""
+        return f"{self.prefix}:left"
 
     @property
     def workers(self) -> str:

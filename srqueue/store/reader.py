@@ -197,6 +197,11 @@ class Reader:
                 pipeline.hgetall(self.keys.worker(name))
             return tuple(WorkerRecord.from_hash(raw) for raw in pipeline.execute() if raw)
 
+    def left_workers(self) -> tuple[str, ...]:
+        """The names of those that ended by themselves within an hour or so, and are not back."""
+        with self.connection.reach() as client:
+            return tuple(sorted(client.zrange(self.keys.left, 0, -1)))
+
     def next_due(self) -> float:
         """Seconds until a lease ends or a delayed job is ready, 0 where that is over; infinite without."""
         with self.connection.reach() as client:

@@ -344,8 +344,12 @@ def test_workers_are_known_while_they_announce_themselves(store, wait_until):
     busy = replace(worker, load={"cpu": 12.5, "memory_mib": [1, 2], "gpus": []})
     store.announce_worker(busy, 60)
     assert store.workers() == (busy,)
+    store.announce_worker(replace(worker, name="silent@h"), 0.05)
     store.announce_worker(worker, 0)
-    assert store.workers() == ()
+    wait_until(lambda: store.workers() == (), "the other's announcement runs out")
+    assert store.left_workers() == ("w@h",)
+    store.announce_worker(worker, 60)
+    assert store.left_workers() == ()
 
 
 SHARED = ("prelude.lua", "lots.lua", "quotas.lua", "epilogue.lua")

@@ -124,7 +124,8 @@ def test_a_quota_and_the_turns_of_users_are_told():
 
 
 def test_the_device_that_was_fastest_at_the_same_work_is_woken(tiny_spec):
-    spec = tiny_spec(None, 100)
+    made = tiny_spec(None, 100)
+    spec = made.model_copy(update={"compute": made.compute.model_copy(update={"device": "auto"})})
     record = job()
     record.spec.update(spec.model_dump(mode="json"))
 

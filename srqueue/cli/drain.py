@@ -53,16 +53,16 @@ def drain(
 
 
 def _text(one: Drained) -> str:
-    if one.job is None:
+    if not one.jobs:
         return f"{one.worker.name} has no job and stops"
-    job = f"{one.job.name} {one.job.short_id}"
+    jobs = ", ".join(f"{job.name} {job.short_id}" for job in one.jobs)
     if one.how == "finish":
-        return f"{one.worker.name} finishes {job}, then stops"
-    return f"{one.worker.name} hands {job} over and stops"
+        return f"{one.worker.name} finishes {jobs}, then stops"
+    return f"{one.worker.name} hands {jobs} over and stops"
 
 
 def _summary(one: Drained, gone: bool | None) -> dict[str, Any]:
     """`gone` is None where it was not waited for."""
-    job = None if one.job is None else {"id": one.job.id, "name": one.job.name}
-    found = {"worker": one.worker.name, "host": one.worker.host, "how": one.how, "job": job}
+    jobs = [{"id": job.id, "name": job.name} for job in one.jobs]
+    found = {"worker": one.worker.name, "host": one.worker.host, "how": one.how, "jobs": jobs}
     return found if gone is None else {**found, "gone": gone}

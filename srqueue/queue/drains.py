@@ -18,11 +18,11 @@ _MOST = 10_000  # running jobs
 
 @dataclass(frozen=True)
 class Drained:
-    """A worker that was asked to end, how, and the job that it runs."""
+    """A worker that was asked to end, how, and the jobs that it runs."""
 
     worker: WorkerRecord
     how: Drain
-    job: JobRecord | None
+    jobs: tuple[JobRecord, ...]
 
 
 def drain(store: Store, target: str, how: Drain) -> tuple[Drained, ...]:
@@ -39,8 +39,8 @@ def drain(store: Store, target: str, how: Drain) -> tuple[Drained, ...]:
     for worker in meant:
         store.drain(worker.name, how)
     # Looked at afterwards: what a worker takes until it hears of this is told as well, mostly.
-    jobs = {job.worker: job for job in store.list([JobState.RUNNING], limit=_MOST)}
-    return tuple(Drained(worker, how, jobs.get(worker.name)) for worker in meant)
+    running = store.list([JobState.RUNNING], limit=_MOST)
+    return tuple(Drained(w, how, tuple(job for job in running if job.worker == w.name)) for w in meant)
 
 
 def still_up(store: Store, workers: Iterable[WorkerRecord]) -> tuple[WorkerRecord, ...]:

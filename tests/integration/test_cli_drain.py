@@ -75,7 +75,7 @@ def test_a_finishing_worker_takes_nothing_more_and_ends_with_its_job(
     assert srqueue(["drain", HOST, "--finish", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert told == {
-        "worker": "w1@here", "host": HOST, "how": "finish", "job": {"id": job.id, "name": "tiny"},
+        "worker": "w1@here", "host": HOST, "how": "finish", "jobs": [{"id": job.id, "name": "tiny"}],
     }  # fmt: skip
     wait_until(lambda: announced(client).draining == "finish", "it says so")
     better = client.submit(short, priority=9).job

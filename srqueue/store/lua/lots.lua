@@ -56,9 +56,9 @@ end
 local function going_on()
   local workers = {}
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', stamp(now()), '+inf')) do
-    local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id', 'offer')
+    local known = redis.call('HMGET', P .. 'worker:' .. name, 'classes', 'root_id', 'draining', 'yielding', 'remote_id', 'offer', 'slots')
     if known[1] and (known[3] or '') == '' and (known[4] or '') == '' then
-      workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', idle = true,
+      workers[name] = {classes = {}, root = known[2] or '', remote = known[5] or '', free = tonumber(known[7]) or 1,
         offer = read_offer(known[6] or '')}
       for class in string.gmatch(known[1], '[^,]+') do workers[name].classes[class] = true end
     end

@@ -11,7 +11,7 @@
 -- workers, whoever calls: each of a thousand sweepers would otherwise look at all thousand of them.
 -- Returns {ready id, id that it asked, ...}.
 local wait, least, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local IDLE = 60  -- s; for so long an idle worker is expected to take the job. Then it seems unable to
+local IDLE = 60  -- s; for so long a worker with a free slot is expected to take the job. Then it seems unable to
 local LOOKED_AT = 1000  -- running jobs, the lowest
 local FEW = 20  -- workers
 local at = now()
@@ -69,7 +69,7 @@ end
 
 local function is_expected_to_be_taken(id, since)
   for _, worker in pairs(workers) do
-    if worker.idle and can_run(worker, id) and at - since < IDLE then return true end
+    if worker.free > 0 and can_run(worker, id) and at - since < IDLE then return true end
   end
   return false
 end
@@ -103,7 +103,7 @@ for _, id in ipairs(redis.call('ZRANGE', P .. 'running', 0, LOOKED_AT - 1)) do
   local owner = get(id, 'owner')  -- <worker>:<process id>
   local worker = workers[string.match(owner, '^(.*):%d+$') or owner]
   if worker then
-    worker.idle = false
+    worker.free = worker.free - 1
     local claimed = tonumber(get(id, 'claimed'))
     local since = claimed and claimed <= at and claimed or up_to_now(id, 'runs_from')
     if get(id, 'wish') == '' and get(id, 'export_only') ~= '1'

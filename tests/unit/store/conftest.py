@@ -27,10 +27,10 @@ class Yard:
         self.redis.flushall()
         self.tokens = {}  # running job -> its token
 
-    def worker(self, name, kind="cpu", root="r", draining=None):
+    def worker(self, name, kind="cpu", root="r", draining=None, slots=1):
         record = WorkerRecord(
             name=name, host="h", pid=1, classes=CLASSES[kind], device="d", version="0", since=1.0,
-            root_id=root, draining=draining,
+            root_id=root, draining=draining, slots=slots,
         )  # fmt: skip
         self.store.announce_worker(record, 600)
         return record

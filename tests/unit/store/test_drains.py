@@ -44,7 +44,7 @@ def test_a_host_means_all_its_workers_and_a_name_one(store, job):
         store.announce_worker(worker(name, host), 60)
     store.claim("w2@a:7", "a", ("cpu", "any"), 60, {"r": "/r"})
     told = drain(store, "a", Drain.HAND_OVER)
-    assert [(one.worker.name, one.job and one.job.id) for one in told] == [("w1@a", None), ("w2@a", job.id)]
+    assert [(one.worker.name, [j.id for j in one.jobs]) for one in told] == [("w1@a", []), ("w2@a", [job.id])]
     assert [one.worker.name for one in drain(store, "w1@b", Drain.FINISH)] == ["w1@b"]
     asked = {
         key: store.connection.redis.hget(key, "how") for key in store.connection.redis.keys("srq:drain:*")

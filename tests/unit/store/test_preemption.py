@@ -36,6 +36,16 @@ def test_a_better_job_that_nobody_takes_asks_the_running_one_and_gets_its_worker
     assert yard.get(behind).state is S.QUEUED
 
 
+def test_nobody_is_asked_while_a_slot_is_free(yard):
+    low = yard.runs(3, slots=2)
+    high = yard.job(7)
+    yard.age(WAIT)
+    assert yard.ask() == () and yard.claim(yard.worker("w", slots=2)) == high
+    higher = yard.job(8)
+    yard.age(LEAST)
+    assert yard.ask() == (Preemption(higher, low),)
+
+
 def test_listing_and_watching_say_to_whom_a_job_is_to_give_way(yard):
     low, high = yard.runs(3), yard.job(7, name="cc0")
     yard.age(WAIT)

@@ -67,6 +67,10 @@ class Device:
         """Further GPUs, and their locks, for a job of that class that wants so many."""
         return () if self.for_job(device_class) == "cpu" else self.more[: wanted - 1]
 
+    def cards_for(self, device_class: str, wanted: int) -> tuple[str, ...]:
+        """The driver's names of the GPUs that such a job gets."""
+        return () if self.for_job(device_class) == "cpu" else self.uuids[: max(wanted, 1)]
+
     def threads(self, settings: Settings, device: str) -> int:
         """CPU threads of a trainer on `device`; slots share the cores."""
         if settings.threads:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from workers.trainer.nvml import find_card
 
 log = logging.getLogger(__name__)
+
+
+def asked_of(spec: Mapping[str, Any]) -> tuple[float | None, int]:
+    """(watts that each of a job's GPUs may draw, None where it does not say; how many GPUs it is to have)."""
+    compute = spec.get("compute")
+    asked = compute if isinstance(compute, Mapping) else {}
+    watts, devices = asked.get("power_limit"), asked.get("devices")
+    limit = float(watts) if isinstance(watts, int | float) else None
+    return limit, devices if isinstance(devices, int) else 1
 
 
 @contextmanager

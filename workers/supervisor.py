@@ -32,14 +32,14 @@ from workers.endings import outcome_of, reason_of
 from workers.forecasting import Forecaster
 from workers.forgotten import free_device
 from workers.handing_over import wait_for_upload
-from workers.power_limit import power_limit
+from workers.power_limit import asked_of, power_limit
 from workers.preparing import NotReady, prepare
 from workers.relay import Relay
 from workers.restoring import tell_again
 from workers.showing import Showing
 from workers.spares import Spares
 from workers.watchdog import Watchdog
-from workers.windows import Opening, opening_of, power_limit_of
+from workers.windows import Opening, opening_of
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +119,9 @@ class Supervisor:
         memory = self._device.memory // self._device.slots
         relay = Relay(self._store, self._claim, attempt, forecaster, memory)
         self._showing = Showing(self._store, self._job.id, run, attempt)
-        watts = power_limit_of(self._job.spec)
-        limited = power_limit(self._cards(), watts, self._device.slots)
+        watts, devices = asked_of(self._job.spec)
+        cards = self._device.cards_for(self._job.device_class, devices)
+        limited = power_limit(cards, watts, self._device.slots)
         with hold_data(self._settings, noted), limited as notes:
             if notes:
                 write_json(attempt.attempt_file, {**noted, "notes": notes})
@@ -134,10 +135,6 @@ class Supervisor:
         if record is not None and record.state.final and self._settings.report:
             make_beside(run, record)
         return record
-
-    def _cards(self) -> tuple[str, ...]:
-        """The driver's names of the GPUs that this job gets."""
-        return () if self._device.for_job(self._job.device_class) == "cpu" else self._device.uuids
 
     def _forecaster(self, run: RunDir, targets: Targets | None) -> Forecaster | None:
         try:

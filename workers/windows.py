@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from srqueue.errors import SpecError
 from srqueue.spec.windows import is_open, opens, parse_windows
@@ -48,10 +46,3 @@ def put_off(store: Store, claim: Claim, at: float, text: str, left_until: float 
     log.info("job %s is put off: %s", claim.record.short_id, text)
     with contextlib.suppress(LeaseLost):  # somebody was quicker
         store.postpone(claim.record.id, claim.token, at, text, left_until)
-
-
-def power_limit_of(spec: Mapping[str, Any]) -> float | None:
-    """Watts that a job's GPU may draw; None where it does not say."""
-    compute = spec.get("compute")
-    value = compute.get("power_limit") if isinstance(compute, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None

@@ -11,11 +11,11 @@ Key = str
 
 def work_of(spec: JobSpec) -> Key:
     """The same where a step takes the same time on the same device."""
-    train, set_ = spec.train, spec.datasets.train
+    train, set_, devices = spec.train, spec.datasets.train, spec.compute.devices
     return repr(
         (
             spec.network_g, spec.scale, set_.lq_size, set_.batch_size, set_.accum_iter, set_.degradations,
-            train.optim_g.type, [loss.type for loss in train.losses],
+            train.optim_g.type, [loss.type for loss in train.losses], *([devices] if devices > 1 else []),
         )
     )  # fmt: skip
 
@@ -33,7 +33,8 @@ def work_text(spec: JobSpec) -> str:
     set_, net, fields = spec.datasets.train, spec.network_g, type(spec.network_g).model_fields
     own = ", ".join(f"{k} {v}" for k, v in net if k != "type" and v != fields[k].default)
     what = f"{net.type} x{spec.scale}" + (f" ({own})" if own else "")
-    return f"{what}, {set_.effective_batch} crops of {set_.lq_size} px"
+    shared = f" on {spec.compute.devices} devices" if spec.compute.devices > 1 else ""
+    return f"{what}, {set_.effective_batch} crops of {set_.lq_size} px{shared}"
 
 
 def kind_of(spec: JobSpec) -> Key:

@@ -56,6 +56,13 @@ def test_speeds_of_the_same_device_count():
     assert earlier.speed(spec(preset="quick")) is None
 
 
+def test_the_speed_of_a_team_is_not_that_of_one():
+    team = {"compute": {"devices": 2}}
+    earlier = Earlier.of([ran(it_s=38.0, **team)])
+    assert before_start(spec(), earlier).seconds is None
+    assert before_start(spec(**team), earlier).seconds is not None
+
+
 def test_one_that_failed_tells_of_its_speed_alone():
     found = before_start(spec(), Earlier.of([ran(psnr=None)]))
     assert found.psnr is None and found.seconds is not None

@@ -54,6 +54,8 @@ def test_several_gpus_are_for_jobs_that_want_them(gpus):
     assert (found.name, found.label) == ("cuda:1", "B + C")
     assert [name for name, _ in found.more_for("any", 8)] == ["cuda:2"]
     assert found.more_for("any", 1) == found.more_for("cpu", 8) == ()
+    assert [len(found.cards_for("any", wanted)) for wanted in (1, 2, 8)] == [1, 2, 2]
+    assert found.cards_for("cpu", 8) == ()
     assert {found.lock_for("any")} | {lock for _, lock in found.more} == {
         gpu.lock_file for gpu in devices.find_gpus()[1:]
     }

@@ -16,7 +16,7 @@ from workers.trainer.optim.ema import Ema
 update = Ema.update
 
 def slowly(self, done):
-    time.sleep(0.03)
+    time.sleep(0.15)
     update(self, done)
 
 Ema.update = slowly
@@ -42,7 +42,7 @@ def test_a_job_is_left_to_the_faster_of_two_machines_and_ends_there(
         needs = NeedsSpec(labels=[f"room={room}"]) if room else NeedsSpec()
         return client.submit(spec.model_copy(update={"needs": needs})).job
 
-    for job in (submit(1, 200, 1), submit(2, 200, 2)):  # from now on it is known how fast they are
+    for job in (submit(1, 200, 1), submit(2, 60, 2)):  # from now on it is known how fast they are
         assert client.wait(job.id, timeout=300).state is JobState.SUCCEEDED
     long = submit(3, 2500, 1)
     wait_until(lambda: client.get(long.id).progress.get("eta_s"), "it is known when it ends", 120)

@@ -92,9 +92,9 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
     folder, at = _newest_checkpoint(record)
     total = at.iteration + iterations
     needs = record.wants.model_dump(mode="json")
-    elsewhere = _is_elsewhere(record)
-    if elsewhere or record.remote_seq is not None:
-        needs["host"] = record.host if elsewhere else socket.gethostname()
+    bound = record.remote_seq is not None or _is_elsewhere(record)
+    if bound:
+        needs["host"] = record.host or socket.gethostname()
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (
             f"job {record.short_id}",
@@ -110,8 +110,8 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
         name=name or _shortened(re.sub(r"_to\d+\Z", "", record.name), f"_to{total}"),
     )
     told = [f"goes on from {record.name} {record.short_id} at iteration {at.iteration}, to {total}"]
-    if host := needs.get("host"):
-        told.append(f"on {host}, where its checkpoint is")
+    if bound:
+        told.append(f"on {needs['host']}, where its checkpoint is")
     if before.stop:
         told.append(f"without the stop rules of {record.short_id}: {', '.join(map(str, before.stop))}")
     if record.reason is StopReason.STOPPED_EARLY and not before.stop:

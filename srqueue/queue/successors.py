@@ -83,8 +83,8 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
     """The same training, `iterations` longer, from the newest checkpoint of `record`.
 
     Where workers do not share its run folder it goes on where that is. Raises UsageError where the job has
-    not ended; CheckpointError where it has no whole checkpoint; DataError where its run folder was on this
-    machine and is gone.
+    not ended; CheckpointError where it has no whole checkpoint; DataError where its run folder is not on this
+    machine.
     """
     if iterations < 1:
         raise UsageError(f"{iterations} iterations more are none", where="--iterations")
@@ -92,7 +92,7 @@ def extended(record: JobRecord, iterations: int, *, name: str | None = None) -> 
     folder, at = _newest_checkpoint(record)
     total = at.iteration + iterations
     needs = record.wants.model_dump(mode="json")
-    bound = record.remote_seq is not None or _is_elsewhere(record)
+    bound = record.remote_seq is not None
     if bound:
         needs["host"] = record.host or socket.gethostname()
     layers: list[tuple[str, Mapping[str, Any]]] = [
@@ -219,12 +219,8 @@ def _left_nothing(record: JobRecord) -> UsageError:
 
 
 def _newest_checkpoint(record: JobRecord) -> tuple[Path, CheckpointName]:
-    """The newest checkpoint folder with all its files; the trainer checks their content. Of a run folder on
-    another machine the newest that was published."""
+    """The newest checkpoint folder with all its files; the trainer checks their content."""
     _ended(record, "extend")
-    if _is_elsewhere(record) and record.seq is not None and record.seq_token and record.run_dir:
-        at = CheckpointName(record.seq, record.saved_iteration or 0, record.seq_token)
-        return RunDir(Path(record.run_dir)).checkpoints / str(at), at
     run = _run(record)
     for name in reversed(run.checkpoint_names()):
         folder = run.checkpoints / str(name)

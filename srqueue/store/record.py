@@ -56,8 +56,6 @@ class JobRecord:
     claimed: float | None = None  # when the newest attempt was claimed
     wish: str | None = None  # pause, cancel or preempt, not yet fulfilled; on a queued job: cancel
     seq: int | None = None  # newest published checkpoint
-    seq_token: int | None = None  # of the attempt that saved it
-    saved_iteration: int | None = None  # that it holds
     iteration: int = 0  # of a job that does not run: what a checkpoint holds
     total_iter: int = 0
     progress: dict[str, Any] = field(default_factory=dict)  # newest it_s, eta_s, loss, lr, psnr, ...
@@ -170,8 +168,6 @@ _READ: dict[str, Any] = {
             "priority",
             "token",
             "seq",
-            "seq_token",
-            "saved_iteration",
             "iteration",
             "total_iter",
             "attempts",

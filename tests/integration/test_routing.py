@@ -126,7 +126,7 @@ def test_a_job_is_left_to_a_faster_worker_only_where_that_pays_and_never_for_lon
         return store.claim(f"{worker}:1", "box", ("cuda", "any"), 60, {"r": "/r"}, offer=GPU.offer)
 
     runs = taken("fast", 1)
-    told = {"made": now, "iteration": 1, "end": [now + 290, now + 300, now + 310]}
+    told = {"made": time.time(), "iteration": 1, "end": [now + 290, now + 300, now + 310]}
     store.set_progress(runs.record.id, 1, 1, {"eta_s": 400.0, "forecast": told})
     claim = taken("slow", 2)
     left = leaves(store, claim.record, "slow", now)  # 300 s and 100 s there, 1000 s here

@@ -1,4 +1,4 @@
-"""`upgrade` and `extend` on a machine that has not the run folder: the worker finds model or checkpoint."""
+"""Where run folders are not shared: a worker takes the model of an upgrade, an extension goes to its host."""
 
 import pytest
 
@@ -22,12 +22,11 @@ def test_an_upgrade_and_an_extension_of_what_only_workers_see(client, tiny_datas
     away = run.path.rename(run.path.with_name("away"))  # as on another machine
     small = {"train": {"total_iter": 10}, "datasets": {"train": {"lq_size": 16, "batch_size": 4}}}
     expanded = client.upgrade(job.id, "quick", overrides=[("flags", small)])
-    longer = client.extend(job.id, 20)
+    with pytest.raises(DataError, match="box1"):
+        client.extend(job.id, 20)
     client.store.connection.redis.hdel(client.store.keys.job(job.id), "host")
     with pytest.raises(DataError, match="not on this machine"):  # nobody knows where it would be
         client.upgrade(job.id, "quick")
-    with pytest.raises(DataError, match="not on this machine"):
-        client.extend(job.id, 20)
     away.rename(run.path)
 
     path = expanded.spec.path
@@ -38,6 +37,10 @@ def test_an_upgrade_and_an_extension_of_what_only_workers_see(client, tiny_datas
     assert read_object(run_of(done).start_file)["job"] == job.id
     assert run_of(done).start_model.read_bytes() == next(run.export.glob("*.safetensors")).read_bytes()
 
+    # As one whose checkpoints are uploaded: other machines have no such folder.
+    uploaded = {"host": "box1", "remote_seq": client.get(job.id).seq}
+    client.store.connection.redis.hset(client.store.keys.job(job.id), mapping=uploaded)
+    longer = client.extend(job.id, 20)
     assert longer.spec.needs.host == "box1" and "on box1, where its checkpoint is" in longer.notices
     done = client.wait(client.submit(longer).job.id, 120)
     assert (done.state, done.iteration, done.host) == (JobState.SUCCEEDED, 60, "box1")

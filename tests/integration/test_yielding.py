@@ -29,23 +29,25 @@ def clock(seconds):
     return f"{datetime.now() + timedelta(seconds=seconds):%H:%M:%S}"
 
 
+@pytest.mark.timeout(900)
 def test_a_job_whose_window_closes_goes_on_when_the_next_one_opens(
     client, tiny_dataset, tiny_spec, start_worker, twin, left_by, wait_until
 ):
     identity = tiny_dataset(client.settings).identity
     start_worker(WARM="true")
+    total = 3 * TOTAL  # no machine is through with it before the window closes
     now, windows = -60, [(-60, 20), (26, 3600)]
-    spec = tiny_spec(identity, TOTAL, **OFTEN, window=[f"{clock(a)}-{clock(b)}" for a, b in windows])
+    spec = tiny_spec(identity, total, **OFTEN, window=[f"{clock(a)}-{clock(b)}" for a, b in windows])
     job = client.submit(spec).job
     wait_until(lambda: client.get(job.id).yields == 1, "the window closes")
     waits = client.get(job.id)
     assert (waits.state, waits.reason, waits.failures) == (JobState.QUEUED, StopReason.YIELDED, 0)
-    assert 0 < waits.iteration < TOTAL and "opens" in waits.message and now < 0
-    done = client.wait(job.id, 240)
+    assert 0 < waits.iteration < total and "opens" in waits.message and now < 0
+    done = client.wait(job.id, 400)
     assert done.state is JobState.SUCCEEDED, done.message
     assert [a.reason for a in client.store.attempts(job.id)] == [StopReason.YIELDED, StopReason.COMPLETED]
     assert (done.yields, done.failures) == (1, 0) and 1 < done.yielded_s < 60
-    assert left_by(RunDir(Path(done.run_dir)), TOTAL) == twin(client.settings, spec)
+    assert left_by(RunDir(Path(done.run_dir)), total) == twin(client.settings, spec)
 
 
 def test_a_job_outside_its_window_is_not_begun(client, tiny_dataset, tiny_spec, start_worker, wait_until):
